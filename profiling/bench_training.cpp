@@ -114,7 +114,7 @@ class Training {
   }
   void new_epoch() {
     sampler_->build(1, epoch_++, schedule_);
-    engine_.begin_epoch(0, 0);
+    engine_.begin_epoch(0, 0, schedule_.steps);
     ctx_.synchronize();
     next_ = 0;
   }

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "kernels/device/buffer.hpp"
+#include "kernels/device/macros.hpp"
 #include "samplers/sort.hpp"
 
 namespace splitsim {
@@ -31,6 +32,10 @@ struct ScheduleView {
   const std::int32_t* active_first = nullptr;   ///< [T+1]
   const std::int32_t* active_client = nullptr;  ///< [<= slots]
   const std::int32_t* active_slot = nullptr;    ///< [<= slots]
+  /// [T] of a schedule dealt into micro-steps: the step of the original one that each belongs to; null: its own.
+  const std::int32_t* parent = nullptr;
+
+  PSL_HD std::int32_t parent_of(std::int32_t step) const { return parent == nullptr ? step : parent[step]; }
 };
 
 /// Host value: what is saved, loaded, hashed and compared.
@@ -64,8 +69,8 @@ struct ScheduleBuffer {
         active_slot(ctx, limits.slots) {}
 
   ScheduleView view() const {
-    return {sample.data(),       client.data(),        step_first.data(),
-            active_first.data(), active_client.data(), active_slot.data()};
+    return {sample.data(),      client.data(), step_first.data(), active_first.data(), active_client.data(),
+            active_slot.data(), nullptr};
   }
   static std::uint64_t bytes(const ScheduleBounds& limits) {
     return 4u * (4u * static_cast<std::uint64_t>(limits.slots) + 2u * static_cast<std::uint64_t>(limits.steps + 1));

@@ -5,6 +5,7 @@
 
 #include "kernels/nn/batched.hpp"
 #include "kernels/nn/group_norm.hpp"
+#include "kernels/nn/planes.hpp"
 #include "kernels/nn/scratch.hpp"
 #include "kernels/nn/team_loops.hpp"
 #include "kernels/nn/team_sums.hpp"
@@ -101,28 +102,6 @@ struct GroupNormBackward {
     });
   }
 };
-
-/// Adds what the slots of a rank gave, in slot order: rows of channels, as a single thread likes it. A block is a rank.
-struct GroupNormReduce {
-  std::int32_t channels;
-  const std::int32_t* first;
-  const float* slot_dgamma;
-  const float* slot_dbeta;
-  Grouped dgamma, dbeta;
-
-  template <class Team>
-  PSL_HD void operator()(Team& team, std::int64_t rank) const {
-    float* gamma_out = dgamma.at(rank);
-    float* beta_out = dbeta.at(rank);
-    for (std::int32_t c = team.rank(); c < channels; c += team.size()) gamma_out[c] = beta_out[c] = 0.0f;
-    for (std::int64_t slot = first[rank]; slot < first[rank + 1]; ++slot) {
-      for (std::int32_t c = team.rank(); c < channels; c += team.size()) {
-        gamma_out[c] += slot_dgamma[slot * channels + c];
-        beta_out[c] += slot_dbeta[slot * channels + c];
-      }
-    }
-  }
-};
 }  // namespace detail
 
 template <class Context>
@@ -151,14 +130,7 @@ void group_norm_backward(Context& ctx, const ReplicaMap& map, const GroupNormSha
   for_each_block(ctx, Extent{map.max_slots, map.slots, shape.groups},
                  detail::GroupNormBackward{detail::NormBlocks(shape, map), x.data(), dy.data(), gamma, mean.data(),
                                            inverse_std.data(), slot_dgamma, slot_dbeta, dx.data()});
-  if constexpr (Context::kIsDevice) {
-    const Extent extent{map.max_active, map.active, shape.channels};
-    for_each_block(ctx, extent, detail::SumRanks{map.first, shape.channels, slot_dgamma, dgamma});
-    for_each_block(ctx, extent, detail::SumRanks{map.first, shape.channels, slot_dbeta, dbeta});
-  } else {
-    for_each_block(ctx, Extent{map.max_active, map.active, 1},
-                   detail::GroupNormReduce{shape.channels, map.first, slot_dgamma, slot_dbeta, dgamma, dbeta});
-  }
+  detail::sum_slot_rows(ctx, map, shape.channels, slot_dgamma, slot_dbeta, dgamma, dbeta);
 }
 
 }  // namespace splitsim

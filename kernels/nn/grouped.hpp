@@ -1,6 +1,6 @@
 // Grouped parameters: one idea for every learning mode. Each side of the network (client half, server half) keeps its
-// parameters as [G, P]: G replicas of P floats. A step has up to S slots (samples), sorted by client; every slot names the
-// replica it runs on, through its rank among the replicas active in this step. A mode is only such a map.
+// parameters as [G, P]: G replicas of P floats. A step has up to S slots (samples), sorted by client; every slot names
+// the replica it runs on, through its rank among the replicas active in this step. A mode is only such a map.
 #pragma once
 
 #include <cstdint>
@@ -22,6 +22,15 @@ struct ReplicaMap {
   std::int32_t replicas = 1;              ///< G
 
   bool tied() const { return replicas == 1; }  ///< one replica: the plain library path
+};
+
+/// Runs of slots that share the statistics of a normalisation: the samples of one client, of one replica, or all of the
+/// step. Segment i owns slots [first[i], first[i+1]). Pointers and bounds as in ReplicaMap.
+struct Segments {
+  const std::int32_t* count = nullptr;    ///< [1] segments of this step
+  const std::int32_t* first = nullptr;    ///< [max + 1] segment -> first slot
+  const std::int32_t* of_slot = nullptr;  ///< [max_slots] slot -> segment (0 for empty slots)
+  std::int32_t max = 0;
 };
 
 /// One tensor of a grouped parameter block: replica g's (or, for gradients, rank r's) copy starts at data + g * stride.

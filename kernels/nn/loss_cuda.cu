@@ -3,8 +3,8 @@
 
 namespace splitsim {
 
-template void softmax_cross_entropy(CudaContext&, const std::int32_t*, std::int32_t, std::int32_t, View<const float>,
-                                    View<const std::int32_t>, View<const float>, View<float>, View<std::int32_t>,
-                                    View<std::int32_t>, View<float>);
+template void softmax_cross_entropy(CudaContext&, const std::int32_t*, std::int32_t, std::int32_t, float,
+                                    View<const float>, View<const std::int32_t>, View<const float>, View<float>,
+                                    View<std::int32_t>, View<std::int32_t>, View<float>);
 
 }  // namespace splitsim

@@ -11,6 +11,7 @@ namespace detail {
 struct SoftmaxCrossEntropy {
   const std::int32_t* slots;
   std::int32_t classes;
+  float smoothing;
   const float* logits;
   const std::int32_t* label;
   const float* weight;
@@ -39,24 +40,31 @@ struct SoftmaxCrossEntropy {
       sum += e;
     }
     const std::int32_t truth = label[slot];
-    loss[slot] = std::log(sum) - (z[truth] - top);
+    const float log_sum = std::log(sum);
+    loss[slot] = log_sum - (z[truth] - top);
+    if (smoothing != 0.0f) {
+      float mean = 0.0f;  // of -log p
+      for (std::int32_t c = 0; c < classes; ++c) mean += log_sum - (z[c] - top);
+      loss[slot] = (1.0f - smoothing) * loss[slot] + smoothing * (mean / static_cast<float>(classes));
+    }
     correct[slot] = best == truth ? 1 : 0;
     if (predicted != nullptr) predicted[slot] = best;
     if (gradient == nullptr) return;
     const float w = weight[slot];
-    for (std::int32_t c = 0; c < classes; ++c) gradient[c] = w * (gradient[c] / sum - (c == truth ? 1.0f : 0.0f));
+    const float others = smoothing / static_cast<float>(classes), own = 1.0f - smoothing + others;
+    for (std::int32_t c = 0; c < classes; ++c) gradient[c] = w * (gradient[c] / sum - (c == truth ? own : others));
   }
 };
 }  // namespace detail
 
 template <class Context>
 void softmax_cross_entropy(Context& ctx, const std::int32_t* slots, std::int32_t max_slots, std::int32_t classes,
-                           View<const float> logits, View<const std::int32_t> label, View<const float> weight,
-                           View<float> loss, View<std::int32_t> correct, View<std::int32_t> predicted,
-                           View<float> dlogits) {
+                           float smoothing, View<const float> logits, View<const std::int32_t> label,
+                           View<const float> weight, View<float> loss, View<std::int32_t> correct,
+                           View<std::int32_t> predicted, View<float> dlogits) {
   for_each_index(ctx, max_slots,
-                 detail::SoftmaxCrossEntropy{slots, classes, logits.data(), label.data(), weight.data(), loss.data(),
-                                             correct.data(), predicted.data(), dlogits.data()});
+                 detail::SoftmaxCrossEntropy{slots, classes, smoothing, logits.data(), label.data(), weight.data(),
+                                             loss.data(), correct.data(), predicted.data(), dlogits.data()});
 }
 
 }  // namespace splitsim

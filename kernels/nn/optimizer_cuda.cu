@@ -3,7 +3,12 @@
 
 namespace splitsim {
 
-template void sgd_step(CudaContext&, const ReplicaMap&, std::int64_t, const SgdSettings&, const float*,
-                       const std::int32_t*, View<const float>, View<float>, View<float>);
+template void count_steps(CudaContext&, const StepTargets&);
+template void sgd_step(CudaContext&, const StepTargets&, const SgdSettings&, const float*, const std::int32_t*,
+                       View<float>);
+template void adam_step(CudaContext&, const StepTargets&, const AdamSettings&, const float*, const std::int32_t*,
+                        View<float>, View<float>);
+template void clip_scales(CudaContext&, const std::int32_t*, std::int32_t, std::int64_t, float, View<const float>,
+                          View<double>, View<float>);
 
 }  // namespace splitsim

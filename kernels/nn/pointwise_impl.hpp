@@ -29,6 +29,22 @@ struct ScaleSlots {
     for (std::int64_t i = team.rank(); i < features; i += team.size()) row[i] *= factor;
   }
 };
+
+struct AddSlots {
+  const float* x;
+  float* y;
+  PSL_HD void operator()(std::int64_t i) const { y[i] += x[i]; }
+};
+struct CopySlots {
+  const float* x;
+  float* y;
+  PSL_HD void operator()(std::int64_t i) const { y[i] = x[i]; }
+};
+struct Multiply {
+  float factor;
+  float* x;
+  PSL_HD void operator()(std::int64_t i) const { x[i] *= factor; }
+};
 }  // namespace detail
 
 template <class Context>
@@ -47,6 +63,24 @@ template <class Context>
 void scale_slots(Context& ctx, const std::int32_t* slots, std::int32_t max_slots, std::int64_t features,
                  View<const float> scale, View<float> x) {
   for_each_block(ctx, Extent{max_slots, slots, 1}, detail::ScaleSlots{features, scale.data(), x.data()});
+}
+
+template <class Context>
+void add_slots(Context& ctx, const std::int32_t* slots, std::int32_t max_slots, std::int64_t features,
+               View<const float> x, View<float> y) {
+  for_each_index(ctx, Extent{max_slots, slots, features}, detail::AddSlots{x.data(), y.data()});
+}
+
+template <class Context>
+void copy_slots(Context& ctx, const std::int32_t* slots, std::int32_t max_slots, std::int64_t features,
+                View<const float> x, View<float> y) {
+  for_each_index(ctx, Extent{max_slots, slots, features}, detail::CopySlots{x.data(), y.data()});
+}
+
+template <class Context>
+void multiply(Context& ctx, const std::int32_t* slots, std::int32_t max_slots, std::int64_t features, float factor,
+              View<float> x) {
+  for_each_index(ctx, Extent{max_slots, slots, features}, detail::Multiply{factor, x.data()});
 }
 
 }  // namespace splitsim

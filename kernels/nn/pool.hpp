@@ -1,5 +1,6 @@
-// Max and average pooling without padding (square window, floor mode), as torch.nn.MaxPool2d / AvgPool2d. NCHW per
-// slot. Ring R1. Ties go to the first element of the window in row order, as in PyTorch. Determinism: exact.
+// Max and average pooling (square window, floor mode), as torch.nn.MaxPool2d / AvgPool2d; max pooling may pad, with
+// -infinity, by at most half its window. NCHW per slot. Ring R1. Ties go to the first element of the window in row
+// order, as in PyTorch. Determinism: exact.
 #pragma once
 
 #include <cstdint>
@@ -11,8 +12,9 @@ namespace splitsim {
 
 struct PoolShape {
   std::int32_t channels, in_height, in_width, window, stride;
-  PSL_HD std::int32_t out_height() const { return (in_height - window) / stride + 1; }
-  PSL_HD std::int32_t out_width() const { return (in_width - window) / stride + 1; }
+  std::int32_t padding = 0;  ///< max pooling only
+  PSL_HD std::int32_t out_height() const { return (in_height + 2 * padding - window) / stride + 1; }
+  PSL_HD std::int32_t out_width() const { return (in_width + 2 * padding - window) / stride + 1; }
   PSL_HD std::int64_t in_size() const { return std::int64_t{channels} * in_height * in_width; }
   PSL_HD std::int64_t out_size() const { return std::int64_t{channels} * out_height() * out_width(); }
 };
@@ -32,5 +34,13 @@ void avg_pool_forward(Context& ctx, const std::int32_t* slots, std::int32_t max_
 template <class Context>
 void avg_pool_backward(Context& ctx, const std::int32_t* slots, std::int32_t max_slots, const PoolShape& shape,
                        View<const float> dy, View<float> dx);
+
+/// Mean over each plane. x, dx: [S, channels, pixels]; y, dy: [S, channels]. Determinism: fixed-order.
+template <class Context>
+void global_avg_pool_forward(Context& ctx, const std::int32_t* slots, std::int32_t max_slots, std::int32_t channels,
+                             std::int64_t pixels, View<const float> x, View<float> y);
+template <class Context>
+void global_avg_pool_backward(Context& ctx, const std::int32_t* slots, std::int32_t max_slots, std::int32_t channels,
+                              std::int64_t pixels, View<const float> dy, View<float> dx);
 
 }  // namespace splitsim

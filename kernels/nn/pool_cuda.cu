@@ -11,5 +11,9 @@ template void avg_pool_forward(CudaContext&, const std::int32_t*, std::int32_t, 
                                View<float>);
 template void avg_pool_backward(CudaContext&, const std::int32_t*, std::int32_t, const PoolShape&, View<const float>,
                                 View<float>);
+template void global_avg_pool_forward(CudaContext&, const std::int32_t*, std::int32_t, std::int32_t, std::int64_t,
+                                      View<const float>, View<float>);
+template void global_avg_pool_backward(CudaContext&, const std::int32_t*, std::int32_t, std::int32_t, std::int64_t,
+                                       View<const float>, View<float>);
 
 }  // namespace splitsim

@@ -1,8 +1,10 @@
 // Bodies of kernels/nn/pool.hpp. A block is a few planes of one slot.
 #pragma once
 
+#include "kernels/nn/planes.hpp"
 #include "kernels/nn/pool.hpp"
 #include "kernels/nn/team_loops.hpp"
+#include "kernels/nn/team_sums.hpp"
 #if !defined(__CUDACC__)
 #include "kernels/nn/pool_simd.hpp"
 #endif
@@ -10,15 +12,8 @@
 namespace splitsim {
 
 namespace detail {
-/// Planes per block: enough work to pay for handing out a block, enough blocks to fill a GPU.
 inline std::int32_t pool_planes(const PoolShape& shape) {
-  constexpr std::int64_t kOutputsPerBlock = 1024;
-  const std::int64_t plane = std::int64_t{shape.out_height()} * shape.out_width();
-  std::int64_t planes = kOutputsPerBlock / plane;
-  if (planes < 1) planes = 1;
-  if (planes > shape.channels) planes = shape.channels;
-  while (shape.channels % planes != 0) --planes;
-  return static_cast<std::int32_t>(planes);
+  return planes_per_block(shape.channels, std::int64_t{shape.out_height()} * shape.out_width());
 }
 
 // Any window and stride, one output after another.
@@ -37,18 +32,20 @@ struct MaxPoolForward {
     float* best_out = y + block * planes * out_height * out_width;
     std::uint8_t* argmax_out = argmax + block * planes * out_height * out_width;
 #if !defined(__CUDACC__)
-    if (s.window == 2 && s.stride == 2) return max_pool_2x2_forward(s, planes, in, best_out, argmax_out);
+    if (s.window == 2 && s.stride == 2 && s.padding == 0) {
+      return max_pool_2x2_forward(s, planes, in, best_out, argmax_out);
+    }
 #endif
     team_grid(team, planes * out_height, out_width, [=](std::int32_t row, std::int32_t column) {
       const std::int32_t plane = row / out_height;
-      const float* corner =
-          in + (plane * s.in_height + (row - plane * out_height) * s.stride) * s.in_width + column * s.stride;
-      float best = corner[0];
-      std::int32_t where = 0;
-      for (std::int32_t i = 0; i < s.window; ++i) {
-        for (std::int32_t j = 0; j < s.window; ++j) {
-          const float value = corner[i * s.in_width + j];
-          const bool take = value > best || value != value;  // NaN wins, as in PyTorch
+      const std::int32_t top = (row - plane * out_height) * s.stride - s.padding, left = column * s.stride - s.padding;
+      const float* image = in + std::int64_t{plane} * s.in_height * s.in_width;
+      float best = 0.0f;
+      std::int32_t where = -1;
+      for (std::int32_t i = top < 0 ? -top : 0; i < s.window && top + i < s.in_height; ++i) {
+        for (std::int32_t j = left < 0 ? -left : 0; j < s.window && left + j < s.in_width; ++j) {
+          const float value = image[(top + i) * s.in_width + left + j];
+          const bool take = where < 0 || value > best || value != value;  // NaN wins, as in PyTorch
           best = take ? value : best;
           where = take ? i * s.window + j : where;
         }
@@ -86,10 +83,14 @@ struct MaxPoolBackward {
     const std::uint8_t* argmax_block = argmax + out;
     float* dx_block = dx + block * planes * s.in_height * s.in_width;
 #if !defined(__CUDACC__)
-    if (s.window == 2 && s.stride == 2) return max_pool_2x2_backward(s, planes, dy_block, argmax_block, dx_block);
+    if (s.window == 2 && s.stride == 2 && s.padding == 0) {
+      return max_pool_2x2_backward(s, planes, dy_block, argmax_block, dx_block);
+    }
 #endif
-    team_grid(team, planes * s.in_height, s.in_width, [=](std::int32_t row, std::int32_t column) {
-      const std::int32_t plane = row / s.in_height, y_in = row - plane * s.in_height;
+    team_grid(team, planes * s.in_height, s.in_width, [=](std::int32_t row, std::int32_t padded_column) {
+      // Positions within the padded plane.
+      const std::int32_t plane = row / s.in_height, y_in = row - plane * s.in_height + s.padding;
+      const std::int32_t column = padded_column + s.padding;
       const PoolCover rows(y_in, s.window, s.stride, out_height), columns(column, s.window, s.stride, out_width);
       float sum = 0.0f;
       for (std::int32_t oy = rows.first; oy <= rows.last; ++oy) {
@@ -99,7 +100,7 @@ struct MaxPoolBackward {
           if (argmax_block[at] == mine) sum += dy_block[at];
         }
       }
-      dx_block[row * s.in_width + column] = sum;
+      dx_block[row * s.in_width + padded_column] = sum;
     });
   }
 };
@@ -157,6 +158,23 @@ struct AvgPoolBackward {
     });
   }
 };
+
+struct GlobalAvgPoolForward {
+  std::int64_t pixels;
+  const float* x;
+  float* y;
+  template <class Team>
+  PSL_HD void operator()(Team& team, std::int64_t plane) const {
+    const float sum = team_sum(team, x + plane * pixels, pixels);
+    if (team.rank() == 0) y[plane] = sum / static_cast<float>(pixels);
+  }
+};
+struct GlobalAvgPoolBackward {
+  std::int64_t pixels;
+  const float* dy;
+  float* dx;
+  PSL_HD void operator()(std::int64_t i) const { dx[i] = dy[i / pixels] / static_cast<float>(pixels); }
+};
 }  // namespace detail
 
 template <class Context>
@@ -189,6 +207,19 @@ void avg_pool_backward(Context& ctx, const std::int32_t* slots, std::int32_t max
   const std::int32_t planes = detail::pool_planes(shape);
   for_each_block(ctx, Extent{max_slots, slots, shape.channels / planes},
                  detail::AvgPoolBackward{shape, planes, dy.data(), dx.data()});
+}
+
+template <class Context>
+void global_avg_pool_forward(Context& ctx, const std::int32_t* slots, std::int32_t max_slots, std::int32_t channels,
+                             std::int64_t pixels, View<const float> x, View<float> y) {
+  for_each_block(ctx, Extent{max_slots, slots, channels}, detail::GlobalAvgPoolForward{pixels, x.data(), y.data()});
+}
+
+template <class Context>
+void global_avg_pool_backward(Context& ctx, const std::int32_t* slots, std::int32_t max_slots, std::int32_t channels,
+                              std::int64_t pixels, View<const float> dy, View<float> dx) {
+  for_each_index(ctx, Extent{max_slots, slots, channels * pixels},
+                 detail::GlobalAvgPoolBackward{pixels, dy.data(), dx.data()});
 }
 
 }  // namespace splitsim

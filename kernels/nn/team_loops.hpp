@@ -36,4 +36,19 @@ PSL_HD void team_grid(Team& team, std::int32_t rows, std::int32_t columns, const
   for (std::int32_t i = team.rank(); i < rows * columns; i += team.size()) f(i / columns, i % columns);
 }
 
+/// f(row, column, prepare(row)): what depends on the row alone is worked out once per row where a row is one thread's.
+template <class Prepare, class F>
+PSL_HD void team_rows(SerialTeam&, std::int32_t rows, std::int32_t columns, const Prepare& prepare, const F& f) {
+  for (std::int32_t row = 0; row < rows; ++row) {
+    const auto prepared = prepare(row);
+    PSL_INDEPENDENT
+    for (std::int32_t column = 0; column < columns; ++column) f(row, column, prepared);
+  }
+}
+template <class Team, class Prepare, class F>
+PSL_HD void team_rows(Team& team, std::int32_t rows, std::int32_t columns, const Prepare& prepare, const F& f) {
+  for (std::int32_t i = team.rank(); i < rows * columns; i += team.size())
+    f(i / columns, i % columns, prepare(i / columns));
+}
+
 }  // namespace splitsim

@@ -34,6 +34,7 @@
 #include <string>
 #include <vector>
 
+#include "runtime/clock/service_order.hpp"
 #include "samplers/profile.hpp"
 #include "samplers/schedule.hpp"
 
@@ -59,10 +60,6 @@ struct Timeline {
 };
 
 enum class ClockKind : std::uint8_t { kBarrier, kRunAhead, kChain, kRelay };
-
-/// In which order the server serves the step's clients (chain, relay): ascending ids, descending ids, or a random order
-/// addressed by (seed, epoch, step, client).
-enum class ServiceOrder : std::uint8_t { kCyclic, kReverse, kRandom };
 
 /// What the learning mode means for the clock.
 struct ClockMode {

@@ -30,9 +30,7 @@ struct ServiceKeys {
       return;
     }
     const std::int64_t t = entries.step_of(e);
-    const Address at{Purpose::kServiceOrder, static_cast<std::uint32_t>(entries.client(e)),
-                     static_cast<std::uint32_t>(t), epoch, 0};
-    key[e] = (static_cast<std::uint64_t>(t) << 32) | random_bits(seed, at).x;
+    key[e] = (static_cast<std::uint64_t>(t) << 32) | service_key(seed, epoch, t, entries.client(e));
   }
 };
 

@@ -49,6 +49,7 @@ std::string help_of(const ChoiceRule& rule, const std::string& help) {
   return fmt::format("{}: {}", help, joined(choices));
 }
 std::string help_of(const DistributionRule&, const std::string& help) { return help + ": a distribution"; }
+std::string help_of(const LayersRule&, const std::string& help) { return help; }
 std::string help_of(const TextRule&, const std::string& help) { return help; }
 std::string help_of(const FlagRule&, const std::string& help) { return help; }
 template <class Rule>
@@ -80,6 +81,9 @@ std::string config_help() {
     text += fmt::format("\n{}, {}:\n", key.path, key.help);
     for (const Choice& choice : rule->choices) text += fmt::format("  {:<20} {}\n", choice.name, choice.summary);
   }
+  text += "\nmodel.layers, a list of { kind = ..., name = ... } with these keys (linear without out: the classes):\n";
+  for (const LayerKindInfo& info : layer_kind_infos())
+    text += fmt::format("  {:<20} {}\n", info.name, joined(info.keys));
   text +=
       "\nDistributions, { kind = ..., parameters }. Parameters left out keep their values; a new kind starts from:\n";
   for (const DistributionInfo& info : distribution_infos()) {

@@ -151,22 +151,62 @@ std::vector<Key> sampler_keys() {
   };
 }
 
+std::vector<Key> model_keys() {
+  using S = ModelSettings;
+  const std::vector<Choice> norms = {{"group", "GroupNorm(gcd(32, channels)), cnn: GroupNorm(8)"},
+                                     {"batch", "BatchNorm"},
+                                     {"none", "no norm; convolutions keep their bias"}};
+  return {
+      named("model.name", at<&S::name>, model_infos(), "network"),
+      text("model.cut", at<&S::cut>, "the client runs the layers up to and including this one, or this group of them"),
+      integer("model.width", at<&S::width>, 0, 65536, "channels",
+              "cnn, resnet*, vgg*: of the first stage, the others in proportion; 0: the model's own"),
+      choice("model.client_norm", at<&S::client_norm>, norms, "the model's norms on the client"),
+      choice("model.server_norm", at<&S::server_norm>, norms, "the model's norms on the server"),
+      choice("model.client_norm_statistics", at<&S::client_norm_statistics>,
+             {{"client", "each client normalises over its own samples of the step"},
+              {"pooled", "over all samples of the step"}},
+             "client BatchNorm while training"),
+      choice("model.init", at<&S::init>,
+             {{"torch", "as torch.nn's layers"}, {"kaiming", "convolutions as torchvision's ResNets, biases 0"}},
+             "initial weights"),
+      {"model.layers", LayersRule{at<&S::layers>}, "", "layers: a list of tables, see below"},
+  };
+}
+
 template <auto Side>
 void add_optimizer(std::vector<Key>& keys, const std::string& table) {
   using O = OptimizerSettings;
-  keys.insert(keys.end(),
-              {choice(table + ".kind", optimizer_at<Side, &O::kind>,
-                      {{"sgd", "stochastic gradient descent, as torch.optim.SGD"}}, "optimizer"),
-               real(table + ".lr", optimizer_at<Side, &O::lr>, 0.0, kUnbounded, "", "learning rate"),
-               real(table + ".momentum", optimizer_at<Side, &O::momentum>, 0.0, kBelowOne, "", "momentum"),
-               flag(table + ".nesterov", optimizer_at<Side, &O::nesterov>, "Nesterov momentum (needs momentum > 0)"),
-               real(table + ".weight_decay", optimizer_at<Side, &O::weight_decay>, 0.0, kUnbounded, "",
-                    "L2, added to the gradient"),
-               choice(table + ".schedule", optimizer_at<Side, &O::schedule>,
-                      {{"constant", "lr throughout"}, {"cosine", "to 0 at the run's last step, per step"}},
-                      "learning-rate schedule"),
-               real(table + ".warmup_epochs", optimizer_at<Side, &O::warmup_epochs>, 0.0,
-                    static_cast<double>(kMaxEpochs), "epochs", "linear warm-up of lr")});
+  keys.insert(
+      keys.end(),
+      {choice(table + ".kind", optimizer_at<Side, &O::kind>,
+              {{"sgd", "as torch.optim.SGD"}, {"adam", "as torch.optim.Adam"}, {"adamw", "as torch.optim.AdamW"}},
+              "optimizer"),
+       real(table + ".lr", optimizer_at<Side, &O::lr>, 0.0, kUnbounded, "", "learning rate"),
+       real(table + ".momentum", optimizer_at<Side, &O::momentum>, 0.0, kBelowOne, "", "sgd: momentum"),
+       real(table + ".dampening", optimizer_at<Side, &O::dampening>, 0.0, 1.0, "",
+            "sgd: of the momentum, but on a replica's first step"),
+       flag(table + ".nesterov", optimizer_at<Side, &O::nesterov>,
+            "sgd: Nesterov momentum (needs momentum > 0, no dampening)"),
+       real(table + ".beta1", optimizer_at<Side, &O::beta1>, 0.0, kBelowOne, "", "adam, adamw: of the first moment"),
+       real(table + ".beta2", optimizer_at<Side, &O::beta2>, 0.0, kBelowOne, "", "adam, adamw: of the second moment"),
+       positive(table + ".eps", optimizer_at<Side, &O::eps>, "", "adam, adamw: added to the root"),
+       real(table + ".weight_decay", optimizer_at<Side, &O::weight_decay>, 0.0, kUnbounded, "",
+            "sgd, adam: L2, added to the gradient; adamw: decoupled"),
+       real(table + ".clip_norm", optimizer_at<Side, &O::clip_norm>, 0.0, kUnbounded, "",
+            "largest norm of a replica's gradient on this side, longer ones are shortened; 0: any"),
+       choice(table + ".schedule", optimizer_at<Side, &O::schedule>,
+              {{"constant", "lr throughout"},
+               {"cosine", "to 0 at the run's last step, per step"},
+               {"step", "times gamma after every step_epochs"},
+               {"multistep", "times gamma after each of the milestones"}},
+              "learning-rate schedule"),
+       integer(table + ".step_epochs", optimizer_at<Side, &O::step_epochs>, 1, kMaxEpochs, "epochs", "schedule = step"),
+       {table + ".milestones", IntegersRule{optimizer_at<Side, &O::milestones>, 1, kMaxEpochs}, "epochs",
+        "schedule = multistep"},
+       real(table + ".gamma", optimizer_at<Side, &O::gamma>, 0.0, kUnbounded, "", "schedule = step, multistep"),
+       real(table + ".warmup_epochs", optimizer_at<Side, &O::warmup_epochs>, 0.0, static_cast<double>(kMaxEpochs),
+            "epochs", "linear warm-up of lr")});
 }
 
 std::vector<Key> train_keys() {
@@ -180,6 +220,20 @@ std::vector<Key> train_keys() {
       choice("train.client_scale", at<&S::client_scale>,
              {{"union", "as in the pooled batch"}, {"own", "as if the client's batch were alone"}},
              "psl_local: scale of the cut gradient"),
+      choice(
+          "train.replicas", at<&S::replicas>,
+          {{"tied", "one client half for all"}, {"materialised", "K equal halves that step alike: the same training"}},
+          "psl: how the shared client half is kept"),
+      integer(
+          "train.round", at<&S::round>, 0, kMaxInt32, "steps",
+          "sflv1 .. 3 and clock.model_sync = round: steps per round, the last of an epoch may be shorter; 0: an epoch"),
+      choice("train.fedavg_weights", at<&S::fedavg_weights>,
+             {{"samples", "n_k"}, {"seen", "samples trained in the round"}, {"uniform", "all alike"}},
+             "sflv1 .. 3: weights of the clients that stepped in a round"),
+      choice("train.service_order", at<&S::service_order>,
+             {{"cyclic", "ascending ids"}, {"reverse", "descending ids"}, {"random", "anew in every step"}},
+             "sflv2, sl: in which order the clients of a step take their turns"),
+      real("train.label_smoothing", at<&S::label_smoothing>, 0.0, 1.0, "", "as torch.nn.CrossEntropyLoss"),
       choice("train.on_nonfinite", at<&S::on_nonfinite>,
              {{"stop", "end the run, exit code 4"}, {"continue", "record it and go on"}}, "when a loss is not finite"),
       integer("train.checkpoint_epochs", at<&S::checkpoint_epochs>, 0, kMaxEpochs, "epochs",
@@ -228,8 +282,7 @@ std::vector<Key> all_keys() {
   add(data_keys());
   add(partition_keys());
   add(sampler_keys());
-  add({named("model.name", at<&ModelSettings::name>, model_infos(), "network"),
-       text("model.cut", at<&ModelSettings::cut>, "the client runs the layers up to and including this one")});
+  add(model_keys());
   add(train_keys());
   add({integer("eval.every_epochs", at<&EvalSettings::every_epochs>, 0, kMaxEpochs, "epochs",
                "test after every so many; 0: only after the last"),
@@ -239,7 +292,13 @@ std::vector<Key> all_keys() {
        integer("eval.step_images", at<&EvalSettings::step_images>, 0, kMaxInt32, "images",
                "these tests use so many test images, always the same random ones; 0: all"),
        real("eval.stop_at_accuracy", at<&EvalSettings::stop_at_accuracy>, 0.0, 1.0, "",
-            "end the run at the first test that reaches it; 0: never")});
+            "end the run at the first test that reaches it; 0: never"),
+       choice("eval.replicas", at<&EvalSettings::replicas>,
+              {{"average", "the halves' average, weighted by n_k"},
+               {"each", "every client's, the mean of their figures"},
+               {"one", "one client's"}},
+              "which halves are tested in modes whose clients have their own"),
+       integer("eval.client", at<&EvalSettings::client>, 0, kMaxInt32, "client", "replicas = one: whose")});
   add(clock_keys());
   return keys;
 }

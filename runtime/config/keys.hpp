@@ -49,6 +49,17 @@ struct TextRule {
   bool is_path = false;
 };
 
+/// A list of integers in [low, high], ascending.
+struct IntegersRule {
+  Field<std::vector<std::int64_t>> field;
+  std::int64_t low, high;
+};
+
+/// A list of tables { kind = "conv", out = 32, ... }, see layer_kind_infos().
+struct LayersRule {
+  Field<std::vector<LayerSpec>> field;
+};
+
 /// What a distribution is for: times may be 0, rates may not, jitter is drawn per step and client (no traces, no 0).
 enum class DistributionUse : std::uint8_t { kTime, kRate, kJitter };
 
@@ -59,7 +70,8 @@ struct DistributionRule {
 };
 
 struct Key {
-  using Rule = std::variant<IntegerRule, RealRule, FlagRule, ChoiceRule, TextRule, DistributionRule>;
+  using Rule =
+      std::variant<IntegerRule, RealRule, FlagRule, ChoiceRule, TextRule, DistributionRule, IntegersRule, LayersRule>;
 
   std::string path;  ///< dotted, as in --set
   Rule rule;
@@ -89,6 +101,9 @@ Distribution default_distribution(const DistributionInfo& info);
 
 /// The parameter at a place of DistributionInfo::parameters.
 double& parameter(Distribution& distribution, std::size_t place);
+
+/// One of the numbers that a layer of this kind takes, by its key in layer_kind_infos().
+std::int32_t& layer_number(LayerSpec& spec, const std::string& key);
 
 /// Text as a TOML basic string, quotes included: one line whatever is in it.
 std::string quoted(const std::string& text);

@@ -34,6 +34,12 @@ std::string allowed(const TextRule& rule) { return rule.is_path ? "a path (a str
 
 std::string allowed(const DistributionRule&) { return "a table { kind = \"...\", parameters }"; }
 
+std::string allowed(const IntegersRule& rule) {
+  return fmt::format("a list of ascending integers in [{}, {}]", rule.low, rule.high);
+}
+
+std::string allowed(const LayersRule&) { return "a list of tables { kind = \"...\", numbers }"; }
+
 bool same(const Distribution& a, const Distribution& b) {
   return a.kind == b.kind && a.a == b.a && a.b == b.b && a.c == b.c;
 }
@@ -56,6 +62,27 @@ std::string toml(const Distribution& value) {
     text += fmt::format(", {} = {}", info.parameters[i], number(parameter(copy, i)));
   }
   return text + " }";
+}
+
+std::string toml(const std::vector<std::int64_t>& values) {
+  std::string text;
+  for (const std::int64_t value : values) text += (text.empty() ? "" : ", ") + fmt::to_string(value);
+  return "[" + text + "]";
+}
+std::string toml(const std::vector<LayerSpec>& layers) {
+  std::string text;
+  for (LayerSpec layer : layers) {
+    for (const LayerKindInfo& info : layer_kind_infos()) {
+      if (info.kind != layer.kind) continue;
+      text += (text.empty() ? "{ kind = " : ", { kind = ") + quoted(info.name);
+      if (!layer.name.empty()) text += ", name = " + quoted(layer.name);
+      for (const std::string& key : info.keys) {
+        text += fmt::format(", {} = {}", key, key == "bias" ? toml(layer.bias) : toml(layer_number(layer, key)));
+      }
+      text += " }";
+    }
+  }
+  return "[" + text + "]";
 }
 
 // Calls use(get) where get(config) is the key's value, whatever its type.
@@ -102,6 +129,14 @@ Distribution default_distribution(const DistributionInfo& info) {
 
 double& parameter(Distribution& distribution, std::size_t place) {
   return place == 0 ? distribution.a : place == 1 ? distribution.b : distribution.c;
+}
+
+std::int32_t& layer_number(LayerSpec& spec, const std::string& key) {
+  if (key == "out") return spec.out;
+  if (key == "kernel") return spec.kernel;
+  if (key == "stride") return spec.stride;
+  if (key == "padding") return spec.padding;
+  return spec.groups;
 }
 
 std::string quoted(const std::string& text) {

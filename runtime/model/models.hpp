@@ -1,4 +1,4 @@
-// The models by name. Adding one is a function in models.cpp and a line in its registry.
+// The models by name. Adding one is a function in models.cpp or a file of its own, and a line in the registry.
 #pragma once
 
 #include <cstdint>
@@ -9,13 +9,65 @@
 
 namespace splitsim {
 
+/// Keys of [model].
+struct ModelSettings {
+  std::string name = "lenet";                     ///< see model_infos(), or layers for `layers`
+  std::string cut = "pool1";                      ///< the client runs up to and including this layer
+  std::int32_t width = 0;                         ///< channels of the first stage; 0: the model's own
+  std::string client_norm = "group";              ///< group | batch | none
+  std::string server_norm = "group";              ///< group | batch | none
+  std::string client_norm_statistics = "client";  ///< client | pooled
+  std::string init = "torch";                     ///< torch | kaiming
+  std::vector<LayerSpec> layers;                  ///< name = "layers": in order, each reading the one before
+};
+
 struct ModelInfo {
   std::string name;
   std::string summary;  ///< one line for --help
 };
 const std::vector<ModelInfo>& model_infos();
 
-/// The layers of a model for a number of classes. Errors: InputError for an unknown name, listing the known ones.
+/// The layers of a model for a number of classes. Errors: InputError for an unknown name, listing the known ones; a
+/// width for a model without one; a list of layers that is missing, or given to another model.
+std::vector<LayerSpec> model_layers(const ModelSettings& settings, std::int32_t classes);
+/// The same for a model as it comes.
 std::vector<LayerSpec> model_layers(const std::string& name, std::int32_t classes);
+
+/// What the settings say beside the layers and the cut.
+NetworkOptions network_options(const ModelSettings& settings);
+
+/// Kinds that a layer in `model.layers` may have, by name.
+struct LayerKindInfo {
+  LayerKind kind;
+  std::string name;
+  std::vector<std::string> keys;  ///< that it takes besides kind and name
+};
+const std::vector<LayerKindInfo>& layer_kind_infos();
+
+// Shorthands for the functions that write models down.
+namespace layer {
+LayerSpec conv(std::string name, std::int32_t out, std::int32_t kernel, std::int32_t stride, std::int32_t padding,
+               bool bias = true);
+LayerSpec linear(std::string name, std::int32_t out);
+LayerSpec relu(std::string name);
+LayerSpec max_pool(std::string name, std::int32_t window, std::int32_t stride, std::int32_t padding = 0);
+LayerSpec global_avg_pool(std::string name);
+LayerSpec norm(std::string name, std::int32_t groups = 0);
+LayerSpec add(std::string name, std::string input, std::string other);
+LayerSpec scale(std::string name, float factor);
+}  // namespace layer
+
+/// What a model's function gets: width is the model's own unless set.
+struct ModelRequest {
+  std::int32_t classes, width;
+  std::string cut;
+};
+
+// resnet.cpp. He et al., arXiv 1512.03385, as torchvision writes it.
+std::vector<LayerSpec> resnet18(const ModelRequest& request);
+std::vector<LayerSpec> resnet34(const ModelRequest& request);
+std::vector<LayerSpec> resnet18_imagenet(const ModelRequest& request);
+std::vector<LayerSpec> resnet34_imagenet(const ModelRequest& request);
+std::vector<LayerSpec> resnet18_gpsl(const ModelRequest& request);
 
 }  // namespace splitsim

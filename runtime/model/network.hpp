@@ -1,4 +1,6 @@
 // A network as a value: named layers with shapes, cut in two. The client runs the layers up to and including the cut.
+// Layers are in an order in which they can run; each reads the one before it, unless it names another (skip
+// connections).
 #pragma once
 
 #include <cstdint>
@@ -7,7 +9,19 @@
 
 namespace splitsim {
 
-enum class LayerKind : std::uint8_t { kConv2d, kLinear, kRelu, kMaxPool, kAvgPool, kGroupNorm };
+enum class LayerKind : std::uint8_t {
+  kConv2d,
+  kLinear,
+  kRelu,
+  kMaxPool,
+  kAvgPool,
+  kGlobalAvgPool,
+  kNorm,  ///< in a LayerSpec: GroupNorm, BatchNorm or nothing, as the settings of its side say
+  kGroupNorm,
+  kBatchNorm,
+  kAdd,    ///< its input plus `other`
+  kScale,  ///< its input times `factor`
+};
 
 /// What a model says of one layer; shapes follow from the input.
 struct LayerSpec {
@@ -16,24 +30,34 @@ struct LayerSpec {
   std::int32_t out = 0;      ///< conv2d: output channels, linear: output features
   std::int32_t kernel = 0;   ///< conv2d, pools: window
   std::int32_t stride = 1;   ///< conv2d, pools
-  std::int32_t padding = 0;  ///< conv2d
-  std::int32_t groups = 0;   ///< group_norm
+  std::int32_t padding = 0;  ///< conv2d, max pool
+  std::int32_t groups = 0;   ///< norm as GroupNorm; 0: gcd(32, channels)
+  bool bias = true;          ///< conv2d; one that a norm follows may do without, and gets it back if there is no norm
+  float factor = 1.0f;       ///< scale
+  std::string input = {};    ///< name of the layer it reads; empty: the one before
+  std::string other = {};    ///< add: name of the second summand
+
+  friend bool operator==(const LayerSpec&, const LayerSpec&) = default;
 };
 
 /// Features of one slot, channels first. A flat vector is [features, 1, 1].
 struct FeatureShape {
   std::int32_t channels = 0, height = 0, width = 0;
   std::int64_t size() const { return std::int64_t{channels} * height * width; }
+  friend bool operator==(const FeatureShape&, const FeatureShape&) = default;
 };
 
-/// A layer in place. Its parameters are a weight and a bias (group_norm: gamma and beta) at offsets within its side's
-/// P.
+/// A layer in place. Its parameters are a weight and maybe a bias (norms: gamma and beta) at offsets within its side's
+/// P; a batch norm's running mean and variance lie behind them at `running_offset`, `channels` floats each.
 struct Layer {
   LayerSpec spec;
+  std::int32_t input = -1;  ///< index of the layer it reads, -1: the network's input
+  std::int32_t other = -1;  ///< add: the second summand
   FeatureShape in, out;
   std::int64_t weight_offset = 0, weight_size = 0;
   std::int64_t bias_offset = 0, bias_size = 0;
-  std::int64_t fan_in = 0;        ///< of the initial uniform distribution; 0: ones and zeros
+  std::int64_t running_offset = 0;
+  std::int64_t fan_in = 0;        ///< of the initial distribution; 0: ones and zeros
   std::int32_t first_tensor = 0;  ///< index of the weight among all parameter tensors of the network
   bool has_parameters() const { return weight_size > 0; }
 };
@@ -41,25 +65,49 @@ struct Layer {
 constexpr int kClientSide = 0;
 constexpr int kServerSide = 1;
 
+enum class NormKind : std::uint8_t { kGroup, kBatch, kNone };
+
+/// torch: as torch.nn draws, weights and biases uniform in +-1/sqrt(fan_in). kaiming: convolutions as torchvision's
+/// ResNets, normal with variance 2 / (out x kernel^2), biases 0; linear layers as torch.
+enum class InitKind : std::uint8_t { kTorch, kKaiming };
+
+/// What of a network the model's layers leave open.
+struct NetworkOptions {
+  NormKind norm[2] = {NormKind::kGroup, NormKind::kGroup};  ///< by side
+  /// Client BatchNorm: each client normalises over its own samples of the step; false: over all samples of the step.
+  bool client_segments = true;
+  InitKind init = InitKind::kTorch;
+};
+
 struct Network {
   FeatureShape input;
   std::int32_t classes = 0;
   std::vector<Layer> layers;
+  NetworkOptions options;
   std::size_t client_layers = 0;    ///< layers [0, client_layers) run on the client
-  std::int64_t parameters[2] = {};  ///< P of the client half and of the server half
+  std::int64_t parameters[2] = {};  ///< P, trainable, of the client half and of the server half
+  std::int64_t buffers[2] = {};     ///< running statistics, behind the parameters of a replica
 
+  /// Floats of one replica: parameters, then running statistics.
+  std::int64_t replica_size(int side) const { return parameters[side] + buffers[side]; }
   int side(std::size_t layer) const { return layer < client_layers ? kClientSide : kServerSide; }
   FeatureShape cut_shape() const { return layers[client_layers - 1].out; }
   FeatureShape layer_input(std::size_t layer) const { return layers[layer].in; }
 };
 
-/// Lays the layers out for an input, cut after the layer named `cut`. Names must be unique; the last layer must give
-/// `classes` features. Errors: InputError (no such cut, listing the names; an input too small for a layer).
-Network build_network(const std::vector<LayerSpec>& layers, const std::string& cut, FeatureShape input,
-                      std::int32_t classes);
+/// The names at which a model can be cut: layers, and groups of layers ("layer1" for "layer1.0.conv1" and on), behind
+/// which a single tensor goes on.
+std::vector<std::string> possible_cuts(const std::vector<LayerSpec>& layers);
 
-/// Initial parameters of one side, [P], as torch.nn draws them: weights and biases of conv2d and linear uniform in
-/// +-1/sqrt(fan_in), gamma 1, beta 0. Addressed by (seed, tensor, element). Determinism: exact.
+/// Lays the layers out for an input, cut after the layer or group of layers named `cut`. Names must be unique; the last
+/// layer must give `classes` features. Errors: InputError (no such cut, listing the possible ones; an input too small
+/// for a layer; a summand of another shape).
+Network build_network(const std::vector<LayerSpec>& layers, const std::string& cut, FeatureShape input,
+                      std::int32_t classes, const NetworkOptions& options = {});
+
+/// Initial state of one replica of a side, [replica_size]: weights and biases of conv2d and linear as options.init
+/// says, gamma 1, beta 0, running means 0, running variances 1. Addressed by (seed, tensor, element). Determinism:
+/// exact.
 std::vector<float> initial_parameters(const Network& network, int side, std::uint64_t seed);
 
 }  // namespace splitsim

@@ -55,10 +55,23 @@ ClassificationMetrics classification_metrics(const std::vector<std::int64_t>& co
   return metrics_of(confusion, classes);
 }
 
+TestFigures mean_of(const std::vector<TestFigures>& tests) {
+  TestFigures mean;
+  const double n = static_cast<double>(tests.size());
+  for (const TestFigures& test : tests) {
+    mean.loss += test.loss / n;
+    mean.metrics.accuracy += test.metrics.accuracy / n;
+    mean.metrics.macro_accuracy += test.metrics.macro_accuracy / n;
+    mean.metrics.macro_f1 += test.metrics.macro_f1 / n;
+  }
+  return mean;
+}
+
 std::vector<AccuracyPoint> accuracy_curve(const std::vector<EpochRecord>& epochs) {
   std::vector<AccuracyPoint> curve;
   for (const EpochRecord& epoch : epochs) {
-    for (const StepEvaluation& step : epoch.step_evaluations) curve.push_back({step.virtual_time_s, step.test_accuracy});
+    for (const StepEvaluation& step : epoch.step_evaluations)
+      curve.push_back({step.virtual_time_s, step.test_accuracy});
     if (epoch.test_accuracy.has_value()) curve.push_back({epoch.virtual_time_s, *epoch.test_accuracy});
   }
   return curve;

@@ -20,6 +20,14 @@ struct ClassificationMetrics {
 ClassificationMetrics classification_metrics(const std::vector<std::int32_t>& confusion, std::int32_t classes);
 ClassificationMetrics classification_metrics(const std::vector<std::int64_t>& confusion, std::int32_t classes);
 
+/// What a test gives.
+struct TestFigures {
+  double loss = 0.0;
+  ClassificationMetrics metrics;
+};
+/// The mean of each figure: how the tests of several replicas are joined.
+TestFigures mean_of(const std::vector<TestFigures>& tests);
+
 /// One evaluation: when, and how well.
 struct AccuracyPoint {
   double virtual_time_s = 0.0;

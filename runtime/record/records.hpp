@@ -23,6 +23,8 @@ struct StepRecord {
   std::int32_t train_correct = 0;
   std::int64_t start_ns = 0, end_ns = 0;  ///< virtual time
   std::int32_t critical_forward = -1, critical_backward = -1;
+  std::int64_t bytes_up = 0, bytes_down = 0;              ///< all clients, models included
+  std::int64_t model_bytes_up = 0, model_bytes_down = 0;  ///< the part of them that is client models
 
   friend bool operator==(const StepRecord&, const StepRecord&) = default;
 };
@@ -50,6 +52,8 @@ struct EpochRecord {
   double schedule_wall_s = 0.0;  ///< the part of it spent on schedule and timeline
   double train_samples_per_s = 0.0;
   std::string schedule_sha256, timeline_sha256;  ///< of this epoch; empty: not recorded
+  /// Of sides with replicas: root mean square distance from their average, before the epoch's last step averaged.
+  std::optional<double> client_drift, server_drift;
   std::vector<StepEvaluation> step_evaluations;
 
   friend bool operator==(const EpochRecord&, const EpochRecord&) = default;
@@ -58,9 +62,10 @@ struct EpochRecord {
 /// One row of clients.csv: what a client did over the whole run.
 struct ClientRecord {
   std::int32_t client = 0;
-  std::int64_t samples = 0;  ///< n_k
-  std::int64_t steps = 0;    ///< steps it took part in
-  std::int64_t bytes_up = 0, bytes_down = 0;
+  std::int64_t samples = 0;                               ///< n_k
+  std::int64_t steps = 0;                                 ///< steps it took part in
+  std::int64_t bytes_up = 0, bytes_down = 0;              ///< models included
+  std::int64_t model_bytes_up = 0, model_bytes_down = 0;  ///< the part of them that is client models
 
   friend bool operator==(const ClientRecord&, const ClientRecord&) = default;
 };
@@ -88,7 +93,8 @@ struct Summary {
   std::optional<double> test_accuracy, test_macro_f1;  ///< of the last evaluation, 0..1
   std::vector<TimeToAccuracy> time_to_accuracy;
   std::uint64_t peak_memory_bytes = 0;                        ///< of the device
-  std::int64_t bytes_up = 0, bytes_down = 0;                  ///< all clients, the whole run
+  std::int64_t bytes_up = 0, bytes_down = 0;                  ///< all clients, the whole run, models included
+  std::int64_t model_bytes_up = 0, model_bytes_down = 0;      ///< the part of them that is client models
   std::int64_t participation_min = 0, participation_max = 0;  ///< steps per client
   double participation_mean = 0.0;
 

@@ -12,18 +12,21 @@ namespace splitsim {
 namespace {
 
 constexpr std::string_view kStepColumns =
-    "epoch,step,loss,batch,active,deviation,train_correct,start_ns,end_ns,critical_forward,critical_backward\n";
-constexpr std::string_view kClientColumns = "client,samples,steps,bytes_up,bytes_down\n";
+    "epoch,step,loss,batch,active,deviation,train_correct,start_ns,end_ns,critical_forward,critical_backward,"
+    "bytes_up,bytes_down,model_bytes_up,model_bytes_down\n";
+constexpr std::string_view kClientColumns =
+    "client,samples,steps,bytes_up,bytes_down,model_bytes_up,model_bytes_down\n";
 
 // The fields in the order of the columns, for the writer and the reader.
 template <class Record>
 auto columns(Record& r) requires std::is_same_v<std::remove_const_t<Record>, StepRecord> {
   return std::tie(r.epoch, r.step, r.loss, r.batch, r.active, r.deviation, r.train_correct, r.start_ns, r.end_ns,
-                  r.critical_forward, r.critical_backward);
+                  r.critical_forward, r.critical_backward, r.bytes_up, r.bytes_down, r.model_bytes_up,
+                  r.model_bytes_down);
 }
 template <class Record>
 auto columns(Record& r) requires std::is_same_v<std::remove_const_t<Record>, ClientRecord> {
-  return std::tie(r.client, r.samples, r.steps, r.bytes_up, r.bytes_down);
+  return std::tie(r.client, r.samples, r.steps, r.bytes_up, r.bytes_down, r.model_bytes_up, r.model_bytes_down);
 }
 
 template <class Record>

@@ -33,6 +33,8 @@ void visit_epoch(Record& r, const Visit& visit) {
   visit("train_samples_per_s", r.train_samples_per_s);
   visit("schedule_sha256", r.schedule_sha256);
   visit("timeline_sha256", r.timeline_sha256);
+  visit("client_drift", r.client_drift);
+  visit("server_drift", r.server_drift);
 }
 
 template <class Record, class Visit>
@@ -71,6 +73,8 @@ void visit_summary(Record& r, const Visit& visit) {
   visit("peak_memory_bytes", r.peak_memory_bytes);
   visit("bytes_up", r.bytes_up);
   visit("bytes_down", r.bytes_down);
+  visit("model_bytes_up", r.model_bytes_up);
+  visit("model_bytes_down", r.model_bytes_down);
 }
 
 template <class Record, class Visit>

@@ -12,26 +12,29 @@
 namespace splitsim {
 
 Network network_of(const ModelSettings& model, FeatureShape input, std::int32_t classes) {
-  return build_network(model_layers(model.name, classes), model.cut, input, classes);
+  return build_network(model_layers(model, classes), model.cut, input, classes, network_options(model));
 }
 
 CutBytes cut_bytes_of(const Network& network) {
   CutBytes bytes;
   bytes.activation = network.cut_shape().size() * static_cast<std::int64_t>(sizeof(float));
   bytes.label = sizeof(std::int32_t);
-  bytes.client_model = network.parameters[kClientSide] * static_cast<std::int64_t>(sizeof(float));
+  bytes.client_model = network.replica_size(kClientSide) * static_cast<std::int64_t>(sizeof(float));
   return bytes;
 }
 
 ClockMode clock_mode_of(const Config& config) {
+  const ModeMap mode = mode_map(config.train);
   const bool run_ahead = config.clock.barrier == "run_ahead";
-  if (run_ahead && !mode_map(config.train).client_replicas) {
+  if (run_ahead && !mode.may_run_ahead) {
     throw InputError(
-        fmt::format("clock.barrier = \"run_ahead\": clients of train.mode = \"{}\" share one half and cannot run ahead "
-                    "of each other; allowed: two, one",
+        fmt::format("clock.barrier = \"run_ahead\": clients of train.mode = \"{}\" cannot run ahead of each other; "
+                    "allowed: two, one",
                     config.train.mode));
   }
-  return {.kind = run_ahead ? ClockKind::kRunAhead : ClockKind::kBarrier};
+  return {.kind = run_ahead ? ClockKind::kRunAhead : mode.clock,
+          .service_order = service_order(config.train),
+          .round_steps = config.train.round};
 }
 
 template <class Context>

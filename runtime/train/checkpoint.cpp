@@ -14,6 +14,9 @@ namespace {
 using nlohmann::json;
 
 constexpr const char* kSideNames[2] = {"client", "server"};
+constexpr const char* kMomentNames[2] = {"first_moment", "second_moment"};
+
+std::string tensor_name(int side, const char* what) { return std::string(kSideNames[side]) + "." + what; }
 
 std::string checkpoint_file(const std::string& dir) { return dir + "/checkpoint/state.safetensors"; }
 
@@ -22,8 +25,9 @@ json to_json(const RunState& state) {
           {"now_ns", state.clock.now_ns},
           {"server_ready_ns", state.clock.server_ready_ns},
           {"client_ready_ns", state.clock.client_ready_ns},
-          {"participation", state.participation},
-          {"client_samples", state.client_samples},
+          {"client_steps", state.participation.steps},
+          {"client_samples", state.participation.samples},
+          {"client_models", state.participation.models},
           {"samples", state.samples}};
 }
 
@@ -33,8 +37,9 @@ RunState from_json(const json& j) {
   j.at("now_ns").get_to(state.clock.now_ns);
   j.at("server_ready_ns").get_to(state.clock.server_ready_ns);
   j.at("client_ready_ns").get_to(state.clock.client_ready_ns);
-  j.at("participation").get_to(state.participation);
-  j.at("client_samples").get_to(state.client_samples);
+  j.at("client_steps").get_to(state.participation.steps);
+  j.at("client_samples").get_to(state.participation.samples);
+  j.at("client_models").get_to(state.participation.models);
   j.at("samples").get_to(state.samples);
   return state;
 }
@@ -61,11 +66,14 @@ void save_checkpoint(const std::string& dir, const std::string& config_sha256, c
   std::filesystem::create_directories(std::filesystem::path(checkpoint_file(dir)).parent_path());
   std::vector<TensorView> tensors;
   for (int side = 0; side < 2; ++side) {
-    tensors.push_back(flat(std::string(kSideNames[side]) + ".parameters", training.parameters[side]));
-    tensors.push_back(flat(std::string(kSideNames[side]) + ".velocity", training.velocity[side]));
+    tensors.push_back(flat(tensor_name(side, "parameters"), training.parameters[side]));
+    for (int m = 0; m < 2; ++m) {
+      tensors.push_back(flat(tensor_name(side, kMomentNames[m]), training.moments[side][m]));
+    }
   }
-  write_safetensors(checkpoint_file(dir), tensors,
-                    {{"config_sha256", config_sha256}, {"state", to_json(state).dump()}});
+  json values = to_json(state);
+  for (int side = 0; side < 2; ++side) values[tensor_name(side, "steps_taken")] = training.taken[side];
+  write_safetensors(checkpoint_file(dir), tensors, {{"config_sha256", config_sha256}, {"state", values.dump()}});
 }
 
 void load_checkpoint(const std::string& dir, const std::string& config_sha256, RunState& state,
@@ -81,14 +89,18 @@ void load_checkpoint(const std::string& dir, const std::string& config_sha256, R
         fmt::format("--resume {}: its checkpoint belongs to another experiment (config_sha256 differs)", dir));
   }
   try {
-    state = from_json(json::parse(file.metadata.at("state")));
+    const json values = json::parse(file.metadata.at("state"));
+    state = from_json(values);
+    for (int side = 0; side < 2; ++side) values.at(tensor_name(side, "steps_taken")).get_to(training.taken[side]);
   } catch (const std::exception& error) {
     throw InputError(fmt::format("{}: the run's state is damaged ({})", path, error.what()));
   }
   for (const Tensor& tensor : file.tensors) {
     for (int side = 0; side < 2; ++side) {
-      if (tensor.name == std::string(kSideNames[side]) + ".parameters") training.parameters[side] = tensor.values;
-      if (tensor.name == std::string(kSideNames[side]) + ".velocity") training.velocity[side] = tensor.values;
+      if (tensor.name == tensor_name(side, "parameters")) training.parameters[side] = tensor.values;
+      for (int m = 0; m < 2; ++m) {
+        if (tensor.name == tensor_name(side, kMomentNames[m])) training.moments[side][m] = tensor.values;
+      }
     }
   }
 }
@@ -97,13 +109,13 @@ std::vector<TensorView> model_tensors(const Network& network, const TrainingStat
                                       std::vector<std::vector<float>>& storage) {
   std::vector<TensorView> tensors;
   storage.clear();
-  storage.reserve(2 * network.layers.size());  // views into it must stay
+  storage.reserve(4 * network.layers.size());  // views into it must stay
   for (std::size_t i = 0; i < network.layers.size(); ++i) {
     const Layer& layer = network.layers[i];
     if (!layer.has_parameters()) continue;
     const int side = network.side(i);
     const std::vector<float>& all = training.parameters[side];
-    const std::int64_t stride = network.parameters[side];
+    const std::int64_t stride = network.replica_size(side);
     const std::int64_t replicas = static_cast<std::int64_t>(all.size()) / stride;
     const auto add = [&](const char* what, std::int64_t offset, std::int64_t size, std::vector<std::int64_t> shape) {
       std::vector<float>& values = storage.emplace_back();
@@ -118,7 +130,11 @@ std::vector<TensorView> model_tensors(const Network& network, const TrainingStat
                          {values.data(), static_cast<std::int64_t>(values.size())}});
     };
     add("weight", layer.weight_offset, layer.weight_size, weight_shape(layer));
-    add("bias", layer.bias_offset, layer.bias_size, {layer.bias_size});
+    if (layer.bias_size > 0) add("bias", layer.bias_offset, layer.bias_size, {layer.bias_size});
+    if (layer.spec.kind != LayerKind::kBatchNorm) continue;
+    const std::int64_t channels = layer.in.channels;
+    add("running_mean", layer.running_offset, channels, {channels});
+    add("running_var", layer.running_offset + channels, channels, {channels});
   }
   return tensors;
 }

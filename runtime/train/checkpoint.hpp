@@ -9,6 +9,7 @@
 
 #include "runtime/clock/timeline.hpp"
 #include "runtime/model/network.hpp"
+#include "runtime/record/ledger.hpp"
 #include "runtime/record/safetensors.hpp"
 #include "runtime/train/engine.hpp"
 
@@ -18,9 +19,8 @@ namespace splitsim {
 struct RunState {
   std::int32_t epochs = 0;
   ClockState clock;
-  std::vector<std::int64_t> participation;   ///< [K] steps in which a client took part
-  std::vector<std::int64_t> client_samples;  ///< [K] samples that it gave in them
-  std::int64_t samples = 0;                  ///< trained, all clients (and those of no client: the central sampler)
+  Participation participation;
+  std::int64_t samples = 0;  ///< trained, all clients (and those of no client: the central sampler)
 };
 
 /// Writes dir/checkpoint/state.safetensors. config_sha256 ties it to its experiment.

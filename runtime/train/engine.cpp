@@ -7,18 +7,33 @@
 #include "kernels/device/error.hpp"
 #include "kernels/device/range.hpp"
 #include "kernels/nn/loss.hpp"
-#include "kernels/nn/optimizer.hpp"
 #include "runtime/train/learning_rate.hpp"
 
 namespace splitsim {
 
 namespace {
 
-std::int32_t ranks(bool per_client, const EngineSettings& settings) {
-  return per_client ? static_cast<std::int32_t>(std::max<std::int64_t>(1, settings.bounds.active)) : 1;
-}
 const OptimizerSettings& optimizer(const TrainSettings& train, int side) {
   return side == kClientSide ? train.client_optimizer : train.server_optimizer;
+}
+bool is_adam(const OptimizerSettings& settings) { return settings.kind != "sgd"; }
+bool has_moment(const OptimizerSettings& settings, int moment) {
+  return is_adam(settings) || (moment == 0 && settings.momentum != 0.0);
+}
+bool counts_steps(const OptimizerSettings& settings) {
+  return is_adam(settings) || (settings.momentum != 0.0 && settings.dampening != 0.0);
+}
+AverageWeights average_weights(const TrainSettings& train) {
+  if (train.fedavg_weights == "samples") return AverageWeights::kSamples;
+  return train.fedavg_weights == "seen" ? AverageWeights::kSeen : AverageWeights::kUniform;
+}
+StackBounds stack_bounds(const Network& network, const EngineSettings& settings, const std::int32_t (&active)[2],
+                         std::int32_t clients) {
+  StackBounds bounds;
+  bounds.slots = static_cast<std::int32_t>(settings.bounds.batch);
+  for (int side = 0; side < 2; ++side) bounds.active[side] = bounds.segments[side] = active[side];
+  bounds.segments[kClientSide] = network.options.client_segments ? clients : 1;
+  return bounds;
 }
 
 }  // namespace
@@ -29,9 +44,15 @@ Engine<Context>::Engine(Context& ctx, const Network& network, const EngineSettin
       network_(network),
       settings_(settings),
       mode_(mode_map(settings.train)),
-      replicas_{mode_.client_replicas ? settings.clients : 1, mode_.server_replicas ? settings.clients : 1},
-      max_active_{ranks(mode_.client_replicas, settings), ranks(mode_.server_replicas, settings)},
-      stack_(network, static_cast<std::int32_t>(settings.bounds.batch), max_active_, true) {
+      replicas_{mode_.replicas[0] ? settings.clients : 1, mode_.replicas[1] ? settings.clients : 1},
+      max_clients_(static_cast<std::int32_t>(std::max<std::int64_t>(1, settings.bounds.active))),
+      max_active_{mode_.replicas[0] ? max_clients_ : 1, mode_.replicas[1] ? max_clients_ : 1},
+      stack_(network, stack_bounds(network, settings, max_active_, max_clients_), true) {
+  if (mode_.combine[kClientSide] == Combine::kGradient && network.buffers[kClientSide] > 0) {
+    throw InputError(
+        "train.replicas = \"materialised\": allowed with model.client_norm = group or none: replicas with running "
+        "statistics of their own would not stay equal");
+  }
   Arena<Context> measure;
   layout(measure);
   plan_ = measure.plan();
@@ -40,31 +61,56 @@ Engine<Context>::Engine(Context& ctx, const Network& network, const EngineSettin
 template <class Context>
 void Engine<Context>::layout(Arena<Context>& arena) {
   const std::int64_t slots = settings_.bounds.batch;
-  state_ = arena.template take<StepState>(1, "step tables");
-  tables_.slots = arena.template take<std::int32_t>(1, "step tables");
-  tables_.clients = arena.template take<std::int32_t>(1, "step tables");
-  tables_.sample = arena.template take<std::int32_t>(slots, "step tables");
-  tables_.label = arena.template take<std::int32_t>(slots, "step tables");
-  tables_.weight = arena.template take<float>(slots, "step tables");
-  tables_.cut_scale = arena.template take<float>(slots, "step tables");
-  for (int side = 0; side < 2; ++side) {
-    ReplicaTable& table = tables_.side[side];
-    table.active = arena.template take<std::int32_t>(1, "step tables");
-    table.replica = arena.template take<std::int32_t>(max_active_[side], "step tables");
-    table.first = arena.template take<std::int32_t>(max_active_[side] + 1, "step tables");
-    table.rank = arena.template take<std::int32_t>(slots, "step tables");
+  const char* name = "step tables";
+  state_ = arena.template take<StepState>(1, name);
+  for (View<std::int32_t>* scalar : {&tables_.slots, &tables_.clients, &tables_.rate_step, &tables_.round_end,
+                                     &tables_.epoch_end, &tables_.everyone}) {
+    *scalar = arena.template take<std::int32_t>(1, name);
   }
-  loss_ = arena.template take<float>(slots, "step tables");
-  correct_ = arena.template take<std::int32_t>(slots, "step tables");
-  for (int side = 0; side < 2; ++side) {
-    const std::int64_t p = network_.parameters[side];
-    parameters_.side[side] = arena.template take<float>(replicas_[side] * p, "parameters");
-    gradients_.side[side] = arena.template take<float>(max_active_[side] * p, "gradients");
-    const bool momentum = optimizer(settings_.train, side).momentum != 0.0;
-    velocity_.side[side] = arena.template take<float>(momentum ? replicas_[side] * p : 0, "optimiser state");
-    rates_[side] = arena.template take<float>(settings_.steps_per_epoch * settings_.train.epochs, "learning rates");
+  tables_.sample = arena.template take<std::int32_t>(slots, name);
+  tables_.label = arena.template take<std::int32_t>(slots, name);
+  tables_.weight = arena.template take<float>(slots, name);
+  tables_.cut_scale = arena.template take<float>(slots, name);
+  for (RankTable* table : {&tables_.whole, &tables_.by_client}) {
+    const std::int64_t ranks = table == &tables_.whole ? 1 : max_clients_;
+    table->count = arena.template take<std::int32_t>(1, name);
+    table->replica = arena.template take<std::int32_t>(ranks, name);
+    table->first = arena.template take<std::int32_t>(ranks + 1, name);
+    table->rank = arena.template take<std::int32_t>(slots, name);
+  }
+  loss_ = arena.template take<float>(slots, name);
+  correct_ = arena.template take<std::int32_t>(slots, name);
+  for (int side = 0; side < 2; ++side) layout_side(arena, side);
+  if (mode_.replicas[0] || mode_.replicas[1]) {
+    const std::int64_t trained = std::max(network_.parameters[0], network_.parameters[1]);
+    held_ = arena.template take<std::int64_t>(settings_.clients, "averages");
+    seen_ = arena.template take<std::int64_t>(settings_.clients, "averages");
+    shares_ = arena.template take<double>(settings_.clients, "averages");
+    round_weights_ = arena.template take<double>(settings_.clients, "averages");
+    average_now_ = arena.template take<std::int32_t>(1, "averages");
+    drift_partials_ = arena.template take<double>(drift_workspace(trained), "averages");
   }
   stack_.layout(ctx_, arena);
+}
+
+template <class Context>
+void Engine<Context>::layout_side(Arena<Context>& arena, int side) {
+  const std::int64_t p = network_.parameters[side], replicas = replicas_[side];
+  const OptimizerSettings& settings = optimizer(settings_.train, side);
+  parameters_.side[side] = arena.template take<float>(replicas * network_.replica_size(side), "parameters");
+  gradients_.side[side] = arena.template take<float>(max_active_[side] * p, "gradients");
+  for (int moment = 0; moment < 2; ++moment) {
+    moments_[moment].side[side] =
+        arena.template take<float>(has_moment(settings, moment) ? replicas * p : 0, "optimiser state");
+  }
+  taken_[side] = arena.template take<std::int32_t>(counts_steps(settings) ? replicas : 0, "optimiser state");
+  const bool clips = settings.clip_norm > 0.0;
+  clip_partials_[side] =
+      arena.template take<double>(clips ? clip_workspace(max_active_[side], p) : 0, "optimiser state");
+  clip_scale_[side] = arena.template take<float>(clips ? max_active_[side] : 0, "optimiser state");
+  rates_[side] = arena.template take<float>(settings_.steps_per_epoch * settings_.train.epochs, "learning rates");
+  average_[side] = arena.template take<float>(mode_.replicas[side] ? network_.replica_size(side) : 0, "averages");
+  drift_[side] = arena.template take<double>(mode_.replicas[side] ? 1 : 0, "averages");
 }
 
 template <class Context>
@@ -78,45 +124,74 @@ void Engine<Context>::start(const DeviceImages<Context>& data, const GatherShape
   for (const MemoryItem& item : plan_) bytes += item.bytes;
   arena_ = Arena<Context>(ctx_, bytes);
   layout(arena_);
-  metrics_ = SharedBuffer<StepMetrics, Context>(ctx_, 2 * settings_.steps_per_epoch);
+  metrics_ = SharedBuffer<StepMetrics, Context>(ctx_, 2 * settings_.bounds.steps);
   for (int side = 0; side < 2; ++side) {
     const std::vector<float> rates =
         learning_rates(optimizer(settings_.train, side), settings_.steps_per_epoch, settings_.train.epochs);
     ctx_.upload(rates_[side].data(), rates.data(), rates.size() * sizeof(float));
-    if (network_.parameters[side] == 0) continue;
+    if (network_.replica_size(side) == 0) continue;
     const Buffer<float, Context> one(ctx_, initial_parameters(network_, side, settings_.seed));
     broadcast_replicas(ctx_, one.view(), replicas_[side], parameters_.side[side]);
   }
+  if (held_.empty()) return;
+  std::vector<std::int64_t> held = settings_.held;
+  held.resize(static_cast<std::size_t>(settings_.clients), held.empty() ? 1 : 0);
+  std::int64_t total = 0;
+  for (const std::int64_t n : held) total += n;
+  std::vector<double> shares;
+  for (const std::int64_t n : held) shares.push_back(static_cast<double>(n) / static_cast<double>(total));
+  ctx_.upload(held_.data(), held.data(), held.size() * sizeof(std::int64_t));
+  ctx_.upload(shares_.data(), shares.data(), shares.size() * sizeof(double));
 }
 
 template <class Context>
-void Engine<Context>::begin_epoch(std::int32_t epoch, std::int32_t half) {
-  const StepState state{0, epoch, half, static_cast<std::int32_t>(epoch * settings_.steps_per_epoch)};
+void Engine<Context>::begin_epoch(std::int32_t epoch, std::int32_t half, std::int64_t steps) {
+  const StepState state{0, epoch, half, static_cast<std::int32_t>(steps)};
   ctx_.upload(state_.data(), &state, sizeof state);
   half_ = half;
   enqueued_ = 0;
-  std::fill_n(metrics_.data() + half * settings_.steps_per_epoch, settings_.steps_per_epoch, StepMetrics{});
+  std::fill_n(metrics_.data() + half * settings_.bounds.steps, settings_.bounds.steps, StepMetrics{});
 }
 
 template <class Context>
 View<const StepMetrics> Engine<Context>::metrics() const {
-  return {metrics_.data() + half_ * settings_.steps_per_epoch, settings_.steps_per_epoch};
+  return {metrics_.data() + half_ * settings_.bounds.steps, settings_.bounds.steps};
 }
 
 template <class Context>
 ReplicaMap Engine<Context>::map(int side) const {
-  const ReplicaTable& table = tables_.side[side];
-  return {tables_.slots.data(), table.active.data(),
+  const RankTable& table = mode_.replicas[side] ? tables_.by_client : tables_.whole;
+  return {tables_.slots.data(), table.count.data(),
           table.replica.data(), table.first.data(),
           table.rank.data(),    static_cast<std::int32_t>(settings_.bounds.batch),
           max_active_[side],    static_cast<std::int32_t>(replicas_[side])};
 }
 
 template <class Context>
+StackMaps Engine<Context>::maps() const {
+  StackMaps maps;
+  for (int side = 0; side < 2; ++side) {
+    maps.side[side] = map(side);
+    const ReplicaMap& ranks = maps.side[side];
+    maps.statistics[side] = {ranks.active, ranks.first, ranks.rank, ranks.max_active};
+  }
+  const bool by_client = network_.options.client_segments;
+  const RankTable& table = by_client ? tables_.by_client : tables_.whole;
+  maps.statistics[kClientSide] = {table.count.data(), table.first.data(), table.rank.data(),
+                                  by_client ? max_clients_ : 1};
+  return maps;
+}
+
+template <class Context>
+StepRules Engine<Context>::rules() const {
+  return {mode_.cut_scale, mode_.own_loss, settings_.clients, settings_.steps_per_epoch, settings_.train.round};
+}
+
+template <class Context>
 void Engine<Context>::wait_for_device() {
   // The metrics ring tells how far the device is (a step that has run has a batch); asking it costs no synchronisation.
   if (enqueued_ < kStepsAhead) return;
-  const volatile StepMetrics& old = metrics_.data()[half_ * settings_.steps_per_epoch + enqueued_ - kStepsAhead];
+  const volatile StepMetrics& old = metrics_.data()[half_ * settings_.bounds.steps + enqueued_ - kStepsAhead];
   while (old.batch == 0) {
     ctx_.check();
     std::this_thread::yield();
@@ -147,53 +222,134 @@ void Engine<Context>::enqueue_step() {
 template <class Context>
 void Engine<Context>::step() {
   const Range range("step");
-  const ReplicaMap maps[2] = {map(kClientSide), map(kServerSide)};
+  const StackMaps stack_maps = maps();
   const std::int32_t* slots = tables_.slots.data();
   const auto max_slots = static_cast<std::int32_t>(settings_.bounds.batch);
-  begin_step(ctx_, View<const StepState>(state_), halves_[0], halves_[1], mode_, data_->labels.view(), tables_);
+  begin_step(ctx_, View<const StepState>(state_), halves_[0], halves_[1], rules(), data_->labels.view(), tables_);
   gather_images(ctx_, slots, max_slots, gather_, data_->images.view(), tables_.sample, &state_.data()->epoch,
                 stack_.input());
-  stack_.forward(ctx_, maps, parameters_);
-  softmax_cross_entropy(ctx_, slots, max_slots, network_.classes, stack_.output(), tables_.label, tables_.weight, loss_,
-                        correct_, View<std::int32_t>(), stack_.output_gradient());
-  stack_.backward(ctx_, maps, parameters_, gradients_,
+  stack_.forward(ctx_, stack_maps, parameters_);
+  softmax_cross_entropy(ctx_, slots, max_slots, network_.classes, static_cast<float>(settings_.train.label_smoothing),
+                        stack_.output(), tables_.label, tables_.weight, loss_, correct_, View<std::int32_t>(),
+                        stack_.output_gradient());
+  stack_.backward(ctx_, stack_maps, parameters_, gradients_,
                   mode_.cut_scale == CutScale::kOne ? View<const float>() : View<const float>(tables_.cut_scale));
   for (int side = 0; side < 2; ++side) {
-    if (network_.parameters[side] == 0) continue;
-    const OptimizerSettings& settings = optimizer(settings_.train, side);
-    const SgdSettings sgd{static_cast<float>(settings.momentum), static_cast<float>(settings.weight_decay),
-                          settings.nesterov};
-    sgd_step(ctx_, maps[side], network_.parameters[side], sgd, rates_[side].data(), &state_.data()->global_step,
-             gradients_.side[side], parameters_.side[side], velocity_.side[side]);
+    if (network_.parameters[side] > 0) update(side, stack_maps.side[side]);
   }
-  end_step(ctx_, state_, tables_, loss_, correct_, settings_.steps_per_epoch, metrics_.view());
+  combine();
+  end_step(ctx_, state_, tables_, loss_, correct_, settings_.bounds.steps, metrics_.view());
+}
+
+// One optimiser step of a side's replicas: of those that the step used, or of all on their common gradient.
+template <class Context>
+void Engine<Context>::update(int side, const ReplicaMap& map) {
+  const OptimizerSettings& settings = optimizer(settings_.train, side);
+  const std::int64_t p = network_.parameters[side];
+  StepTargets targets;
+  targets.count = map.active;
+  targets.replica = map.replica;
+  targets.max = map.max_active;
+  targets.size = targets.gradient_stride = p;
+  targets.stride = network_.replica_size(side);
+  targets.gradients = gradients_.side[side].data();
+  targets.parameters = parameters_.side[side].data();
+  targets.taken = counts_steps(settings) ? taken_[side].data() : nullptr;
+  const std::int32_t* rows = map.active;
+  std::int32_t max_rows = map.max_active;
+  if (mode_.combine[side] == Combine::kGradient) {
+    sum_gradients(ctx_, map.active, p, gradients_.side[side]);
+    rows = tables_.whole.count.data();
+    max_rows = 1;
+    targets.count = tables_.everyone.data();
+    targets.replica = nullptr;
+    targets.max = settings_.clients;
+    targets.gradient_stride = 0;
+  }
+  if (settings.clip_norm > 0.0) {
+    clip_scales(ctx_, rows, max_rows, p, static_cast<float>(settings.clip_norm),
+                View<const float>(gradients_.side[side]), clip_partials_[side], clip_scale_[side]);
+    targets.gradient_scale = clip_scale_[side].data();
+  }
+  if (counts_steps(settings)) count_steps(ctx_, targets);
+  const std::int32_t* rate_step = tables_.rate_step.data();
+  if (is_adam(settings)) {
+    const AdamSettings adam{settings.beta1, settings.beta2, settings.eps, settings.weight_decay,
+                            settings.kind == "adamw"};
+    adam_step(ctx_, targets, adam, rates_[side].data(), rate_step, moments_[0].side[side], moments_[1].side[side]);
+  } else {
+    const SgdSettings sgd{static_cast<float>(settings.momentum), static_cast<float>(settings.weight_decay),
+                          settings.nesterov, static_cast<float>(settings.dampening)};
+    sgd_step(ctx_, targets, sgd, rates_[side].data(), rate_step, moments_[0].side[side]);
+  }
+}
+
+// At the end of a round the sides that average do; at the end of an epoch every side with replicas says how far they
+// have drifted apart.
+template <class Context>
+void Engine<Context>::combine() {
+  if (!mode_.replicas[0] && !mode_.replicas[1]) return;
+  if (mode_.averages()) {
+    const RankTable& table = tables_.by_client;
+    const ReplicaMap clients{tables_.slots.data(), table.count.data(),
+                             table.replica.data(), table.first.data(),
+                             table.rank.data(),    static_cast<std::int32_t>(settings_.bounds.batch),
+                             max_clients_,         settings_.clients};
+    note_samples(ctx_, clients, seen_);
+    round_weights(ctx_, tables_.round_end.data(), average_weights(settings_.train), View<const std::int64_t>(held_),
+                  seen_, round_weights_, average_now_);
+  }
+  for (int side = 0; side < 2; ++side) {
+    if (!mode_.replicas[side] || network_.parameters[side] == 0) continue;
+    const bool averages = mode_.combine[side] == Combine::kRound;
+    const View<const float> parameters = parameters_.side[side];
+    const View<const double> weights = averages ? round_weights_ : shares_;
+    const std::int32_t* when = averages ? average_now_.data() : tables_.epoch_end.data();
+    average_if(ctx_, when, parameters, weights, average_[side]);
+    drift_if(ctx_, tables_.epoch_end.data(), parameters, weights, View<const float>(average_[side]),
+             network_.parameters[side], drift_partials_, drift_[side]);
+    if (averages) {
+      broadcast_if(ctx_, when, View<const float>(average_[side]), replicas_[side], parameters_.side[side]);
+    }
+  }
+}
+
+template <class Context>
+double Engine<Context>::drift(int side) const {
+  double value = 0.0;
+  if (!drift_[side].empty()) ctx_.download(&value, drift_[side].data(), sizeof value);
+  return value;
 }
 
 template <class Context>
 TrainingState Engine<Context>::download() const {
   TrainingState state;
-  const auto fetch = [&](View<const float> from, std::vector<float>& to) {
+  const auto fetch = [&](auto from, auto& to) {
     to.resize(static_cast<std::size_t>(from.size()));
-    if (!to.empty()) ctx_.download(to.data(), from.data(), to.size() * sizeof(float));
+    if (!to.empty()) ctx_.download(to.data(), from.data(), to.size() * sizeof(to[0]));
   };
   for (int side = 0; side < 2; ++side) {
     fetch(parameters_.side[side], state.parameters[side]);
-    fetch(velocity_.side[side], state.velocity[side]);
+    for (int moment = 0; moment < 2; ++moment) fetch(moments_[moment].side[side], state.moments[side][moment]);
+    fetch(taken_[side], state.taken[side]);
   }
   return state;
 }
 
 template <class Context>
 void Engine<Context>::upload(const TrainingState& state) {
+  const auto put = [&](const auto& from, auto to, const char* what) {
+    if (static_cast<std::int64_t>(from.size()) != to.size()) {
+      throw InputError(std::string("checkpoint: ") + what + " do not have the size of this experiment's");
+    }
+    if (!from.empty()) ctx_.upload(to.data(), from.data(), from.size() * sizeof(from[0]));
+  };
   for (int side = 0; side < 2; ++side) {
-    const auto put = [&](const std::vector<float>& from, View<float> to, const char* what) {
-      if (static_cast<std::int64_t>(from.size()) != to.size()) {
-        throw InputError(std::string("checkpoint: ") + what + " do not have the size of this experiment's");
-      }
-      if (!from.empty()) ctx_.upload(to.data(), from.data(), from.size() * sizeof(float));
-    };
     put(state.parameters[side], parameters_.side[side], "parameters");
-    put(state.velocity[side], velocity_.side[side], "optimiser states");
+    for (int moment = 0; moment < 2; ++moment) {
+      put(state.moments[side][moment], moments_[moment].side[side], "optimiser states");
+    }
+    put(state.taken[side], taken_[side], "step counts");
   }
 }
 

@@ -1,18 +1,20 @@
 // The one training loop: an engine runs steps of any mode, since a mode is a map (modes.hpp). A step is begin_step,
-// gather, forward, loss, backward, one optimiser step per side, end_step. It can be captured once and replayed: no
-// allocation, synchronisation or host read inside, and no launch argument that changes from step to step. Determinism:
-// bit-identical for the same build, device and settings; on the CPU also for any number of threads.
+// gather, forward, loss, backward, one optimiser step per side, the averages of replicas that are due, end_step. It can
+// be captured once and replayed: no allocation, synchronisation or host read inside, and no launch argument that
+// changes from step to step. Determinism: bit-identical for the same build, device and settings; on the CPU also for
+// any number of threads.
 #pragma once
 
-#include <array>
 #include <cstdint>
 #include <memory>
 #include <vector>
 
 #include "kernels/device/buffer.hpp"
 #include "kernels/device/context.hpp"
+#include "kernels/nn/optimizer.hpp"
 #include "runtime/train/device_dataset.hpp"
 #include "runtime/train/layer_stack.hpp"
+#include "runtime/train/replica_kernels.hpp"
 #include "runtime/train/step_kernels.hpp"
 
 namespace splitsim {
@@ -21,16 +23,18 @@ namespace splitsim {
 struct EngineSettings {
   TrainSettings train;
   std::uint64_t seed = 1;
-  std::int32_t clients = 1;  ///< K
-  ScheduleBounds bounds;     ///< of the sampler
-  std::int64_t steps_per_epoch = 0;
-  bool capture = true;  ///< on a GPU: capture the second step as a graph and replay it from then on
+  std::int32_t clients = 1;          ///< K
+  ScheduleBounds bounds;             ///< of the schedules that it runs: dealt ones where clients take turns
+  std::int64_t steps_per_epoch = 0;  ///< of the schedule before dealing: learning rates and rounds count these
+  std::vector<std::int64_t> held;    ///< [K] n_k: weights of averages; may be empty for modes without replicas
+  bool capture = true;               ///< on a GPU: capture the second step as a graph and replay it from then on
 };
 
-/// Parameters and optimiser state on the host: what a checkpoint and model.safetensors hold. [side] -> [G, P].
+/// Parameters and optimiser state on the host: what a checkpoint and model.safetensors hold.
 struct TrainingState {
-  std::vector<float> parameters[2];
-  std::vector<float> velocity[2];  ///< empty without momentum
+  std::vector<float> parameters[2];    ///< [G, replica_size]
+  std::vector<float> moments[2][2];    ///< [side][first, second], [G, P]: momentum; Adam's moments; empty without
+  std::vector<std::int32_t> taken[2];  ///< [G] steps that each replica has taken; empty where nobody counts
 };
 
 template <class Context>
@@ -48,42 +52,60 @@ class Engine {
   void start(const DeviceImages<Context>& data, const GatherShape& gather, const ScheduleView& first_half,
              const ScheduleView& second_half);
 
-  /// Points the next steps at the schedule in `half` (0 or 1). Between epochs only.
-  void begin_epoch(std::int32_t epoch, std::int32_t half);
+  /// Points the next steps at the schedule in `half` (0 or 1), which has `steps` of them. Between epochs only.
+  void begin_epoch(std::int32_t epoch, std::int32_t half, std::int64_t steps);
   /// Enqueues one step. The host never waits here, but for the limit of kStepsAhead on a device.
   void enqueue_step();
-  /// The metrics of the current epoch's steps, [steps]; complete after ctx.synchronize(). Shared memory: reading costs
-  /// nothing.
+  /// The metrics of the current epoch's steps; complete after ctx.synchronize(). Shared memory: reading costs nothing.
   View<const StepMetrics> metrics() const;
 
-  View<const float> parameters(int side) const { return parameters_.side[side]; }  ///< [G, P]
+  View<const float> parameters(int side) const { return parameters_.side[side]; }  ///< [G, replica_size]
   View<const float> gradients(int side) const { return gradients_.side[side]; }    ///< [ranks, P], of the last step
+  /// Of a side with replicas: root mean square distance of the replicas from their average at the last epoch's end,
+  /// over trainable parameters, just before what that step may have averaged. Weights: those of the average, elsewhere
+  /// n_k / N. Synchronises.
+  double drift(int side) const;
   TrainingState download() const;
   void upload(const TrainingState& state);
 
  private:
   static constexpr std::int64_t kStepsAhead = 64;
   void layout(Arena<Context>& arena);
+  void layout_side(Arena<Context>& arena, int side);
   ReplicaMap map(int side) const;
+  StackMaps maps() const;
+  StepRules rules() const;
   void wait_for_device();
   void step();
+  void update(int side, const ReplicaMap& map);
+  void combine();
 
   Context& ctx_;
   const Network& network_;
   EngineSettings settings_;
   ModeMap mode_;
   std::int64_t replicas_[2];
-  std::int32_t max_active_[2];
+  std::int32_t max_clients_;    // active ones per step
+  std::int32_t max_active_[2];  // replicas per step
   LayerStack<Context> stack_;
   std::vector<MemoryItem> plan_;
 
   Arena<Context> arena_;
   View<StepState> state_;
   StepTables tables_;
-  TwoSides parameters_, gradients_, velocity_;
+  TwoSides parameters_, gradients_;
+  TwoSides moments_[2];  // first, second
+  View<std::int32_t> taken_[2];
+  View<double> clip_partials_[2];
+  View<float> clip_scale_[2];
   View<float> rates_[2];
   View<float> loss_;
   View<std::int32_t> correct_;
+  // Of sides with replicas:
+  View<float> average_[2];
+  View<std::int64_t> held_, seen_;
+  View<double> shares_, round_weights_, drift_partials_, drift_[2];
+  View<std::int32_t> average_now_;
   SharedBuffer<StepMetrics, Context> metrics_;  // [2, steps]
 
   const DeviceImages<Context>* data_ = nullptr;

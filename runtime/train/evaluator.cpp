@@ -6,13 +6,11 @@
 #include "kernels/device/philox.hpp"
 #include "kernels/device/range.hpp"
 #include "kernels/nn/loss.hpp"
-#include "runtime/train/step_kernels.hpp"
+#include "runtime/train/replica_kernels.hpp"
 
 namespace splitsim {
 
 namespace {
-constexpr std::int32_t kOneReplica[2] = {1, 1};
-
 // A fixed random order, so that its first images are a fair sample whatever the order of the file.
 std::vector<std::int32_t> shuffled(std::int64_t count, std::uint64_t seed) {
   std::vector<std::pair<std::uint64_t, std::int32_t>> keys(static_cast<std::size_t>(count));
@@ -35,7 +33,7 @@ Evaluator<Context>::Evaluator(Context& ctx, const Network& network, std::int32_t
       images_(images),
       batches_((images + batch - 1) / batch),
       client_weights_(client_weights),
-      stack_(network, batch, kOneReplica, false) {
+      stack_(network, {.slots = batch}, false) {
   Arena<Context> measure;
   layout(measure);
   plan_ = measure.plan();
@@ -54,7 +52,7 @@ void Evaluator<Context>::layout(Arena<Context>& arena) {
   tables_.rank = arena.template take<std::int32_t>(batch_, name);
   weights_ = arena.template take<double>(static_cast<std::int64_t>(client_weights_.size()), name);
   for (int side = 0; side < 2; ++side)
-    average_.side[side] = arena.template take<float>(network_.parameters[side], name);
+    average_.side[side] = arena.template take<float>(network_.replica_size(side), name);
   ids_ = arena.template take<std::int32_t>(images_, name);
   loss_ = arena.template take<float>(batch_, name);
   unit_ = arena.template take<float>(batch_, name);
@@ -81,14 +79,17 @@ void Evaluator<Context>::start(const DeviceImages<Context>& data, const GatherSh
 }
 
 template <class Context>
-Evaluation Evaluator<Context>::evaluate(const View<const float> (&parameters)[2],
-                                        const std::int64_t (&replicas)[2], std::int64_t limit) {
+Evaluation Evaluator<Context>::evaluate(const View<const float> (&parameters)[2], const std::int64_t (&replicas)[2],
+                                        std::int64_t which, std::int64_t limit) {
   const Range range("evaluate");
   const std::int64_t images = limit > 0 ? std::min(limit, images_) : images_;
   const std::int64_t batches = (images + batch_ - 1) / batch_;
   TwoSides used;
   for (int side = 0; side < 2; ++side) {
-    if (replicas[side] > 1 && network_.parameters[side] > 0) {
+    const std::int64_t size = network_.replica_size(side);
+    if (replicas[side] > 1 && which != kAverage) {
+      used.side[side] = {const_cast<float*>(parameters[side].data()) + which * size, size};
+    } else if (replicas[side] > 1 && size > 0) {
       average_replicas(ctx_, parameters[side], View<const double>(weights_), average_.side[side]);
       used.side[side] = average_.side[side];
     } else {
@@ -101,13 +102,14 @@ Evaluation Evaluator<Context>::evaluate(const View<const float> (&parameters)[2]
   const std::int32_t* slots = tables_.slots.data();
   const ReplicaMap map{
       slots, tables_.active.data(), tables_.replica.data(), tables_.first.data(), tables_.rank.data(), batch_, 1, 1};
-  const ReplicaMap maps[2] = {map, map};
+  const Segments segments{map.active, map.first, map.rank, 1};
+  const StackMaps maps{{map, map}, {segments, segments}};
   for (std::int64_t b = 0; b < batches; ++b) {
     begin_eval(ctx_, View<const std::int32_t>(ids_.sub(0, images)), data_->labels.view(), tables_);
     gather_images(ctx_, slots, batch_, gather_, data_->images.view(), tables_.sample, nullptr, stack_.input());
     stack_.forward(ctx_, maps, used);
-    softmax_cross_entropy(ctx_, slots, batch_, network_.classes, stack_.output(), tables_.label, unit_, loss_, correct_,
-                          predicted_, View<float>());
+    softmax_cross_entropy(ctx_, slots, batch_, network_.classes, 0.0f, stack_.output(), tables_.label, unit_, loss_,
+                          correct_, predicted_, View<float>());
     end_eval(ctx_, network_.classes, loss_, predicted_, tables_, confusion_, loss_sums_);
   }
   Evaluation result;

@@ -1,4 +1,6 @@
-// Forward passes over a fixed set of images with one replica per side: loss and confusion matrix.
+// Forward passes over a fixed set of images with one replica per side: loss and confusion matrix. Where a side has
+// several, that is one of them or their weighted average, BatchNorms' running means and variances averaged like the
+// parameters.
 #pragma once
 
 #include <cstdint>
@@ -28,10 +30,12 @@ class Evaluator {
 
   const std::vector<MemoryItem>& plan() const { return plan_; }
   void start(const DeviceImages<Context>& data, const GatherShape& gather);
-  /// parameters: [G, P] of each side; replicas: G. limit > 0: only the first so many images of a random order that
-  /// depends on the gather's seed alone. Synchronises.
+  static constexpr std::int64_t kAverage = -1;
+  /// parameters: [G, replica_size] of each side; replicas: G; which: kAverage, or the replica of sides that have
+  /// several. limit > 0: only the first so many images of a random order that depends on the gather's seed alone.
+  /// Synchronises.
   Evaluation evaluate(const View<const float> (&parameters)[2], const std::int64_t (&replicas)[2],
-                      std::int64_t limit = 0);
+                      std::int64_t which = kAverage, std::int64_t limit = 0);
 
  private:
   void layout(Arena<Context>& arena);

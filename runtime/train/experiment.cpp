@@ -4,15 +4,18 @@
 
 #include <algorithm>
 #include <chrono>
+#include <numeric>
 
 #include "kernels/device/error.hpp"
 #include "runtime/config/version.hpp"
+#include "runtime/record/ledger.hpp"
 #include "runtime/record/metrics.hpp"
 #include "runtime/record/run_writer.hpp"
 #include "runtime/sampling/pipeline.hpp"
 #include "runtime/train/checkpoint.hpp"
 #include "runtime/train/engine.hpp"
 #include "runtime/train/evaluator.hpp"
+#include "runtime/train/micro_steps.hpp"
 #include "samplers/hash.hpp"
 
 namespace splitsim {
@@ -21,6 +24,12 @@ namespace {
 
 double seconds_since(std::chrono::steady_clock::time_point start) {
   return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+}
+
+std::vector<std::int64_t> client_sizes(const Population& population) {
+  std::vector<std::int64_t> sizes;
+  for (std::int32_t k = 0; k < population.clients; ++k) sizes.push_back(population.size(k));
+  return sizes;
 }
 
 std::vector<double> client_shares(const Population& population) {
@@ -49,7 +58,10 @@ struct Experiment<Context>::Impl {
   const Profile profile;
   const DevicePopulation<Context> device_population;
   const std::unique_ptr<Sampler<Context>> sampler;
-  const ScheduleBounds bounds;
+  const ScheduleBounds bounds;  // of the schedules as they are
+  const ModeMap mode;
+  const ScheduleBounds train_bounds;  // of what the engine runs: dealt into micro-steps where clients take turns
+  const Ledger ledger;
   Engine<Context> engine;
   Evaluator<Context> evaluator;
   Clock<Context> clock;
@@ -57,16 +69,19 @@ struct Experiment<Context>::Impl {
 
  private:
   EngineSettings engine_settings() const {
-    return {config.train, config.seed, population.clients, bounds, bounds.steps};
+    return {config.train, config.seed, population.clients, train_bounds, bounds.steps, client_sizes(population)};
   }
   void make_plan();
-  void count_participation(const Schedule& schedule, std::int64_t steps);
+  DealtSchedule deal_epoch(Schedule schedule, std::int32_t epoch);
+  std::vector<StepRecord> step_records(std::int32_t epoch, const DealtSchedule& dealt, const EpochPlan& plan) const;
+  void summarise_steps(const std::vector<StepRecord>& steps, double train_seconds, EpochRecord& record) const;
   void check_memory() const;
   void begin(const RunOptions& options);
   /// False: stopped before its end (interrupted or diverged).
   bool run_epoch(std::int32_t epoch, const RunOptions& options);
-  bool train_steps(std::int32_t epoch, const Timeline& timeline, const RunOptions& options, EpochRecord& record);
-  Evaluation evaluate(std::int64_t limit);
+  bool train_steps(std::int32_t epoch, const DealtSchedule& dealt, const Timeline& timeline, const RunOptions& options,
+                   EpochRecord& record);
+  TestFigures test(std::int64_t limit);
   void evaluate_epoch(EpochRecord& record);
   void evaluate_step(std::int64_t steps, const Timeline& timeline, EpochRecord& record);
   void stop_if_reached(double accuracy) {
@@ -78,6 +93,7 @@ struct Experiment<Context>::Impl {
   // Alive from begin() on.
   std::unique_ptr<DeviceImages<Context>> train_images_, test_images_;
   std::unique_ptr<ScheduleBuffer<Context>> schedules_[2];
+  std::unique_ptr<DealtBuffer<Context>> dealt_[2];  // where clients take turns
   Buffer<double, Context> deviation_;
   std::unique_ptr<RunWriter> writer_;
   RunState state_;
@@ -100,11 +116,14 @@ Experiment<Context>::Impl::Impl(Context& context, const Config& settings)
       device_population(ctx, population),
       sampler(make_sampler(ctx, population, device_population, profile, config.sampler)),
       bounds(sampler->bounds()),
+      mode(mode_map(config.train)),
+      train_bounds(mode.one_by_one ? dealt_bounds(bounds, population) : bounds),
+      ledger(cut, mode, config.train.round),
       engine(ctx, network, engine_settings()),
       evaluator(ctx, network, config.eval.batch, dataset.test_size(), client_shares(population)),
       clock(ctx, profile, config.clock, bounds, clock_mode_of(config)) {
   for (const SamplerInfo& info : sampler_infos()) {
-    if (info.name == config.sampler.kind && !info.owners && engine.mode().client_replicas) {
+    if (info.name == config.sampler.kind && !info.owners && mode.needs_owners()) {
       throw InputError(
           fmt::format("sampler.kind = \"{}\" ignores which client owns a sample, which train.mode = \"{}\" needs",
                       config.sampler.kind, config.train.mode));
@@ -139,7 +158,8 @@ void Experiment<Context>::Impl::make_plan() {
   const auto labels = static_cast<std::uint64_t>(dataset.train_size() + dataset.test_size()) * sizeof(std::int32_t);
   plan.memory.push_back({"data set", images + labels});
   plan.memory.push_back({"population, sampler, clock", ctx.counters().bytes_in_use});
-  plan.memory.push_back({"schedules", 2 * ScheduleBuffer<Context>::bytes(bounds)});
+  const std::uint64_t dealt = mode.one_by_one ? DealtBuffer<Context>::bytes(train_bounds) : 0;
+  plan.memory.push_back({"schedules", 2 * (ScheduleBuffer<Context>::bytes(bounds) + dealt)});
   plan.memory.insert(plan.memory.end(), engine.plan().begin(), engine.plan().end());
   MemoryItem& evaluation = plan.memory.emplace_back(MemoryItem{"evaluation", 0});
   for (const MemoryItem& item : evaluator.plan()) evaluation.bytes += item.bytes;
@@ -172,12 +192,14 @@ void Experiment<Context>::Impl::begin(const RunOptions& options) {
   test_images_ = std::make_unique<DeviceImages<Context>>(ctx, dataset.test_images, dataset.test_labels);
   for (auto& schedule : schedules_) schedule = std::make_unique<ScheduleBuffer<Context>>(ctx, bounds);
   deviation_ = Buffer<double, Context>(ctx, bounds.steps);
-  engine.start(*train_images_, gather_shape(dataset, config.data, config.seed, true), schedules_[0]->view(),
-               schedules_[1]->view());
+  if (mode.one_by_one) {
+    for (auto& dealt : dealt_) dealt = std::make_unique<DealtBuffer<Context>>(ctx, train_bounds);
+  }
+  const auto half = [&](int i) { return mode.one_by_one ? dealt_[i]->view() : schedules_[i]->view(); };
+  engine.start(*train_images_, gather_shape(dataset, config.data, config.seed, true), half(0), half(1));
   evaluator.start(*test_images_, gather_shape(dataset, config.data, config.seed, false));
   state_ = {};
-  state_.participation.assign(static_cast<std::size_t>(population.clients), 0);
-  state_.client_samples = state_.participation;
+  state_.participation = Participation(population.clients);
   if (options.resume) {
     TrainingState training;
     load_checkpoint(options.out_dir, plan.config_sha256, state_, training);
@@ -189,14 +211,14 @@ void Experiment<Context>::Impl::begin(const RunOptions& options) {
 }
 
 template <class Context>
-bool Experiment<Context>::Impl::train_steps(std::int32_t epoch, const Timeline& timeline, const RunOptions& options,
-                                            EpochRecord& record) {
-  const std::int64_t steps = schedules_[epoch & 1]->steps;
+bool Experiment<Context>::Impl::train_steps(std::int32_t epoch, const DealtSchedule& dealt, const Timeline& timeline,
+                                            const RunOptions& options, EpochRecord& record) {
+  const std::int64_t steps = dealt.schedule.steps();  // micro-steps where clients take turns
   const View<const StepMetrics> metrics = engine.metrics();
   ProgressState progress;
   progress.epoch = epoch;
   progress.epochs = config.train.epochs;
-  progress.steps = steps;
+  progress.steps = timeline.steps();
   progress.samples_total = plan.train_samples * (config.train.epochs - epoch) + samples_this_session_;
   std::int64_t read = 0, correct = 0, samples = 0;
   double loss = 0.0;
@@ -213,14 +235,16 @@ bool Experiment<Context>::Impl::train_steps(std::int32_t epoch, const Timeline& 
     }
   };
   bool stopped = false;
-  for (std::int64_t t = 0; t < steps && !stopped && !reached_; ++t) {
+  for (std::int64_t m = 0; m < steps && !stopped && !reached_; ++m) {
     engine.enqueue_step();
-    if (config.eval.every_steps > 0 && (epoch * bounds.steps + t + 1) % config.eval.every_steps == 0) {
+    const std::int64_t t = dealt.parent_of(static_cast<std::size_t>(m));
+    const bool ends_step = m + 1 == steps || dealt.parent_of(static_cast<std::size_t>(m + 1)) != t;
+    if (ends_step && config.eval.every_steps > 0 && (epoch * bounds.steps + t + 1) % config.eval.every_steps == 0) {
       evaluate_step(t + 1, timeline, record);
     }
     collect();
     if (options.on_progress && samples > 0) {
-      progress.step = read;
+      progress.step = read < steps ? dealt.parent_of(static_cast<std::size_t>(read)) : timeline.steps();
       progress.loss = loss / static_cast<double>(samples);
       progress.accuracy = static_cast<double>(correct) / static_cast<double>(samples);
       progress.samples = samples_this_session_ + samples;
@@ -243,30 +267,102 @@ bool Experiment<Context>::Impl::train_steps(std::int32_t epoch, const Timeline& 
 }
 
 template <class Context>
-Evaluation Experiment<Context>::Impl::evaluate(std::int64_t limit) {
+TestFigures Experiment<Context>::Impl::test(std::int64_t limit) {
   const View<const float> parameters[2] = {engine.parameters(kClientSide), engine.parameters(kServerSide)};
   const std::int64_t replicas[2] = {engine.replicas(kClientSide), engine.replicas(kServerSide)};
-  return evaluator.evaluate(parameters, replicas, limit);
+  std::vector<std::int64_t> which = {Evaluator<Context>::kAverage};
+  if (config.eval.replicas == "one") which = {config.eval.client};
+  if (config.eval.replicas == "each" && (replicas[0] > 1 || replicas[1] > 1)) {
+    which.resize(static_cast<std::size_t>(population.clients));
+    std::iota(which.begin(), which.end(), 0);
+  }
+  std::vector<TestFigures> figures;
+  for (const std::int64_t replica : which) {
+    const Evaluation result = evaluator.evaluate(parameters, replicas, replica, limit);
+    figures.push_back({result.loss, classification_metrics(result.confusion, dataset.classes)});
+  }
+  return mean_of(figures);
 }
 
 template <class Context>
 void Experiment<Context>::Impl::evaluate_step(std::int64_t steps, const Timeline& timeline, EpochRecord& record) {
-  const Evaluation result = evaluate(config.eval.step_images);
-  const double accuracy = classification_metrics(result.confusion, dataset.classes).accuracy;
+  const TestFigures figures = test(config.eval.step_images);
   const double time = static_cast<double>(timeline.end_ns[static_cast<std::size_t>(steps - 1)]) * 1e-9;
-  record.step_evaluations.push_back({steps, time, result.loss, accuracy});
-  stop_if_reached(accuracy);
+  record.step_evaluations.push_back({steps, time, figures.loss, figures.metrics.accuracy});
+  stop_if_reached(figures.metrics.accuracy);
 }
 
 template <class Context>
 void Experiment<Context>::Impl::evaluate_epoch(EpochRecord& record) {
-  const Evaluation result = evaluate(0);
-  const ClassificationMetrics metrics = classification_metrics(result.confusion, dataset.classes);
-  record.test_loss = result.loss;
-  record.test_accuracy = metrics.accuracy;
-  record.test_macro_accuracy = metrics.macro_accuracy;
-  record.test_macro_f1 = metrics.macro_f1;
-  stop_if_reached(metrics.accuracy);
+  const TestFigures figures = test(0);
+  record.test_loss = figures.loss;
+  record.test_accuracy = figures.metrics.accuracy;
+  record.test_macro_accuracy = figures.metrics.macro_accuracy;
+  record.test_macro_f1 = figures.metrics.macro_f1;
+  stop_if_reached(figures.metrics.accuracy);
+}
+
+// What the engine runs: the schedule, or its micro-steps, which then go to the device.
+template <class Context>
+DealtSchedule Experiment<Context>::Impl::deal_epoch(Schedule schedule, std::int32_t epoch) {
+  if (!mode.one_by_one) return {std::move(schedule), {}};
+  DealtSchedule dealt = deal(schedule, service_order(config.train), config.seed, static_cast<std::uint32_t>(epoch));
+  dealt_[epoch & 1]->upload(dealt);
+  return dealt;
+}
+
+// Of the steps that ran to their end; micro-steps join their step.
+template <class Context>
+std::vector<StepRecord> Experiment<Context>::Impl::step_records(std::int32_t epoch, const DealtSchedule& dealt,
+                                                                const EpochPlan& epoch_plan) const {
+  std::vector<StepRecord> steps;
+  const View<const StepMetrics> metrics = engine.metrics();
+  const auto count = static_cast<std::size_t>(dealt.schedule.steps());
+  StepRecord step;
+  double loss = 0.0;
+  for (std::size_t m = 0; m < count && metrics[static_cast<std::int64_t>(m)].batch > 0; ++m) {
+    const StepMetrics& micro = metrics[static_cast<std::int64_t>(m)];
+    loss += micro.loss * micro.batch;
+    step.batch += micro.batch;
+    step.active += micro.active;
+    step.train_correct += micro.correct;
+    const std::int32_t t = dealt.parent_of(m);
+    if (m + 1 < count && dealt.parent_of(m + 1) == t) continue;
+    const auto i = static_cast<std::size_t>(t);
+    const Timeline& timeline = epoch_plan.timeline;
+    step.epoch = epoch;
+    step.step = t;
+    step.loss = mode.one_by_one ? loss / step.batch : micro.loss;
+    step.deviation = epoch_plan.deviation[i];
+    step.start_ns = timeline.start_ns[i];
+    step.end_ns = timeline.end_ns[i];
+    step.critical_forward = timeline.critical_forward[i];
+    step.critical_backward = timeline.critical_backward[i];
+    steps.push_back(step);
+    step = {};
+    loss = 0.0;
+  }
+  return steps;
+}
+
+template <class Context>
+void Experiment<Context>::Impl::summarise_steps(const std::vector<StepRecord>& steps, double train_seconds,
+                                                EpochRecord& record) const {
+  double loss = 0.0;
+  std::int64_t correct = 0, samples = 0;
+  for (const StepRecord& step : steps) {
+    loss += step.loss * step.batch;
+    correct += step.train_correct;
+    samples += step.batch;
+    record.batch_deviation_mean += step.deviation;
+  }
+  record.steps = static_cast<std::int64_t>(steps.size());
+  if (samples == 0) return;
+  record.train_loss = loss / static_cast<double>(samples);
+  record.train_accuracy = static_cast<double>(correct) / static_cast<double>(samples);
+  record.batch_deviation_mean /= static_cast<double>(steps.size());
+  record.virtual_time_s = static_cast<double>(steps.back().end_ns) * 1e-9;
+  record.train_samples_per_s = static_cast<double>(samples) / train_seconds;
 }
 
 template <class Context>
@@ -274,42 +370,26 @@ bool Experiment<Context>::Impl::run_epoch(std::int32_t epoch, const RunOptions& 
   const auto start = std::chrono::steady_clock::now();
   ScheduleBuffer<Context>& buffer = *schedules_[epoch & 1];
   const auto number = static_cast<std::uint32_t>(epoch);
-  const auto [schedule, timeline, deviation, construction_s] =
-      plan_epoch(ctx, *sampler, clock, device_population, config.seed, number, buffer, deviation_);
+  EpochPlan epoch_plan = plan_epoch(ctx, *sampler, clock, device_population, config.seed, number, buffer, deviation_);
   EpochRecord record;
   record.epoch = epoch;
-  record.schedule_sha256 = schedule.sha256();
-  record.timeline_sha256 = timeline.sha256();
+  record.schedule_sha256 = epoch_plan.schedule.sha256();
+  record.timeline_sha256 = epoch_plan.timeline.sha256();
+  const DealtSchedule dealt = deal_epoch(std::move(epoch_plan.schedule), epoch);
   record.schedule_wall_s = seconds_since(start);
 
-  engine.begin_epoch(epoch, epoch & 1);
+  engine.begin_epoch(epoch, epoch & 1, dealt.schedule.steps());
   const auto train_start = std::chrono::steady_clock::now();
-  const bool finished = train_steps(epoch, timeline, options, record);
+  const bool finished = train_steps(epoch, dealt, epoch_plan.timeline, options, record);
   const double train_seconds = seconds_since(train_start);
   train_seconds_ += train_seconds;
 
-  std::vector<StepRecord> steps;
-  const View<const StepMetrics> metrics = engine.metrics();
-  double loss = 0.0;
-  std::int64_t correct = 0, samples = 0;
-  for (std::int64_t t = 0; t < buffer.steps && metrics[t].batch > 0; ++t) {
-    const StepMetrics& m = metrics[t];
-    const auto i = static_cast<std::size_t>(t);
-    steps.push_back({epoch, static_cast<std::int32_t>(t), m.loss, m.batch, m.active, deviation[i], m.correct,
-                     timeline.start_ns[i], timeline.end_ns[i], timeline.critical_forward[i],
-                     timeline.critical_backward[i]});
-    loss += m.loss * m.batch;
-    correct += m.correct;
-    samples += m.batch;
-    record.batch_deviation_mean += deviation[i];
-  }
-  record.steps = static_cast<std::int64_t>(steps.size());
-  if (samples > 0) {
-    record.train_loss = loss / static_cast<double>(samples);
-    record.train_accuracy = static_cast<double>(correct) / static_cast<double>(samples);
-    record.batch_deviation_mean /= static_cast<double>(steps.size());
-    record.virtual_time_s = static_cast<double>(steps.back().end_ns) * 1e-9;
-    record.train_samples_per_s = static_cast<double>(samples) / train_seconds;
+  std::vector<StepRecord> steps = step_records(epoch, dealt, epoch_plan);
+  summarise_steps(steps, train_seconds, record);
+  const bool whole = record.steps == epoch_plan.timeline.steps();
+  if (whole) {
+    if (mode.replicas[kClientSide]) record.client_drift = engine.drift(kClientSide);
+    if (mode.replicas[kServerSide]) record.server_drift = engine.drift(kServerSide);
   }
   const bool last = epoch + 1 == config.train.epochs;
   const std::int32_t every = config.eval.every_epochs;
@@ -318,7 +398,14 @@ bool Experiment<Context>::Impl::run_epoch(std::int32_t epoch, const RunOptions& 
 
   if (status_ == "interrupted") return false;  // the last checkpoint is where a resumed run goes on
   records_.push_back(record);
-  count_participation(schedule, record.steps);
+  const std::vector<Traffic> traffic = ledger.add(dealt, record.steps, whole, state_.participation);
+  for (std::size_t i = 0; i < steps.size(); ++i) {
+    steps[i].bytes_up = traffic[i].up;
+    steps[i].bytes_down = traffic[i].down;
+    steps[i].model_bytes_up = traffic[i].model_up;
+    steps[i].model_bytes_down = traffic[i].model_down;
+    state_.samples += steps[i].batch;
+  }
   if (finished) {
     state_.epochs = epoch + 1;
     state_.clock = clock.state();
@@ -333,22 +420,6 @@ bool Experiment<Context>::Impl::run_epoch(std::int32_t epoch, const RunOptions& 
   }
   if (options.on_epoch) options.on_epoch(record);
   return finished;
-}
-
-// Of the first `steps` steps: those that were run.
-template <class Context>
-void Experiment<Context>::Impl::count_participation(const Schedule& schedule, std::int64_t steps) {
-  const auto ran = static_cast<std::size_t>(steps);
-  const std::int32_t slots = schedule.step_first[ran];
-  state_.samples += slots;
-  const auto active = static_cast<std::size_t>(schedule.active_first[ran]);
-  for (std::size_t i = 0; i < active; ++i) {
-    const bool last = i + 1 == schedule.active_slot.size();
-    const std::int32_t end = last ? static_cast<std::int32_t>(schedule.slots()) : schedule.active_slot[i + 1];
-    const auto client = static_cast<std::size_t>(schedule.active_client[i]);
-    state_.participation[client] += 1;
-    state_.client_samples[client] += end - schedule.active_slot[i];
-  }
 }
 
 template <class Context>
@@ -391,14 +462,19 @@ Summary Experiment<Context>::Impl::summarise() {
     summary.time_to_accuracy.push_back({target, time_to_accuracy(curve, target)});
   }
   summary.peak_memory_bytes = ctx.counters().bytes_peak;
-  for (const std::int64_t samples : state_.client_samples) {
-    summary.bytes_up += samples * (cut.activation + cut.label);
-    summary.bytes_down += samples * cut.activation;
+  Traffic traffic;
+  for (std::size_t k = 0; k < state_.participation.samples.size(); ++k) {
+    traffic += ledger.of_client(state_.participation, k);
   }
-  const auto [least, most] = std::minmax_element(state_.participation.begin(), state_.participation.end());
+  summary.bytes_up = traffic.up;
+  summary.bytes_down = traffic.down;
+  summary.model_bytes_up = traffic.model_up;
+  summary.model_bytes_down = traffic.model_down;
+  const std::vector<std::int64_t>& took_part = state_.participation.steps;
+  const auto [least, most] = std::minmax_element(took_part.begin(), took_part.end());
   summary.participation_min = *least;
   summary.participation_max = *most;
-  for (const std::int64_t count : state_.participation) summary.participation_mean += static_cast<double>(count);
+  for (const std::int64_t count : took_part) summary.participation_mean += static_cast<double>(count);
   summary.participation_mean /= static_cast<double>(population.clients);
   if (writer_ != nullptr && status_ != "interrupted") write_results(training, summary);
   return summary;
@@ -408,9 +484,10 @@ template <class Context>
 void Experiment<Context>::Impl::write_results(const TrainingState& training, const Summary& summary) {
   std::vector<ClientRecord> clients;
   for (std::int32_t k = 0; k < population.clients; ++k) {
-    const std::int64_t given = state_.client_samples[static_cast<std::size_t>(k)];
-    clients.push_back({k, population.size(k), state_.participation[static_cast<std::size_t>(k)],
-                       given * (cut.activation + cut.label), given * cut.activation});
+    const auto i = static_cast<std::size_t>(k);
+    const Traffic traffic = ledger.of_client(state_.participation, i);
+    clients.push_back({k, population.size(k), state_.participation.steps[i], traffic.up, traffic.down, traffic.model_up,
+                       traffic.model_down});
   }
   writer_->write_clients(clients);
   std::vector<std::vector<float>> storage;

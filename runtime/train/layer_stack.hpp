@@ -9,52 +9,67 @@
 #include "kernels/device/buffer.hpp"
 #include "kernels/device/context.hpp"
 #include "kernels/nn/grouped.hpp"
+#include "runtime/model/buffer_plan.hpp"
 #include "runtime/model/network.hpp"
 
 namespace splitsim {
 
-/// Grouped parameters or gradients of both sides: [side] -> [G or ranks, P of the side].
+/// Grouped values of both sides: [side] -> parameters [G, replica_size of the side] or gradients [ranks, P].
 struct TwoSides {
   View<float> side[2];
+};
+
+/// What a pass needs to know of a step, by side: which replica a slot runs on, and who shares a BatchNorm's statistics.
+struct StackMaps {
+  ReplicaMap side[2];
+  Segments statistics[2];
+};
+
+/// Most ranks and statistics segments per step, by side: fixes the size of what a stack keeps.
+struct StackBounds {
+  std::int32_t slots = 0;
+  std::int32_t active[2] = {1, 1};
+  std::int32_t segments[2] = {1, 1};
 };
 
 template <class Context>
 class LayerStack {
  public:
-  /// `network` must outlive the stack. max_active: ranks per step of the client and of the server half. training =
-  /// false leaves out what only backward() needs.
-  LayerStack(const Network& network, std::int32_t max_slots, const std::int32_t (&max_active)[2], bool training);
+  /// `network` must outlive the stack. training = false: BatchNorms use running statistics, there is no backward pass,
+  /// and buffers are shared by layers that do not need them at the same time.
+  LayerStack(const Network& network, const StackBounds& bounds, bool training);
 
   /// Takes activations, gradients and workspace from an arena.
   void layout(Context& ctx, Arena<Context>& arena);
 
-  View<float> input() const { return input_; }                      ///< [S, input]; the gather writes it
-  View<const float> output() const { return buffers_.back().out; }  ///< [S, classes]: logits
-  View<float> output_gradient() const { return gradient_[0]; }      ///< [S, classes]: the loss writes it
+  View<float> input() const { return input_; }                                  ///< [S, input]; the gather writes it
+  View<const float> output() const { return out(network_.layers.size() - 1); }  ///< [S, classes]: logits
+  View<float> output_gradient() const;                                          ///< [S, classes]: the loss writes it
 
-  void forward(Context& ctx, const ReplicaMap (&maps)[2], const TwoSides& parameters);
+  /// In training, BatchNorms also update the running statistics behind the parameters of the step's replicas.
+  void forward(Context& ctx, const StackMaps& maps, const TwoSides& parameters);
   /// From output_gradient() to gradients. cut_scale: [S], multiplied onto the cut gradient, or empty for 1.
-  void backward(Context& ctx, const ReplicaMap (&maps)[2], const TwoSides& parameters, const TwoSides& gradients,
+  void backward(Context& ctx, const StackMaps& maps, const TwoSides& parameters, const TwoSides& gradients,
                 View<const float> cut_scale);
 
  private:
-  struct LayerBuffers {
-    View<float> out;                // [S, out]; aliases the input for in-place layers
+  struct Saved {                    // for the backward pass
     View<std::uint8_t> argmax;      // max pool
-    View<float> mean, inverse_std;  // group norm
+    View<float> mean, inverse_std;  // norms
   };
-  View<const float> input_of(std::size_t layer) const { return layer == 0 ? input_ : buffers_[layer - 1].out; }
-  void backward_layer(Context& ctx, std::size_t index, const ReplicaMap& map, View<float> parameters,
+  View<float> out(std::size_t layer) const;
+  View<const float> input_of(std::size_t layer) const;
+  void forward_layer(Context& ctx, std::size_t index, const StackMaps& maps, View<float> parameters);
+  void backward_layer(Context& ctx, std::size_t index, const StackMaps& maps, View<float> parameters,
                       View<float> gradients, View<float> dy, View<float> dx);
 
   const Network& network_;
-  std::int32_t max_slots_;
-  std::int32_t max_active_[2];
+  StackBounds bounds_;
   bool training_;
-  std::size_t first_trained_ = 0;  // the lowest layer with parameters: its input needs no gradient
+  BufferPlan plan_;
   View<float> input_;
-  std::vector<LayerBuffers> buffers_;
-  View<float> gradient_[2];
+  std::vector<View<float>> activations_, gradients_;
+  std::vector<Saved> saved_;
   View<float> workspace_;
 };
 

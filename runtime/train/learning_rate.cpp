@@ -1,5 +1,6 @@
 #include "runtime/train/learning_rate.hpp"
 
+#include <algorithm>
 #include <cmath>
 #include <numbers>
 
@@ -17,6 +18,12 @@ std::vector<float> learning_rates(const OptimizerSettings& settings, std::int64_
     } else if (settings.schedule == "cosine") {
       factor =
           0.5 * (1.0 + std::cos(std::numbers::pi * static_cast<double>(t - warmup) / static_cast<double>(n - warmup)));
+    } else if (settings.schedule == "step" || settings.schedule == "multistep") {
+      const std::int64_t epoch = t / steps_per_epoch;
+      const auto passed =
+          std::count_if(settings.milestones.begin(), settings.milestones.end(), [&](auto m) { return m <= epoch; });
+      factor = std::pow(settings.gamma,
+                        static_cast<double>(settings.schedule == "step" ? epoch / settings.step_epochs : passed));
     }
     rates[static_cast<std::size_t>(t)] = static_cast<float>(settings.lr * factor);
   }

@@ -17,24 +17,64 @@ bool second_of(const std::string& key, const std::string& value, const char* fir
   return value == second;
 }
 
+ModeMap psl(const TrainSettings& s) {
+  const bool mean = second_of("train.client_reduce", s.client_reduce, "sum", "mean");
+  const bool materialised = second_of("train.replicas", s.replicas, "tied", "materialised");
+  ModeMap mode{.cut_scale = mean ? CutScale::kPerActive : CutScale::kOne, .model_traffic = ModelTraffic::kStep};
+  mode.replicas[kClientSide] = materialised;
+  if (materialised) mode.combine[kClientSide] = Combine::kGradient;
+  return mode;
+}
+
+ModeMap psl_local(const TrainSettings& s) {
+  const bool own = second_of("train.client_scale", s.client_scale, "union", "own");
+  ModeMap mode{.cut_scale = own ? CutScale::kOwnBatch : CutScale::kOne, .may_run_ahead = true};
+  mode.replicas[kClientSide] = true;
+  return mode;
+}
+
+ModeMap sflv1(const TrainSettings&) {
+  return {.replicas = {true, true},
+          .combine = {Combine::kRound, Combine::kRound},
+          .own_loss = true,
+          .model_traffic = ModelTraffic::kRound};
+}
+
+ModeMap sflv2(const TrainSettings&) {
+  return {.replicas = {true, false},
+          .combine = {Combine::kRound, Combine::kNever},
+          .one_by_one = true,
+          .own_loss = true,
+          .clock = ClockKind::kChain,
+          .model_traffic = ModelTraffic::kRound};
+}
+
+ModeMap sflv3(const TrainSettings&) {
+  return {.replicas = {true, true}, .combine = {Combine::kNever, Combine::kRound}, .own_loss = true};
+}
+
+ModeMap sl(const TrainSettings&) {
+  return {.one_by_one = true, .own_loss = true, .clock = ClockKind::kRelay, .model_traffic = ModelTraffic::kTurn};
+}
+
+ModeMap central(const TrainSettings&) { return {.cut_traffic = false}; }
+
 struct Entry {
   ModeInfo info;
   ModeMap (*map)(const TrainSettings& settings);
 };
 const std::vector<Entry>& registry() {
   static const std::vector<Entry> entries = {
-      {{"psl", "parallel split learning, clients share one half; client_reduce = sum | mean (paper)"},
-       [](const TrainSettings& s) {
-         const bool mean = second_of("train.client_reduce", s.client_reduce, "sum", "mean");
-         return ModeMap{.cut_scale = mean ? CutScale::kPerActive : CutScale::kOne};
-       }},
-      {{"psl_local", "aggregation-free: every client keeps its own half; client_scale = union | own"},
-       [](const TrainSettings& s) {
-         const bool own = second_of("train.client_scale", s.client_scale, "union", "own");
-         return ModeMap{.client_replicas = true, .cut_scale = own ? CutScale::kOwnBatch : CutScale::kOne};
-       }},
-      {{"central", "centralised SGD on the same batches: the baseline that psl equals bit for bit"},
-       [](const TrainSettings&) { return ModeMap{}; }},
+      {{"psl", "parallel split learning, clients share one half; client_reduce = sum | mean (paper)"}, psl},
+      {{"psl_local", "aggregation-free: every client keeps its own half; client_scale = union | own"}, psl_local},
+      {{"sflv1", "SplitFed 1: a client and a server half per client, both averaged every round (arXiv 2004.12088)"},
+       sflv1},
+      {{"sflv2", "SplitFed 2: one server half that serves client after client, client halves averaged every round"},
+       sflv2},
+      {{"sflv3", "SplitFed 3: as sflv1, but only the server halves are averaged, clients never (arXiv 2012.12591)"},
+       sflv3},
+      {{"sl", "sequential split learning: one client half, passed from client to client (arXiv 1810.06060)"}, sl},
+      {{"central", "centralised SGD on the same batches: the baseline that psl equals bit for bit"}, central},
   };
   return entries;
 }
@@ -53,11 +93,27 @@ const std::vector<ModeInfo>& mode_infos() {
 ModeMap mode_map(const TrainSettings& settings) {
   std::vector<std::string> names;
   for (const Entry& entry : registry()) {
-    if (entry.info.name == settings.mode) return entry.map(settings);
+    if (entry.info.name == settings.mode) {
+      if (settings.mode != "psl" && settings.replicas != "tied") {
+        throw InputError(
+            fmt::format("train.replicas = \"{}\": allowed for train.mode = \"{}\": tied (its replicas are "
+                        "the mode's)",
+                        settings.replicas, settings.mode));
+      }
+      return entry.map(settings);
+    }
     names.push_back(entry.info.name);
   }
   throw InputError(
       fmt::format("train.mode = \"{}\": unknown mode; allowed: {}", settings.mode, fmt::join(names, ", ")));
+}
+
+ServiceOrder service_order(const TrainSettings& settings) {
+  if (settings.service_order == "cyclic") return ServiceOrder::kCyclic;
+  if (settings.service_order == "reverse") return ServiceOrder::kReverse;
+  if (settings.service_order == "random") return ServiceOrder::kRandom;
+  throw InputError(
+      fmt::format("train.service_order = \"{}\": allowed: cyclic, reverse, random", settings.service_order));
 }
 
 }  // namespace splitsim

@@ -20,7 +20,7 @@ struct LossRun {
 template <class Context>
 LossRun run_loss(Context& ctx, std::int32_t count, std::int32_t max_slots, std::int32_t classes,
                  const std::vector<float>& values, const std::vector<std::int32_t>& labels,
-                 const std::vector<float>& weights, bool training = true) {
+                 const std::vector<float>& weights, bool training = true, float smoothing = 0.0f) {
   const Buffer<std::int32_t, Context> slots(ctx, std::vector<std::int32_t>{count}), label(ctx, labels);
   const Floats<Context> logits(ctx, values), weight(ctx, weights);
   Floats<Context> loss(ctx, std::vector<float>(max_slots, kJunk)),
@@ -28,7 +28,7 @@ LossRun run_loss(Context& ctx, std::int32_t count, std::int32_t max_slots, std::
   Buffer<std::int32_t, Context> correct(ctx, std::vector<std::int32_t>(max_slots, -1)), predicted(ctx, max_slots);
   {
     const Quiet<Context> quiet(ctx);
-    softmax_cross_entropy(ctx, slots.data(), max_slots, classes, logits.view(), label.view(), weight.view(),
+    softmax_cross_entropy(ctx, slots.data(), max_slots, classes, smoothing, logits.view(), label.view(), weight.view(),
                           loss.view(), correct.view(), predicted.view(), training ? dlogits.view() : View<float>());
   }
   return {loss.download(), dlogits.download(), correct.download(), predicted.download()};
@@ -73,6 +73,34 @@ TYPED_TEST(Loss, ValueAndGradientMatchTheOracle) {
       ASSERT_EQ(run.loss[s], 0.0f);
       ASSERT_EQ(run.correct[s], 0);
       for (std::int32_t c = 0; c < classes; ++c) ASSERT_EQ(run.dlogits[s * classes + c], 0.0f);
+    }
+  }
+}
+
+// The smoothed loss is (1 - e) the loss of the label + e the mean loss over all labels, and so is its gradient.
+TYPED_TEST(Loss, SmoothingMixesInTheMeanOverAllLabels) {
+  constexpr std::int32_t kSlots = 9, kClasses = 7;
+  constexpr float kSmoothing = 0.3f;
+  auto logits = reals(kSlots * kClasses, 3);
+  for (float& v : logits) v *= 4.0f;
+  const std::vector<float> weights(kSlots, 0.5f);
+  std::vector<std::int32_t> labels(kSlots);
+  for (std::int32_t s = 0; s < kSlots; ++s) labels[s] = s % kClasses;
+  const LossRun smooth = run_loss(this->ctx(), kSlots, kSlots, kClasses, logits, labels, weights, true, kSmoothing);
+  std::vector<double> loss(kSlots), gradient(kSlots * kClasses);
+  for (std::int32_t other = 0; other < kClasses; ++other) {
+    const LossRun one =
+        run_loss(this->ctx(), kSlots, kSlots, kClasses, logits, std::vector<std::int32_t>(kSlots, other), weights);
+    for (std::int32_t s = 0; s < kSlots; ++s) {
+      const double share = double{kSmoothing} / kClasses + (labels[s] == other ? 1.0 - double{kSmoothing} : 0.0);
+      loss[s] += share * one.loss[s];
+      for (std::int32_t c = 0; c < kClasses; ++c) gradient[s * kClasses + c] += share * one.dlogits[s * kClasses + c];
+    }
+  }
+  for (std::int32_t s = 0; s < kSlots; ++s) {
+    EXPECT_NEAR(smooth.loss[s], loss[s], 32 * kUnit * (1.0 + loss[s]));
+    for (std::int32_t c = 0; c < kClasses; ++c) {
+      EXPECT_NEAR(smooth.dlogits[s * kClasses + c], gradient[s * kClasses + c], 32 * kUnit);
     }
   }
 }

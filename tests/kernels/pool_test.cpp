@@ -16,15 +16,22 @@ struct PoolStep {
 };
 
 std::vector<PoolStep> pool_steps() {
-  return {{"lenet pool1", {6, 28, 28, 2, 2}, 20, 17}, {"odd sizes", {5, 7, 9, 2, 2}, 3, 3},
-          {"overlapping", {3, 9, 11, 3, 2}, 4, 3},    {"gaps", {2, 10, 8, 2, 3}, 3, 2},
-          {"whole plane", {7, 4, 4, 4, 4}, 5, 5},     {"one by one", {2, 3, 5, 1, 1}, 2, 1},
-          {"large window", {1, 33, 31, 15, 5}, 2, 2}, {"many planes", {64, 6, 6, 2, 2}, 9, 8},
+  return {{"lenet pool1", {6, 28, 28, 2, 2}, 20, 17},
+          {"odd sizes", {5, 7, 9, 2, 2}, 3, 3},
+          {"overlapping", {3, 9, 11, 3, 2}, 4, 3},
+          {"gaps", {2, 10, 8, 2, 3}, 3, 2},
+          {"whole plane", {7, 4, 4, 4, 4}, 5, 5},
+          {"one by one", {2, 3, 5, 1, 1}, 2, 1},
+          {"large window", {1, 33, 31, 15, 5}, 2, 2},
+          {"many planes", {64, 6, 6, 2, 2}, 9, 8},
+          {"padded, as ImageNet's stem", {3, 16, 16, 3, 2, 1}, 4, 3},
+          {"padded, odd sizes", {2, 7, 9, 5, 3, 2}, 3, 3},
+          {"padded 2x2", {4, 6, 6, 2, 2, 1}, 2, 2},
           {"no slots", {2, 4, 4, 2, 2}, 3, 0}};
 }
 
 reference::Window window_of(const PoolShape& s) {
-  return {s.channels, s.in_height, s.in_width, s.channels, s.window, s.stride, 0};
+  return {s.channels, s.in_height, s.in_width, s.channels, s.window, s.stride, s.padding};
 }
 
 template <class Context>
@@ -67,6 +74,7 @@ TYPED_TEST(Pool, AverageEqualsTheOracle) {
   for (const PoolStep& step : pool_steps()) {
     SCOPED_TRACE(step.name);
     const PoolShape& s = step.shape;
+    if (s.padding > 0) continue;  // max pooling only
     // Multiples of 225 window areas keep quotients exact for windows 1, 3, 15; 2 and 4 divide exactly anyway.
     auto values = integers(step.max_slots * s.in_size(), 2, 1),
          gradients = integers(step.max_slots * s.out_size(), 9, 2);
@@ -87,6 +95,33 @@ TYPED_TEST(Pool, AverageEqualsTheOracle) {
       ASSERT_EQ(row(y_out, slot, s.out_size()), reference::avg_pool(window_of(s), row(values, slot, s.in_size())));
       ASSERT_EQ(row(dx_out, slot, s.in_size()),
                 reference::avg_pool_backward(window_of(s), row(gradients, slot, s.out_size())));
+    }
+  }
+}
+
+// Sums of small integers over a power of two pixels: exact. The adjoint of a mean spreads evenly.
+TYPED_TEST(Pool, GlobalAverageEqualsTheOracle) {
+  auto& ctx = this->ctx();
+  constexpr std::int32_t kMax = 5, kSlots = 4, kChannels = 6;
+  for (const std::int64_t pixels : {1, 16, 64, 1024}) {
+    const auto values = junk_after(integers(kMax * kChannels * pixels, 9, 1), kSlots, kChannels * pixels);
+    const auto gradients = junk_after(integers(kMax * kChannels, 9, 2), kSlots, kChannels);
+    const Buffer<std::int32_t, TypeParam> slots(ctx, std::vector<std::int32_t>{kSlots});
+    const Floats<TypeParam> x(ctx, values), dy(ctx, gradients);
+    Floats<TypeParam> y(ctx, kMax * kChannels), dx(ctx, std::vector<float>(values.size(), kJunk));
+    {
+      const Quiet<TypeParam> quiet(ctx);
+      global_avg_pool_forward(ctx, slots.data(), kMax, kChannels, pixels, x.view(), y.view());
+      global_avg_pool_backward(ctx, slots.data(), kMax, kChannels, pixels, dy.view(), dx.view());
+    }
+    const auto y_out = y.download(), dx_out = dx.download();
+    for (std::int64_t plane = 0; plane < kSlots * kChannels; ++plane) {
+      double sum = 0.0;
+      for (std::int64_t i = plane * pixels; i < (plane + 1) * pixels; ++i) {
+        sum += values[i];
+        ASSERT_EQ(dx_out[i], gradients[plane] / static_cast<float>(pixels));
+      }
+      ASSERT_EQ(y_out[plane], sum / static_cast<double>(pixels));
     }
   }
 }

@@ -97,7 +97,9 @@ inline MaxPool max_pool(const Window& w, const Tensor& x) {
         std::size_t source = 0;
         for (int i = 0; i < w.size; ++i)
           for (int j = 0; j < w.size; ++j) {
-            const std::size_t at = (std::size_t(c) * w.height + oy * w.stride + i) * w.width + ox * w.stride + j;
+            const int row = oy * w.stride + i - w.padding, column = ox * w.stride + j - w.padding;
+            if (row < 0 || row >= w.height || column < 0 || column >= w.width) continue;
+            const std::size_t at = (std::size_t(c) * w.height + row) * w.width + column;
             if (argmax < 0 || x[at] > best) {
               best = x[at];
               argmax = i * w.size + j;
@@ -149,6 +151,33 @@ inline Tensor group_norm(int channels, int groups, double eps, const Tensor& x, 
     for (std::size_t i = g * n; i < (g + 1) * n; ++i) variance += (x[i] - mean) * (x[i] - mean) / double(n);
     for (std::size_t i = g * n; i < (g + 1) * n; ++i)
       y[i] = (x[i] - mean) / std::sqrt(variance + eps) * gamma[i / plane] + beta[i / plane];
+  }
+  return y;
+}
+
+/// Mean and biased variance per channel over a batch of samples [n][channels planes].
+struct Moments {
+  Tensor mean, variance;
+};
+inline Moments channel_moments(int channels, const std::vector<Tensor>& batch) {
+  Moments m{Tensor(channels), Tensor(channels)};
+  const std::size_t plane = batch[0].size() / channels;
+  const double n = double(plane * batch.size());
+  for (const Tensor& x : batch)
+    for (std::size_t i = 0; i < x.size(); ++i) m.mean[i / plane] += x[i] / n;
+  for (const Tensor& x : batch)
+    for (std::size_t i = 0; i < x.size(); ++i)
+      m.variance[i / plane] += (x[i] - m.mean[i / plane]) * (x[i] - m.mean[i / plane]) / n;
+  return m;
+}
+
+/// y of BatchNorm for one sample, by given moments.
+inline Tensor normalise(const Moments& m, double eps, const Tensor& x, const Tensor& gamma, const Tensor& beta) {
+  Tensor y(x.size());
+  const std::size_t plane = x.size() / gamma.size();
+  for (std::size_t i = 0; i < x.size(); ++i) {
+    const std::size_t c = i / plane;
+    y[i] = (x[i] - m.mean[c]) / std::sqrt(m.variance[c] + eps) * gamma[c] + beta[c];
   }
   return y;
 }

@@ -40,8 +40,11 @@ TEST(ConfigErrors, UnknownKeysComeWithTheNearestKnownOne) {
   EXPECT_EQ(
       error_of("[train]\nclient_optimizer = { learning_rate = 1.0 }\n"),
       "exp.toml:2:22: unknown key train.client_optimizer.learning_rate; known in train.client_optimizer: kind, lr, "
-      "momentum, nesterov, weight_decay, schedule, warmup_epochs");
-  EXPECT_EQ(override_error("model.zzzzzz=1"), "--set: unknown key model.zzzzzz; known in model: name, cut");
+      "momentum, dampening, nesterov, beta1, beta2, eps, weight_decay, clip_norm, schedule, step_epochs, milestones, "
+      "gamma, warmup_epochs");
+  EXPECT_EQ(override_error("model.zzzzzz=1"),
+            "--set: unknown key model.zzzzzz; known in model: name, cut, width, client_norm, "
+            "server_norm, client_norm_statistics, init, layers");
   EXPECT_EQ(override_error("zzzzzz=1"),
             "--set: unknown key zzzzzz; known: seed, data, partition, sampler, model, train, eval, clock");
   EXPECT_EQ(override_error("sampler.batch.x=1"), "--set: unknown key sampler.batch.x: sampler.batch is not a table");
@@ -98,7 +101,8 @@ TEST(ConfigErrors, NamesThatAreNotInTheList) {
   expect_contains(error_of("[data]\nname = \"fashion-mnist\"\n"),
                   {"exp.toml:2:8: data.name = \"fashion-mnist\": allowed: glyphs, ", "; did you mean fashion_mnist?"});
   EXPECT_EQ(override_error("clock.barrier=three"), "--set: clock.barrier = \"three\": allowed: two, one, run_ahead");
-  expect_contains(override_error("train.mode=5"), {"train.mode = \"5\": allowed: psl, psl_local, central"});
+  expect_contains(override_error("train.mode=5"),
+                  {"train.mode = \"5\": allowed: psl, psl_local, sflv1, sflv2, sflv3, sl, central"});
   expect_contains(override_error("model.name=resnet"), {"model.name = \"resnet\": allowed: mlp, lenet, cnn"});
   expect_contains(override_error("partition.kind=irid"), {"partition.kind = \"irid\"", "did you mean iid?"});
 }

@@ -137,19 +137,19 @@ TEST(Config, EveryFieldIsAKey) {
     EXPECT_EQ(keys["sampler"], count(a1, a2, a3, a4, a5, a6, a7, a8, a9, a10, a11, a12, a13));
   }
   {
-    const auto& [a1, a2] = c.model;
-    EXPECT_EQ(keys["model"], count(a1, a2));
+    const auto& [a1, a2, a3, a4, a5, a6, a7, a8] = c.model;
+    EXPECT_EQ(keys["model"], count(a1, a2, a3, a4, a5, a6, a7, a8));
   }
   {
-    const auto& [a1, a2, a3, a4, a5, a6, client, server] = c.train;
-    EXPECT_EQ(keys["train"], count(a1, a2, a3, a4, a5, a6));
-    const auto& [b1, b2, b3, b4, b5, b6, b7] = client;
-    EXPECT_EQ(keys["train.client_optimizer"], count(b1, b2, b3, b4, b5, b6, b7));
+    const auto& [a1, a2, a3, a4, a5, a6, a7, a8, a9, a10, a11, client, server] = c.train;
+    EXPECT_EQ(keys["train"], count(a1, a2, a3, a4, a5, a6, a7, a8, a9, a10, a11));
+    const auto& [b1, b2, b3, b4, b5, b6, b7, b8, b9, b10, b11, b12, b13, b14, b15] = client;
+    EXPECT_EQ(keys["train.client_optimizer"], count(b1, b2, b3, b4, b5, b6, b7, b8, b9, b10, b11, b12, b13, b14, b15));
     EXPECT_EQ(keys["train.server_optimizer"], keys["train.client_optimizer"]);
   }
   {
-    const auto& [a1, a2, a3, a4, a5] = c.eval;
-    EXPECT_EQ(keys["eval"], count(a1, a2, a3, a4, a5));
+    const auto& [a1, a2, a3, a4, a5, a6, a7] = c.eval;
+    EXPECT_EQ(keys["eval"], count(a1, a2, a3, a4, a5, a6, a7));
   }
   {
     const auto& [a1, a2, a3, a4, a5, a6, a7, a8, a9, a10, a11] = c.clock;
@@ -180,6 +180,11 @@ std::string other_value(const Key& key) {
       return "";
     }
     std::string operator()(const TextRule&) const { return "some/where else \"quoted\" \\ \xc3\xa4"; }
+    std::string operator()(const IntegersRule&) const { return "[2, 5]"; }
+    std::string operator()(const LayersRule&) const {
+      return "[{ kind = 'conv', name = 'a', out = 4, kernel = 3, stride = 2, padding = 1, bias = false }, { kind = "
+             "'norm', groups = 2 }, { kind = 'linear' }]";
+    }
     std::string operator()(const DistributionRule&) const { return "{ kind = 'gamma', mean = 3.5, cv = 0.125 }"; }
   };
   return std::visit(Visitor{now}, key.rule);

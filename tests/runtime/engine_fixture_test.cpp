@@ -2,102 +2,15 @@
 // one and after ten steps, for psl and psl_local, lenet, cnn and mlp.
 #include <gtest/gtest.h>
 
-#include <cmath>
-#include <fstream>
-#include <nlohmann/json.hpp>
-
-#include "tests/contexts.hpp"
-#include "tests/runtime/engine_rig.hpp"
+#include "tests/runtime/fixture_support.hpp"
 
 namespace splitsim {
 namespace {
 
 using nlohmann::json;
-
-json load_fixture(const std::string& name) {
-  std::ifstream file(test::source_dir() + "/tests/fixtures/" + name + ".json");
-  EXPECT_TRUE(file.good()) << name;
-  return json::parse(file);
-}
-
-test::RigInput rig_input(const json& fixture) {
-  const json& c = fixture.at("case");
-  const json& d = fixture.at("data");
-  test::RigInput in;
-  in.model = c.at("model");
-  in.cut = c.at("cut");
-  in.input = {c.at("channels"), c.at("height"), c.at("width")};
-  in.classes = c.at("classes");
-  in.clients = d.at("clients");
-  in.labels = d.at("labels").get<std::vector<std::int32_t>>();
-  in.seed = d.at("seed");
-  const std::int64_t pixels = d.at("samples").get<std::int64_t>() * in.input.size();
-  in.images.resize(static_cast<std::size_t>(pixels));
-  std::int64_t sum = 0;
-  for (std::int64_t p = 0; p < pixels; ++p) {
-    in.images[static_cast<std::size_t>(p)] =
-        static_cast<std::uint8_t>(random_bits(in.seed, {Purpose::kTest, static_cast<std::uint32_t>(p), 1}).w);
-    sum += in.images[static_cast<std::size_t>(p)];
-  }
-  EXPECT_EQ(sum, d.at("pixel_sum").get<std::int64_t>());
-  in.schedule.sample = fixture.at("schedule").at("sample").get<std::vector<std::int32_t>>();
-  in.schedule.client = fixture.at("schedule").at("client").get<std::vector<std::int32_t>>();
-  in.schedule.step_first = fixture.at("schedule").at("step_first").get<std::vector<std::int32_t>>();
-  in.extra_slots = 3;
-  in.train.mode = c.at("mode");
-  in.train.client_reduce = c.at("client_reduce");
-  in.train.client_scale = c.at("client_scale");
-  in.train.epochs = 1;
-  for (auto [optimizer, rate] :
-       {std::pair{&in.train.client_optimizer, "client_lr"}, {&in.train.server_optimizer, "server_lr"}}) {
-    optimizer->lr = c.at(rate);
-    optimizer->momentum = c.at("momentum");
-    optimizer->nesterov = c.at("nesterov");
-    optimizer->weight_decay = c.at("weight_decay");
-    optimizer->schedule = "cosine";
-    optimizer->warmup_epochs = 0.2;  // 2 of 10 steps
-  }
-  return in;
-}
-
-// PyTorch's own float32 training strays from its float64 by float32_error: the unit roundoff amplified by this
-// computation. Ours sums in other orders, hence 16 times that, and never less than 16 roundings of the tensor's largest
-// value.
-double tolerance(const json& record) {
-  return 16.0 * std::max(record.at("float32_error").get<double>(), std::ldexp(record.at("max_abs").get<double>(), -24));
-}
-
-// Compares one replica's block with {tensor: record}.
-void expect_block(const json& fixture, const json& records, const std::string& side, const float* block,
-                  const std::string& what) {
-  std::int64_t offset = 0;
-  for (const json& tensor : fixture.at("tensors")) {
-    if (tensor.at("side") != side) continue;
-    std::int64_t size = 1;
-    for (const json& n : tensor.at("shape")) size *= n.get<std::int64_t>();
-    const std::string name = tensor.at("name");
-    const json& record = records.at(name);
-    const double allowed = tolerance(record);
-    double sum = 0.0, squares = 0.0;
-    for (std::int64_t i = 0; i < size; ++i) {
-      const double value = block[offset + i];
-      sum += value;
-      squares += value * value;
-    }
-    EXPECT_NEAR(sum, record.at("sum").get<double>(), allowed * static_cast<double>(size)) << what << " " << name;
-    // |a^2 - b^2| <= |a - b| (|a| + |b|) with |a - b| <= allowed and sum |b| <= sqrt(size sum b^2).
-    const double expected_squares = record.at("sum_squares").get<double>();
-    const double n = static_cast<double>(size);
-    EXPECT_NEAR(squares, expected_squares, allowed * (2.0 * std::sqrt(n * expected_squares) + n * allowed))
-        << what << " " << name;
-    for (std::size_t p = 0; p < tensor.at("probe_index").size(); ++p) {
-      const auto index = tensor.at("probe_index")[p].get<std::int64_t>();
-      EXPECT_NEAR(block[offset + index], record.at("probes")[p].get<double>(), allowed)
-          << what << " " << name << "[" << index << "]";
-    }
-    offset += size;
-  }
-}
+using test::expect_block;
+using test::load_fixture;
+using test::rig_input;
 
 template <class Context>
 class EngineFixture : public test::OnContext<Context> {

@@ -10,6 +10,7 @@
 #include "runtime/model/models.hpp"
 #include "runtime/train/engine.hpp"
 #include "runtime/train/evaluator.hpp"
+#include "runtime/train/micro_steps.hpp"
 #include "samplers/schedule.hpp"
 
 namespace splitsim::test {
@@ -25,6 +26,9 @@ struct RigInput {
   Schedule schedule;
   std::int64_t extra_slots = 0;  ///< capacity of a step beyond its largest batch: empty slots
   TrainSettings train;
+  NetworkOptions options;
+  std::int32_t width = 0;
+  std::vector<std::int64_t> held;  ///< n_k; empty: all alike
   std::uint64_t seed = 1;
   bool capture = true;
 };
@@ -39,18 +43,39 @@ inline ScheduleBounds bounds_of(const Schedule& schedule, std::int32_t clients, 
   return bounds;
 }
 
+inline Network network_of(const RigInput& in) {
+  ModelSettings settings;
+  settings.name = in.model;
+  settings.cut = in.cut;
+  settings.width = in.width;
+  return build_network(model_layers(settings, in.classes), in.cut, in.input, in.classes, in.options);
+}
+
+/// The schedule as the mode runs it.
+inline DealtSchedule dealt(const RigInput& in) {
+  if (!mode_map(in.train).one_by_one) return {in.schedule, {}};
+  CpuContext ctx(1);
+  ScheduleBuffer<CpuContext> buffer(ctx, splitsim::bounds_of(in.schedule));
+  upload(ctx, in.schedule, buffer);
+  return deal(download(buffer), service_order(in.train), in.seed, 0);
+}
+
 template <class Context>
 class Rig {
  public:
   Rig(Context& ctx, const RigInput& in)
       : ctx_(ctx),
-        network(build_network(model_layers(in.model, in.classes), in.cut, in.input, in.classes)),
-        bounds_(bounds_of(in.schedule, in.clients, in.extra_slots)),
+        network(test::network_of(in)),
+        dealt_(dealt(in)),
+        bounds_(bounds_of(dealt_.schedule, in.clients, in.extra_slots)),
         data_(ctx, in.images, in.labels),
         schedule_(ctx, bounds_),
-        engine(ctx, network, {in.train, in.seed, in.clients, bounds_, in.schedule.steps(), in.capture}),
-        steps_(in.schedule.steps()) {
-    upload(ctx, in.schedule, schedule_);
+        engine(ctx, network, {in.train, in.seed, in.clients, bounds_, in.schedule.steps(), in.held, in.capture}),
+        steps_(dealt_.schedule.steps()) {
+    upload(ctx, dealt_.schedule, schedule_);
+    parent_ = Buffer<std::int32_t, Context>(ctx, dealt_.parent);
+    ScheduleView view = schedule_.view();
+    if (!dealt_.parent.empty()) view.parent = parent_.data();
     gather_.channels = in.input.channels;
     gather_.height = in.input.height;
     gather_.width = in.input.width;
@@ -58,11 +83,12 @@ class Rig {
       gather_.mean[c] = 0.5f;
       gather_.inverse_std[c] = 4.0f;
     }
-    engine.start(data_, gather_, schedule_.view(), schedule_.view());
-    engine.begin_epoch(0, 0);
+    engine.start(data_, gather_, view, view);
+    engine.begin_epoch(0, 0, steps_);
   }
 
-  /// Runs steps [from, to) of the epoch; returns their metrics.
+  const DealtSchedule& dealt_schedule() const { return dealt_; }
+  /// Runs steps [from, to) of the epoch (micro-steps where clients take turns); returns their metrics.
   std::vector<StepMetrics> run(std::int64_t from, std::int64_t to) {
     for (std::int64_t t = from; t < to; ++t) engine.enqueue_step();
     ctx_.synchronize();
@@ -70,7 +96,7 @@ class Rig {
     return {all.begin() + from, all.begin() + to};
   }
   std::vector<StepMetrics> run_epoch(std::int32_t epoch = 0) {
-    if (epoch > 0) engine.begin_epoch(epoch, epoch & 1);
+    if (epoch > 0) engine.begin_epoch(epoch, epoch & 1, steps_);
     return run(0, steps_);
   }
   std::vector<float> gradients(int side) {
@@ -87,7 +113,9 @@ class Rig {
   const Network network;
 
  private:
+  DealtSchedule dealt_;
   ScheduleBounds bounds_;
+  Buffer<std::int32_t, Context> parent_;
   DeviceImages<Context> data_;
   ScheduleBuffer<Context> schedule_;
   GatherShape gather_{};

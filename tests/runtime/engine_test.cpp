@@ -28,7 +28,7 @@ class EngineTest : public test::OnContext<Context> {
   static void expect_same(const TrainingState& a, const TrainingState& b) {
     for (int side = 0; side < 2; ++side) {
       EXPECT_EQ(a.parameters[side], b.parameters[side]) << "side " << side;
-      EXPECT_EQ(a.velocity[side], b.velocity[side]) << "side " << side;
+      EXPECT_EQ(a.moments[side][0], b.moments[side][0]) << "side " << side;
     }
   }
   static std::vector<float> all(const TrainingState& state) {
@@ -85,7 +85,7 @@ TYPED_TEST(EngineTest, PslLocalLeavesInactiveReplicasUntouched) {
     const auto from = before.parameters[0].begin() + g * p;
     const bool same = std::equal(from, from + p, after.parameters[0].begin() + g * p);
     EXPECT_EQ(same, g != 2) << "replica " << g;
-    const bool momentum = std::any_of(after.velocity[0].begin() + g * p, after.velocity[0].begin() + (g + 1) * p,
+    const bool momentum = std::any_of(after.moments[0][0].begin() + g * p, after.moments[0][0].begin() + (g + 1) * p,
                                       [](float v) { return v != 0.0f; });
     EXPECT_EQ(momentum, g == 2) << "replica " << g;
   }

@@ -71,7 +71,6 @@ class ExperimentTest : public test::OnContext<Context> {
     EXPECT_EQ(a.test_accuracy, b.test_accuracy);
     EXPECT_EQ(a.batch_deviation_mean, b.batch_deviation_mean);
     EXPECT_EQ(a.virtual_time_s, b.virtual_time_s);
-    EXPECT_EQ(a.bytes_up, b.bytes_up);
     EXPECT_EQ(a.participation_mean, b.participation_mean);
   }
   SmallData data_;
@@ -102,10 +101,18 @@ TYPED_TEST(ExperimentTest, LearnsAndRecords) {
   const TensorFile model = read_safetensors(out / "model.safetensors");
   EXPECT_NO_THROW(model.at("client.conv1.weight", {6, 1, 5, 5}));
   EXPECT_NO_THROW(model.at("server.fc3.bias", {4}));
-  std::int64_t given = 0;
-  for (const ClientRecord& client : read_clients(out / "clients.csv")) given += client.bytes_up;
-  EXPECT_EQ(given, 1800 * (6 * 8 * 8 * 4 + 4));
+  std::int64_t given = 0, models = 0, stepped = 0;
+  for (const ClientRecord& client : read_clients(out / "clients.csv")) {
+    given += client.bytes_up;
+    models += client.model_bytes_up;
+    stepped += client.steps;
+  }
+  EXPECT_EQ(models, stepped * 4 * (6 * 25 + 6));  // conv1, fp32, once per participation
+  EXPECT_EQ(given, 1800 * (6 * 8 * 8 * 4 + 4) + models);
   EXPECT_EQ(given, summary.bytes_up);
+  std::int64_t in_steps = 0;
+  for (const StepRecord& step : steps) in_steps += step.bytes_up;
+  EXPECT_EQ(in_steps, summary.bytes_up);
   EXPECT_EQ(to_toml(load_config(out / "config.toml", {})), to_toml(this->data_.config()));
 }
 

@@ -82,10 +82,10 @@ TEST(LearningRate, WarmUpThenCosine) {
 
 TEST(Modes, AreMaps) {
   TrainSettings settings;
-  EXPECT_FALSE(mode_map(settings).client_replicas);
+  EXPECT_FALSE(mode_map(settings).replicas[kClientSide]);
   settings.mode = "psl_local";
-  EXPECT_TRUE(mode_map(settings).client_replicas);
-  EXPECT_FALSE(mode_map(settings).server_replicas);
+  EXPECT_TRUE(mode_map(settings).replicas[kClientSide]);
+  EXPECT_FALSE(mode_map(settings).replicas[kServerSide]);
   settings.client_scale = "mine";
   EXPECT_NE(message_of([&] { mode_map(settings); }).find("train.client_scale = \"mine\": allowed: union, own"),
             std::string::npos);

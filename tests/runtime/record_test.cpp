@@ -73,6 +73,8 @@ Summary summary() {
   s.peak_memory_bytes = std::uint64_t{1} << 40;
   s.bytes_up = 123456789012;
   s.bytes_down = 98765432101;
+  s.model_bytes_up = 1234567;
+  s.model_bytes_down = 7654321;
   s.participation_min = 1;
   s.participation_max = 99;
   s.participation_mean = 41.5;
@@ -82,11 +84,12 @@ Summary summary() {
 // ---- text ----
 
 TEST(StepsCsv, ColumnsAndValues) {
+  EXPECT_EQ(steps_csv_header(),
+            "epoch,step,loss,batch,active,deviation,train_correct,start_ns,end_ns,critical_forward,critical_backward,"
+            "bytes_up,bytes_down,model_bytes_up,model_bytes_down\n");
   EXPECT_EQ(
-      steps_csv_header(),
-      "epoch,step,loss,batch,active,deviation,train_correct,start_ns,end_ns,critical_forward,critical_backward\n");
-  EXPECT_EQ(to_csv(std::vector<StepRecord>{{1, 2, 0.1, 128, 17, 0.25, 99, 5, 9000000000000000001, 3, -1}}),
-            "1,2,0.1,128,17,0.25,99,5,9000000000000000001,3,-1\n");
+      to_csv(std::vector<StepRecord>{{1, 2, 0.1, 128, 17, 0.25, 99, 5, 9000000000000000001, 3, -1, 40, 30, 20, 10}}),
+      "1,2,0.1,128,17,0.25,99,5,9000000000000000001,3,-1,40,30,20,10\n");
 }
 
 RC_GTEST_PROP(StepsCsv, DoublesComeBackToTheBit, (std::uint64_t loss_bits, std::uint64_t deviation_bits)) {
@@ -129,20 +132,22 @@ TEST(StepsCsv, DamageNamesTheLine) {
   expect_bad("epoch,step\n", "line 1");
   expect_bad(good + "1,2\n", "line 3", "'1,2'");
   expect_bad(good + "\n", "line 3");
-  expect_bad(good + "0,1,x,1,1,0,1,0,1,0,0\n", "line 3");
-  expect_bad(good + "0,1,0.5,1,1,0,1,0,1,0,0,7\n", "line 3");
-  expect_bad(good + "0,1,0.5,1,1,0,1,0,1,0,0,\n", "line 3");
-  expect_bad(good + "0,1,0.5,1.5,1,0,1,0,1,0,0\n", "line 3");
-  expect_bad(good + "0,4294967296,0.5,1,1,0,1,0,1,0,0\n", "line 3");
+  expect_bad(good + "0,1,x,1,1,0,1,0,1,0,0,1,1,0,0\n", "line 3");
+  expect_bad(good + "0,1,0.5,1,1,0,1,0,1,0,0,1,1,0,0,7\n", "line 3");
+  expect_bad(good + "0,1,0.5,1,1,0,1,0,1,0,0,1,1,0,0,\n", "line 3");
+  expect_bad(good + "0,1,0.5,1.5,1,0,1,0,1,0,0,1,1,0,0\n", "line 3");
+  expect_bad(good + "0,4294967296,0.5,1,1,0,1,0,1,0,0,1,1,0,0\n", "line 3");
   expect_input_error([&] { read_steps(dir / "none"); }, dir / "none");
 }
 
 TEST(ClientsCsv, RoundTrip) {
   TempDir dir;
-  const std::vector<ClientRecord> clients = {{0, 500, 12, 1 << 20, 1 << 19}, {1, 0, 0, 0, 0}};
+  const std::vector<ClientRecord> clients = {{0, 500, 12, 1 << 20, 1 << 19, 4096, 2048}, {1, 0, 0, 0, 0, 0, 0}};
   RunWriter(dir.path()).write_clients(clients);
-  EXPECT_EQ(slurp(dir / "clients.csv"),
-            "client,samples,steps,bytes_up,bytes_down\n0,500,12,1048576,524288\n1,0,0,0,0\n");
+  EXPECT_EQ(
+      slurp(dir / "clients.csv"),
+      "client,samples,steps,bytes_up,bytes_down,model_bytes_up,model_bytes_down\n0,500,12,1048576,524288,4096,2048\n"
+      "1,0,0,0,0,0,0\n");
   EXPECT_EQ(read_clients(dir / "clients.csv"), clients);
 }
 
@@ -200,10 +205,27 @@ TEST(SummaryJson, FieldsOfTheFormatAndBack) {
   const auto json = nlohmann::json::parse(slurp(dir / "summary.json"));
   EXPECT_EQ(json["splitsim"],
             (nlohmann::json{{"version", "0.1.0"}, {"git", "c0bf2d2"}, {"device", "a \"device\""}, {"backend", "cpu"}}));
-  for (const char* key : {"status", "seed", "config_sha256", "partition_sha256", "schedule_sha256", "timeline_sha256",
-                          "model_sha256", "steps_per_epoch", "batch_deviation_mean", "virtual_time_s", "wall_time_s",
-                          "train_samples_per_s", "test_accuracy", "test_macro_f1", "peak_memory_bytes", "bytes_up",
-                          "bytes_down", "participation", "time_to_accuracy"}) {
+  for (const char* key : {"status",
+                          "seed",
+                          "config_sha256",
+                          "partition_sha256",
+                          "schedule_sha256",
+                          "timeline_sha256",
+                          "model_sha256",
+                          "steps_per_epoch",
+                          "batch_deviation_mean",
+                          "virtual_time_s",
+                          "wall_time_s",
+                          "train_samples_per_s",
+                          "test_accuracy",
+                          "test_macro_f1",
+                          "peak_memory_bytes",
+                          "bytes_up",
+                          "bytes_down",
+                          "model_bytes_up",
+                          "model_bytes_down",
+                          "participation",
+                          "time_to_accuracy"}) {
     EXPECT_TRUE(json.contains(key)) << key;
   }
   EXPECT_EQ(json["seed"], 18446744073709551615ull);

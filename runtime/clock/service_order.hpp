@@ -1,0 +1,23 @@
+// In which order the server serves the clients of a step where they take turns (sflv2, sl). The clock and learning
+// share it, so that both see the same turns. Determinism: exact.
+#pragma once
+
+#include <cstdint>
+
+#include "kernels/device/macros.hpp"
+#include "kernels/device/philox.hpp"
+
+namespace splitsim {
+
+/// Ascending ids, descending ids, or a random order: ascending by service_key, ties by ascending id.
+enum class ServiceOrder : std::uint8_t { kCyclic, kReverse, kRandom };
+
+/// Of a client in a step: 32 bits addressed by (seed, epoch, step, client).
+PSL_HD inline std::uint32_t service_key(std::uint64_t seed, std::uint32_t epoch, std::int64_t step,
+                                        std::int32_t client) {
+  const Address at{Purpose::kServiceOrder, static_cast<std::uint32_t>(client), static_cast<std::uint32_t>(step), epoch,
+                   0};
+  return random_bits(seed, at).x;
+}
+
+}  // namespace splitsim
