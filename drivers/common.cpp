@@ -10,6 +10,7 @@
 #include <filesystem>
 #include <new>
 #include <system_error>
+#include <thread>
 
 #include "kernels/device/error.hpp"
 #include "runtime/config/version.hpp"
@@ -18,8 +19,7 @@ namespace splitsim {
 
 namespace {
 
-std::atomic<bool> interrupted{false};
-static_assert(std::atomic<bool>::is_always_lock_free);  // else a signal handler must not touch it
+std::atomic<bool> catching{false}, interrupted{false};
 
 int complain(const std::string& program, std::string message, int exit_code) {
   std::replace(message.begin(), message.end(), '\n', ' ');
@@ -98,13 +98,26 @@ bool use_cuda(const DeviceOptions& options) {
   return available;
 }
 
+void watch_interrupts() {
+  sigset_t signals;
+  sigemptyset(&signals);
+  sigaddset(&signals, SIGINT);
+  sigaddset(&signals, SIGTERM);
+  pthread_sigmask(SIG_BLOCK, &signals, nullptr);  // threads made from here on inherit this
+  std::thread([signals] {
+    while (true) {
+      int signal = 0;
+      if (sigwait(&signals, &signal) != 0) return;
+      if (catching.load() && !interrupted.exchange(true)) continue;
+      std::signal(signal, SIG_DFL);
+      pthread_sigmask(SIG_UNBLOCK, &signals, nullptr);
+      std::raise(signal);
+    }
+  }).detach();
+}
+
 const std::atomic<bool>& catch_interrupts() {
-  struct sigaction action {};
-  action.sa_handler = [](int) { interrupted.store(true, std::memory_order_relaxed); };
-  action.sa_flags = static_cast<int>(SA_RESETHAND | SA_RESTART);
-  sigemptyset(&action.sa_mask);
-  sigaction(SIGINT, &action, nullptr);
-  sigaction(SIGTERM, &action, nullptr);
+  catching.store(true);
   return interrupted;
 }
 

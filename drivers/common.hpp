@@ -51,7 +51,12 @@ auto with_context(const DeviceOptions& options, F f) {
   return f(ctx);
 }
 
-/// From here on the first SIGINT or SIGTERM sets the flag, a second one ends the process as usual.
+/// Call before any other thread is made. Gives SIGINT and SIGTERM to a thread of their own: oneDNN's kernels use the
+/// stack pointer as an ordinary register, so a handler that interrupts one of them writes its frame into the heap.
+void watch_interrupts();
+
+/// Needs watch_interrupts(). From here on the first SIGINT or SIGTERM sets the flag, a second one ends the process as
+/// usual.
 const std::atomic<bool>& catch_interrupts();
 
 /// "12.3 MiB".

@@ -181,5 +181,6 @@ int run(int argc, char** argv) {
 }  // namespace splitsim
 
 int main(int argc, char** argv) {
+  splitsim::watch_interrupts();
   return splitsim::run_driver("splitsim-run", [&] { return splitsim::run(argc, argv); });
 }

@@ -10,7 +10,7 @@
 #include "kernels/device/error.hpp"
 #include "profiling/bench.hpp"
 #include "runtime/clock/timeline.hpp"
-#include "runtime/model/models.hpp"
+#include "runtime/sampling/pipeline.hpp"
 #include "runtime/train/engine.hpp"
 #include "samplers/partition.hpp"
 #include "samplers/sampler.hpp"
@@ -21,6 +21,7 @@ namespace {
 
 struct Case {
   std::string model = "lenet";
+  std::string norm = "group";
   FeatureShape input{1, 28, 28};
   std::string mode = "psl";
   std::string sampler = "ugs";
@@ -38,7 +39,7 @@ class Training {
       : ctx_(ctx),
         population_(make_population_of(what)),
         device_population_(ctx, population_),
-        network_(build_network(model_layers(what.model, 10), "pool1", what.input, 10)),
+        network_(network_of(model_settings(what), what.input, 10)),
         profile_(make_profile(what.clients, LatencySettings{}, CutBytes{network_.cut_shape().size() * 4, 4, 0}, 1)),
         sampler_(make_sampler(ctx, population_, device_population_, profile_, sampler_settings(what))),
         clock_(ctx, profile_, LatencySettings{}, sampler_->bounds()),
@@ -89,6 +90,13 @@ class Training {
     settings.kind = what.partition;
     settings.clients = what.clients;
     return make_partition(labels, 10, settings, 1);
+  }
+  static ModelSettings model_settings(const Case& what) {
+    ModelSettings settings;
+    settings.name = what.model;
+    settings.cut = what.model.starts_with("resnet") ? "layer1" : "pool1";
+    settings.client_norm = settings.server_norm = what.norm;
+    return settings;
   }
   static SamplerSettings sampler_settings(const Case& what) {
     SamplerSettings settings;
@@ -162,12 +170,41 @@ TorchTimes pytorch(const Options& options, const std::string& arguments) {
   return {result.at("median_step_s").get<double>(), result.at("torch").get<std::string>()};
 }
 
+/// A step against PyTorch's on the same batch, in turns: the centralised one, or its tied loop over 128 clients.
+template <class Context>
+Figure against_pytorch(Context& ctx, const Options& options, Case what, bool loop) {
+  const bool large = what.model.starts_with("resnet");
+  if (!loop) what.mode = "central";
+  const std::string model = what.model + (large && what.norm == "batch" ? "_batch" : "");
+  const std::string arguments = fmt::format(
+      "--model {} --channels {} --size {} --batch 128 --threads {} --batches {} {}", model, what.input.channels,
+      what.input.height, ctx.threads(), large ? 1 : 8, loop ? "--loop tied --clients 128" : "--loop central");
+  Training<Context> ours(ctx, what);
+  std::vector<double> steps, torch_steps;
+  std::string version;
+  for (int round = 0; round < (options.quick ? 1 : 3); ++round) {
+    steps.push_back(ours.steps(options.quick || large ? 3 : 40));
+    const TorchTimes torch = pytorch(options, arguments);
+    torch_steps.push_back(torch.step);
+    version = torch.version;
+  }
+  const double a = median(steps), b = median(torch_steps);
+  const std::string detail = fmt::format("splitsim {:.3f} ms, PyTorch {} {:.3f} ms per step, {} threads", a * 1e3,
+                                         version, b * 1e3, ctx.threads());
+  if (loop) return {"PyTorch's tied loop over 128 clients over psl (" + model + ")", b / a, 5.0, true, "ratio", detail};
+  return {fmt::format("central step over PyTorch's ({}, {}x{})", model, what.input.height, what.input.width),
+          a / b,
+          large ? 1.2 : 0.8,
+          false,
+          "ratio",
+          detail};
+}
+
 }  // namespace
 
 template <class Context>
 std::vector<Figure> training_figures(Context& ctx, const Options& options) {
   std::vector<Figure> figures;
-  const FeatureShape colour{3, 32, 32};
   {
     Case many, one;
     many.clients = 1024;
@@ -211,38 +248,17 @@ std::vector<Figure> training_figures(Context& ctx, const Options& options) {
                        fmt::format("{:.2f} ms of {:.1f} ms", c.first * 1e3, (c.first + c.second) * 1e3)});
   }
   if (!options.python.empty() && !Context::kIsDevice) {
-    for (const char* model : {"lenet", "cnn"}) {
-      const bool cnn = std::string(model) == "cnn";
-      Case central, tied;
-      central.model = tied.model = model;
-      central.mode = "central";
-      if (cnn) central.input = tied.input = colour;
-      const std::string common = fmt::format("--model {} --channels {} --size {} --batch 128 --threads {}", model,
-                                             central.input.channels, central.input.height, ctx.threads());
-      for (const bool loop : {false, true}) {
-        if (loop && cnn) continue;
-        Training<Context> ours(ctx, loop ? tied : central);
-        std::vector<double> steps, torch_steps;
-        std::string version;
-        for (int round = 0; round < (options.quick ? 1 : 3); ++round) {
-          steps.push_back(ours.steps(options.quick ? 3 : 40));
-          const TorchTimes torch = pytorch(options, common + (loop ? " --loop tied --clients 128" : " --loop central"));
-          torch_steps.push_back(torch.step);
-          version = torch.version;
-        }
-        const double a = median(steps), b = median(torch_steps);
-        const std::string detail = fmt::format("splitsim {:.3f} ms, PyTorch {} {:.3f} ms per step, {} threads", a * 1e3,
-                                               version, b * 1e3, ctx.threads());
-        if (loop) {
-          figures.push_back(
-              {"PyTorch's tied loop over 128 clients over psl (lenet)", b / a, 5.0, true, "ratio", detail});
-        } else {
-          figures.push_back(
-              {fmt::format("central step over PyTorch's ({}, {}x{})", model, central.input.height, central.input.width),
-               a / b, 0.8, false, "ratio", detail});
-        }
-      }
-    }
+    Case lenet, cnn, resnet, resnet_batch;
+    cnn.model = "cnn";
+    resnet.model = resnet_batch.model = "resnet18";
+    resnet_batch.norm = "batch";
+    cnn.input = resnet.input = resnet_batch.input = {3, 32, 32};
+    resnet.samples = resnet_batch.samples = 2560;
+    figures.push_back(against_pytorch(ctx, options, lenet, false));
+    figures.push_back(against_pytorch(ctx, options, lenet, true));
+    figures.push_back(against_pytorch(ctx, options, cnn, false));
+    figures.push_back(against_pytorch(ctx, options, resnet, false));
+    figures.push_back(against_pytorch(ctx, options, resnet_batch, false));
   }
   return figures;
 }

@@ -16,6 +16,7 @@ draws them, so a step has a random number of active clients):
 
 import argparse
 import json
+import math
 import os
 import statistics
 import sys
@@ -33,8 +34,35 @@ CLASSES = 10
 LOOPS = ["central", "tied", "shared"]
 
 
+class BasicBlock(torch.nn.Module):
+    def __init__(self, before, after, stride, norm):
+        super().__init__()
+        nn = torch.nn
+        self.residual = nn.Sequential(nn.Conv2d(before, after, 3, stride, 1, bias=False), norm(after), nn.ReLU(inplace=True),
+                                      nn.Conv2d(after, after, 3, 1, 1, bias=False), norm(after))
+        same = before == after and stride == 1
+        self.shortcut = nn.Identity() if same else nn.Sequential(nn.Conv2d(before, after, 1, stride, bias=False), norm(after))
+        self.relu = nn.ReLU(inplace=True)
+
+    def forward(self, x):
+        return self.relu(self.residual(x) + self.shortcut(x))
+
+
+def resnet18(channels, norm):
+    """Small-image stem, client half up to layer1."""
+    nn = torch.nn
+    client = nn.Sequential(nn.Conv2d(channels, 64, 3, 1, 1, bias=False), norm(64), nn.ReLU(inplace=True),
+                           BasicBlock(64, 64, 1, norm), BasicBlock(64, 64, 1, norm))
+    stages = []
+    for before, after in [(64, 128), (128, 256), (256, 512)]:
+        stages += [BasicBlock(before, after, 2, norm), BasicBlock(after, after, 1, norm)]
+    server = nn.Sequential(*stages, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(512, CLASSES))
+    return client, server
+
+
 def make_halves(model, shape):
-    """Client half up to pool1, and the rest: the layers of splitsim's models of the same names."""
+    """Client half up to the cut, and the rest: the layers of splitsim's models of the same names, resnet18_batch being
+    resnet18 with BatchNorm. lenet and cnn are cut at pool1, resnet18 at layer1."""
     nn = torch.nn
     channels, height, width = shape
     if model == "lenet":
@@ -43,6 +71,10 @@ def make_halves(model, shape):
         server = nn.Sequential(nn.Conv2d(6, 16, 5), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten(), nn.Linear(flat, 120),
                                nn.ReLU(), nn.Linear(120, 84), nn.ReLU(), nn.Linear(84, CLASSES))
         return client, server
+
+    if model.startswith("resnet18"):
+        return resnet18(channels, nn.BatchNorm2d if model.endswith("_batch") else
+                        lambda width: nn.GroupNorm(math.gcd(32, width), width))
 
     def block(before, after):
         return [nn.Conv2d(before, after, 3, padding=1), nn.GroupNorm(8, after), nn.ReLU(), nn.MaxPool2d(2)]
@@ -65,7 +97,7 @@ class Experiment:
         self.optimizer = torch.optim.SGD(parameters, lr=0.01, momentum=0.9)
         # Batches of several steps, so that no step finds its inputs in the cache of the one before.
         self.batches = []
-        for _ in range(8):
+        for _ in range(args.batches):
             owner = torch.randint(args.clients, (args.batch,)).sort().values
             sizes = torch.unique_consecutive(owner, return_counts=True)
             self.batches.append((torch.randn(args.batch, *shape, device=self.device),
@@ -111,7 +143,7 @@ class Experiment:
             torch.cuda.synchronize()
 
     def block(self, step):
-        """Seconds per step over eight steps."""
+        """Seconds per step over all batches."""
         self.synchronize()
         start = time.perf_counter()
         for batch in self.batches:
@@ -125,7 +157,7 @@ class Experiment:
         for name in names:
             self.block(getattr(self, name))
         begin = time.perf_counter()
-        while len(times[names[0]]) < 5 or time.perf_counter() - begin < self.args.seconds * len(names):
+        while len(times[names[0]]) < 3 or time.perf_counter() - begin < self.args.seconds * len(names):
             for name in names:
                 times[name].append(self.block(getattr(self, name)))
         return {name: {"median_step_s": statistics.median(values), "min_step_s": min(values),
@@ -134,12 +166,13 @@ class Experiment:
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--model", choices=["lenet", "cnn"], default="lenet")
+    parser.add_argument("--model", choices=["lenet", "cnn", "resnet18", "resnet18_batch"], default="lenet")
     parser.add_argument("--channels", type=int, default=1, help="image channels (default 1)")
     parser.add_argument("--size", type=int, default=28, help="image height and width (default 28)")
     parser.add_argument("--batch", type=int, default=128, help="global batch size (default 128)")
     parser.add_argument("--clients", type=int, default=128, help="clients K of the loops (default 128)")
     parser.add_argument("--threads", type=int, default=os.cpu_count(), help="PyTorch's threads (default: all cores)")
+    parser.add_argument("--batches", type=int, default=8, help="different batches, timed as one block (default 8)")
     parser.add_argument("--seconds", type=float, default=5.0, help="time for each of the three ways (default 5)")
     parser.add_argument("--device", choices=["cpu", "cuda"], default="cpu")
     parser.add_argument("--loop", choices=["all", *LOOPS], default="all", help="which way (default all)")
