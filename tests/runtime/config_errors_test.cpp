@@ -190,5 +190,36 @@ TEST(ConfigErrors, EditDistance) {
   EXPECT_EQ(nearest("fpsl", {"fls", "fpls"}), "fpls");
 }
 
+TEST(ConfigErrors, Layers) {
+  const auto layers = [](const std::string& list) { return override_error("model.layers=[" + list + "]"); };
+  expect_contains(layers("{ kind = 'conf', out = 3 }"), {"model.layers.kind = \"conf\"", "conv", "did you mean conv?"});
+  expect_contains(layers("{ out = 3 }"), {"model.layers.kind = none", "global_avg_pool"});
+  expect_contains(layers("{ kind = 'conv', out = 3, kernle = 3 }"), {"unknown key model.layers.kernle", "kernel"});
+  expect_contains(layers("{ kind = 'relu', out = 3 }"), {"unknown key model.layers.out", "takes none"});
+  expect_contains(layers("{ kind = 'conv', out = 0, kernel = 3 }"), {"model.layers.out = 0", "[1, 65536]"});
+  expect_contains(layers("{ kind = 'conv', out = 8.5, kernel = 3 }"), {"model.layers.out = 8.5"});
+  expect_contains(layers("{ kind = 'conv', kernel = 3 }"), {"output channels"});
+  expect_contains(layers("{ kind = 'conv', out = 8 }"), {"model.layers.kernel: missing"});
+  expect_contains(layers("{ kind = 'conv', out = 8, kernel = 3, bias = 1 }"), {"model.layers.bias = 1", "true, false"});
+  expect_contains(layers("{ kind = 'max_pool', kernel = 2, padding = 2 }"), {"padding up to half"});
+  expect_contains(layers("{ kind = 'max_pool', kernel = 16 }"), {"windows up to 15"});
+  expect_contains(layers("3"), {"model.layers = 3", "a list of tables"});
+  expect_contains(override_error("model.layers=conv"), {"model.layers"});
+}
+
+TEST(ConfigErrors, OptimisersAndReplicas) {
+  expect_contains(override_error("train.client_optimizer.milestones=[3, 3]"), {"milestones = 3", "ascending"});
+  expect_contains(override_error("train.client_optimizer.milestones=[0]"), {"milestones = 0", "[1, "});
+  expect_contains(override_error("train.client_optimizer.schedule=multistep"), {"milestones = []", "at least one"});
+  expect_contains(override_error("train.client_optimizer={ nesterov = true, dampening = 0.5 }"), {"dampening = 0.5"});
+  expect_contains(override_error("train.client_optimizer.beta1=1.0"), {"beta1 = 1.0", "[0, 1)"});
+  expect_contains(override_error("train.client_optimizer.kind=adamm"), {"sgd, adam, adamw", "did you mean adam"});
+  expect_contains(override_error("train.label_smoothing=1.5"), {"label_smoothing = 1.5", "[0, 1]"});
+  expect_contains(override_error("train.round=-1"), {"train.round = -1"});
+  expect_contains(override_error("model.client_norm=layer"), {"group, batch, none"});
+  EXPECT_THROW(parse_config("", "", {"eval.replicas=one", "eval.client=32"}), InputError);
+  EXPECT_NO_THROW(parse_config("", "", {"eval.replicas=one", "eval.client=31"}));
+}
+
 }  // namespace
 }  // namespace splitsim

@@ -1,0 +1,53 @@
+// A small data set on disk that a few steps learn.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "kernels/device/philox.hpp"
+#include "runtime/config/config.hpp"
+#include "samplers/npy.hpp"
+#include "tests/runtime/temp_dir.hpp"
+
+namespace splitsim::test {
+
+/// Images of side x side whose bright corner tells the class.
+class SmallData {
+ public:
+  explicit SmallData(std::int64_t train = 600, std::int64_t test = 100, std::int64_t side = 16) : side_(side) {
+    write("x", "y", train, 1);
+    write("x_test", "y_test", test, 2);
+  }
+  Config config(std::vector<std::string> overrides = {}) const {
+    overrides.insert(overrides.begin(),
+                     {"data.name=npy", "data.dir=\"" + dir_.path() + "\"", "partition.clients=6", "sampler.batch=40",
+                      "train.epochs=3", "partition.alpha=1.0", "partition.kind=dirichlet"});
+    return parse_config("", "test", overrides);
+  }
+
+ private:
+  void write(const std::string& x, const std::string& y, std::int64_t count, std::uint32_t step) {
+    const std::int64_t pixels = side_ * side_;
+    NpyArray<std::uint8_t> images{{count, side_, side_},
+                                  std::vector<std::uint8_t>(static_cast<std::size_t>(count * pixels))};
+    NpyArray<std::int32_t> labels{{count}, {}};
+    for (std::int64_t s = 0; s < count; ++s) {
+      const auto label = static_cast<std::int32_t>(s % 4);
+      labels.values.push_back(label);
+      for (std::int64_t p = 0; p < pixels; ++p) {
+        const bool bright = (p % side_) / (side_ / 2) + 2 * (p / (pixels / 2)) == label;
+        const std::uint32_t noise =
+            random_bits(5, {Purpose::kTest, static_cast<std::uint32_t>(s * pixels + p), step}).x;
+        images.values[static_cast<std::size_t>(s * pixels + p)] =
+            static_cast<std::uint8_t>(noise % 200 + (bright ? 55 : 0));
+      }
+    }
+    write_npy(dir_ / (x + ".npy"), images);
+    write_npy(dir_ / (y + ".npy"), labels);
+  }
+
+  TempDir dir_;
+  std::int64_t side_;
+};
+
+}  // namespace splitsim::test
