@@ -119,8 +119,10 @@ void print_summary(const Summary& summary) {
   line("batch deviation", fmt::format("{:.4f}", summary.batch_deviation_mean));
   line("virtual time", fmt::format("{:.3f} s", summary.virtual_time_s));
   line("wall time", fmt::format("{:.2f} s, {:.0f} samples/s", summary.wall_time_s, summary.train_samples_per_s));
-  line("traffic", fmt::format("{} up, {} down", human_bytes(static_cast<std::uint64_t>(summary.bytes_up)),
-                              human_bytes(static_cast<std::uint64_t>(summary.bytes_down))));
+  const auto bytes = [](std::int64_t count) { return human_bytes(static_cast<std::uint64_t>(count)); };
+  line("traffic", fmt::format("{} up, {} down; of these client models: {} up, {} down", bytes(summary.bytes_up),
+                              bytes(summary.bytes_down), bytes(summary.model_bytes_up),
+                              bytes(summary.model_bytes_down)));
   line("peak memory", human_bytes(summary.peak_memory_bytes));
   line("schedule", "sha256 " + summary.schedule_sha256);
   line("timeline", "sha256 " + summary.timeline_sha256);

@@ -222,6 +222,17 @@ std::vector<Figure> training_figures(Context& ctx, const Options& options) {
     figures.push_back({fmt::format("psl_local over psl, K = 256, cut pool1 ({})", model), c.ratio,
                        Context::kIsDevice ? 1.5 : 1.25, false, "ratio", milliseconds(c, "psl_local", "psl")});
   }
+  if constexpr (Context::kIsDevice) {  // on a CPU these steps take seconds
+    Case local, tied;
+    local.model = tied.model = "resnet18";
+    local.input = tied.input = {3, 32, 32};
+    local.clients = tied.clients = 256;
+    local.samples = tied.samples = 5120;
+    local.mode = "psl_local";
+    const Comparison c = compare_steps(ctx, options, local, tied);
+    figures.push_back({"psl_local over psl, K = 256, cut layer1 (resnet18)", c.ratio, std::nullopt, false, "ratio",
+                       milliseconds(c, "psl_local", "psl")});
+  }
   {
     Case fls, ugs;
     fls.partition = ugs.partition = "extended_dirichlet";

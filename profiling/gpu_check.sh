@@ -170,6 +170,24 @@ else
   fi
 fi
 
+# ---- every mode, a ResNet with BatchNorm: it trains, and a second run has the same bits ----
+for mode in psl psl_local sflv1 sflv2 sflv3 sl; do
+  log=$out/mode-$mode.log total=0 code=0
+  options=(--set data.name=glyphs --set model.name=resnet18 --set model.width=8 --set model.cut=layer1 --set model.client_norm=batch
+    --set model.server_norm=batch --set "train.mode=$mode" --set train.round=5 --set train.epochs=1 --set partition.clients=8
+    --set sampler.batch=1000 --set eval.batch=1000 --device "$device")
+  for n in 1 2; do
+    timed "$log" 60 "$bin/splitsim-run" "${options[@]}" --out "$out/modes/$mode-$n" --force || code=$?
+    total=$((total + took))
+  done
+  x=$(value "$out/modes/$mode-1/summary.json" model_sha256) y=$(value "$out/modes/$mode-2/summary.json" model_sha256)
+  if ((code == 0)) && [[ -n $x && $x == "$y" ]]; then
+    record ok "mode, $mode" "$total" 'two equal runs: the same model'
+  else
+    record FAILED "mode, $mode" "$total" "exit code $code, models '${x:0:12}' and '${y:0:12}': $(last_line "$log")"
+  fi
+done
+
 # ---- a real training run; the least accuracy is far below what is usual and far above chance ----
 real=(--set partition.clients=128 --set partition.classes_per_client=2 --set sampler.batch=128 --set model.name=lenet)
 if [[ -n $data && -d $data/fashion-mnist ]]; then

@@ -1,4 +1,6 @@
 // splitsim-run from the outside: exit codes, one line for every mistake, and what is left in the folder.
+#include <fmt/format.h>
+
 #include <chrono>
 #include <nlohmann/json.hpp>
 #include <thread>
@@ -137,7 +139,7 @@ TEST_F(Run, TooLittleMemoryIsSeenBeforeTheStart) {
   std::string header = test::slurp(dir + "/x.npy");
   const std::size_t shape = header.find("(0, ");
   ASSERT_NE(shape, std::string::npos);
-  header.replace(shape, 4, "(" + std::to_string(kCount) + ", ");
+  header.replace(shape, 4, fmt::format("({}, ", kCount));
   header.erase(header.size() - 4, 3);  // the padding gives way to the longer number
   std::ofstream(dir + "/x.npy", std::ios::binary) << header;
   fs::resize_file(dir + "/x.npy", header.size() + kCount * kSide * kSide);
@@ -258,6 +260,44 @@ TEST_F(Run, DivergenceIsCode4WithASummary) {
   EXPECT_EQ(result.exit_code, 4) << result.err;
   EXPECT_EQ(result.error_lines(), 1) << result.err;
   EXPECT_EQ(summary_of(dir)["status"], "diverged");
+}
+
+TEST_F(Run, EveryModeRunsFromTheCommandLine) {
+  for (const char* mode : {"psl", "psl_local", "sflv1", "sflv2", "sflv3", "sl", "central"}) {
+    const std::string out = in_folder(std::string("mode-") + mode);
+    const Result run = execute("splitsim-run", tiny({"--set", std::string("train.mode=") + mode, "--set",
+                                                     "train.round=3", "--out", out}));
+    EXPECT_EQ(run.exit_code, 0) << mode << run.err;
+    const nlohmann::json summary = summary_of(out);
+    EXPECT_EQ(summary.at("status"), "completed") << mode;
+    EXPECT_GT(summary.at("test_accuracy").get<double>(), 0.9) << mode;
+    EXPECT_NE(run.out.find("of these client models"), std::string::npos);
+  }
+}
+
+// oneDNN's kernels use the stack pointer as an ordinary register: a handler that ran on their thread would write into the
+// heap, and the run would crash about every second time.
+TEST_F(Run, SignalsDoNotTouchRunningKernels) {
+  for (int i = 0; i < 6; ++i) {
+    const pid_t pid = start("splitsim-run",
+                            tiny({"--set", "model.name=resnet18", "--set", "model.cut=layer1", "--set", "model.width=64",
+                                  "--set", "train.epochs=1000", "--set", "sampler.batch=120"}),
+                            in_folder("out"));
+    std::this_thread::sleep_for(std::chrono::milliseconds(700 + 50 * i));
+    kill(pid, SIGINT);
+    const Result run = finish(pid);
+    EXPECT_EQ(run.exit_code, 130) << run.err;
+  }
+}
+
+TEST_F(Run, ServerHalvesThatDoNotFitAreRefusedWithTheirBytes) {
+  const std::vector<std::string> arguments = {"--dry-run", "--set", "train.mode=sflv1", "--set", "model.name=resnet34",
+                                              "--set", "model.cut=layer1", "--set", "partition.clients=5000",
+                                              "--set", "partition.kind=iid", "--device", "cpu"};
+  const Result run = execute("splitsim-run", arguments);
+  EXPECT_EQ(run.exit_code, 2);
+  EXPECT_NE(run.err.find("bytes of cpu memory, allowed"), std::string::npos) << run.err;
+  EXPECT_NE(run.out.find("5000 server"), std::string::npos) << run.out;
 }
 
 }  // namespace

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <filesystem>
 #include <stdexcept>
 
 #include "kernels/device/error.hpp"
@@ -9,6 +10,7 @@
 #include "runtime/model/models.hpp"
 #include "runtime/train/learning_rate.hpp"
 #include "runtime/train/modes.hpp"
+#include "tests/contexts.hpp"
 
 namespace splitsim {
 namespace {
@@ -218,6 +220,22 @@ layers = [
   settings.name = "layers";
   settings.layers.clear();
   EXPECT_NE(message_of([&] { model_layers(settings, 7); }).find("at least one layer"), std::string::npos);
+}
+
+// Every experiment that comes with the project parses, and its net can be built for its data set's images.
+TEST(Model, ExperimentsCanBeBuilt) {
+  int count = 0;
+  for (const auto& file : std::filesystem::directory_iterator(test::source_dir() + "/experiments")) {
+    if (file.path().extension() != ".toml") continue;
+    SCOPED_TRACE(file.path().filename().string());
+    const Config config = load_config(file.path().string(), {});
+    const FeatureShape input = config.data.name == "cifar10" ? FeatureShape{3, 32, 32} : FeatureShape{1, 28, 28};
+    EXPECT_NO_THROW(build_network(model_layers(config.model, 10), config.model.cut, input, 10,
+                                  network_options(config.model)));
+    EXPECT_NO_THROW(mode_map(config.train));
+    ++count;
+  }
+  EXPECT_GE(count, 5);
 }
 
 TEST(Model, BadGraphsAreNamed) {
