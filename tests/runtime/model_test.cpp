@@ -8,6 +8,7 @@
 #include "kernels/device/error.hpp"
 #include "runtime/config/config.hpp"
 #include "runtime/model/models.hpp"
+#include "runtime/sampling/pipeline.hpp"
 #include "runtime/train/learning_rate.hpp"
 #include "runtime/train/modes.hpp"
 #include "tests/contexts.hpp"
@@ -230,8 +231,8 @@ TEST(Model, ExperimentsCanBeBuilt) {
     SCOPED_TRACE(file.path().filename().string());
     const Config config = load_config(file.path().string(), {});
     const FeatureShape input = config.data.name == "cifar10" ? FeatureShape{3, 32, 32} : FeatureShape{1, 28, 28};
-    EXPECT_NO_THROW(build_network(model_layers(config.model, 10), config.model.cut, input, 10,
-                                  network_options(config.model)));
+    EXPECT_NO_THROW(
+        build_network(model_layers(config.model, 10), config.model.cut, input, 10, network_options(config.model)));
     EXPECT_NO_THROW(mode_map(config.train));
     ++count;
   }
@@ -278,6 +279,22 @@ TEST(LearningRate, WarmUpThenCosine) {
   EXPECT_FLOAT_EQ(rates[7], 0.5f);  // half of the ten steps after the warm-up
   settings.schedule = "constant";
   EXPECT_FLOAT_EQ(learning_rates(settings, 4, 3)[11], 1.0f);
+}
+
+// The clock of a run: kind by the mode, order and round by the settings.
+TEST(Modes, HaveTheirClocks) {
+  const auto clock = [](const std::string& mode, const std::string& order) {
+    return clock_mode_of(parse_config("", "", {"train.mode=" + mode, "train.service_order=" + order, "train.round=7"}));
+  };
+  for (const char* mode : {"psl", "psl_local", "sflv1", "sflv3", "central"}) {
+    EXPECT_EQ(clock(mode, "cyclic").kind, ClockKind::kBarrier) << mode;
+  }
+  EXPECT_EQ(clock("sflv2", "reverse").kind, ClockKind::kChain);
+  EXPECT_EQ(clock("sl", "reverse").kind, ClockKind::kRelay);
+  EXPECT_EQ(clock("sflv2", "cyclic").service_order, ServiceOrder::kCyclic);
+  EXPECT_EQ(clock("sflv2", "reverse").service_order, ServiceOrder::kReverse);
+  EXPECT_EQ(clock("sl", "random").service_order, ServiceOrder::kRandom);
+  EXPECT_EQ(clock("sflv1", "cyclic").round_steps, 7);
 }
 
 TEST(Modes, AreMaps) {
