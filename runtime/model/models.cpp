@@ -149,6 +149,14 @@ std::vector<LayerSpec> listed(std::vector<LayerSpec> layers, std::int32_t classe
     }
   }
   if (layers.back().kind == LayerKind::kLinear && layers.back().out == 0) layers.back().out = classes;
+  for (const LayerSpec& spec : layers) {
+    if (spec.kind == LayerKind::kLinear && spec.out == 0) {
+      throw InputError(
+          fmt::format("model.layers.out = 0 (layer '{}'): allowed: an integer in [1, 65536]; only the last "
+                      "layer takes the number of classes",
+                      spec.name));
+    }
+  }
   return layers;
 }
 

@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <chrono>
-#include <numeric>
 
 #include "kernels/device/error.hpp"
 #include "runtime/config/version.hpp"
@@ -250,7 +249,8 @@ bool Experiment<Context>::Impl::train_steps(std::int32_t epoch, const DealtSched
       progress.samples = samples_this_session_ + samples;
       options.on_progress(progress);
     }
-    if (!finite && config.train.on_nonfinite == "stop") stopped = true;
+    // At the end of a step, so that what its turns have done is recorded.
+    if (!finite && ends_step && config.train.on_nonfinite == "stop") stopped = true;
     if (options.interrupt != nullptr && options.interrupt->load()) {
       status_ = "interrupted";
       stopped = true;
@@ -258,6 +258,8 @@ bool Experiment<Context>::Impl::train_steps(std::int32_t epoch, const DealtSched
   }
   ctx.synchronize();
   collect();
+  // What was read while the device was still writing may have been incomplete.
+  for (std::int64_t m = 0; m < read; ++m) finite = finite && metrics[m].finite != 0;
   if (!finite && config.train.on_nonfinite == "stop") {
     status_ = "diverged";
     stopped = true;
@@ -273,8 +275,10 @@ TestFigures Experiment<Context>::Impl::test(std::int64_t limit) {
   std::vector<std::int64_t> which = {Evaluator<Context>::kAverage};
   if (config.eval.replicas == "one") which = {config.eval.client};
   if (config.eval.replicas == "each" && (replicas[0] > 1 || replicas[1] > 1)) {
-    which.resize(static_cast<std::size_t>(population.clients));
-    std::iota(which.begin(), which.end(), 0);
+    which.clear();  // clients without samples have never trained
+    for (std::int32_t k = 0; k < population.clients; ++k) {
+      if (population.size(k) > 0) which.push_back(k);
+    }
   }
   std::vector<TestFigures> figures;
   for (const std::int64_t replica : which) {

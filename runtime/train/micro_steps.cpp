@@ -47,7 +47,9 @@ ScheduleBounds dealt_bounds(const ScheduleBounds& bounds, const Population& popu
   for (std::int32_t k = 0; k < population.clients; ++k) most = std::max<std::int64_t>(most, population.size(k));
   ScheduleBounds dealt = bounds;
   dealt.steps = std::min(bounds.slots, bounds.steps * std::max<std::int64_t>(1, bounds.active));
-  dealt.batch = std::min(bounds.batch, most);
+  // A schedule may use every sample several times.
+  const std::int64_t samples = std::max<std::int64_t>(1, population.samples());
+  dealt.batch = std::min(bounds.batch, most * ((bounds.slots + samples - 1) / samples));
   dealt.active = 1;
   return dealt;
 }

@@ -120,6 +120,21 @@ TEST(MicroSteps, BoundsHoldEveryDealing) {
   const DealtSchedule dealt = deal(schedule, ServiceOrder::kRandom, 1, 0);
   EXPECT_NO_THROW(check_schedule(dealt.schedule, bounds));
   EXPECT_EQ(bounds.active, 1);
+
+  // Every sample twice in one step: a client gives more slots than it has samples.
+  Schedule twice;
+  for (int i = 0; i < 12; ++i) {
+    twice.sample.push_back(i % 6);
+    twice.client.push_back(0);
+  }
+  twice.step_first = {0, 12};
+  Population six;
+  six.clients = 1;
+  six.client_first = {0, 6};
+  six.owner.assign(6, 0);
+  const Schedule whole = with_active_lists(twice);
+  EXPECT_NO_THROW(
+      check_schedule(deal(whole, ServiceOrder::kCyclic, 1, 0).schedule, dealt_bounds(bounds_of(whole), six)));
 }
 
 }  // namespace

@@ -221,6 +221,9 @@ layers = [
   settings.name = "layers";
   settings.layers.clear();
   EXPECT_NE(message_of([&] { model_layers(settings, 7); }).find("at least one layer"), std::string::npos);
+  settings.layers = {layer::linear("", 0), layer::relu(""), layer::linear("", 0)};  // only the last may leave it open
+  EXPECT_NE(message_of([&] { model_layers(settings, 7); }).find("model.layers.out = 0 (layer 'linear1')"),
+            std::string::npos);
 }
 
 // Every experiment that comes with the project parses, and its net can be built for its data set's images.
