@@ -31,6 +31,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -68,6 +69,9 @@ struct ClockMode {
   ServiceOrder service_order = ServiceOrder::kCyclic;
   std::int64_t round_steps = 0;  ///< model_sync = round: steps per round, 0: the epoch
   bool track_waiting = false;    ///< keep ClientWaiting; costs a pass over all entries
+  /// Of random service orders; absent: the one that build() gets. A run that is timed anew with other draws keeps its
+  /// turns: learning took them.
+  std::optional<std::uint64_t> service_seed = {};
 };
 
 /// How long each client stood idle, over all epochs built so far. total: from the start to the end of the steps in

@@ -132,7 +132,8 @@ struct Clock<Context>::Impl {
         EntryDurations{entries, profile(), jitter, clients, seed, epoch, model_sync == detail::ModelSync::kStep});
     if (service) {
       for_each_index(ctx, capacity,
-                     detail::ServiceKeys{entries, capacity, seed, epoch, service->keys(), service->values()});
+                     detail::ServiceKeys{entries, capacity, mode.service_seed.value_or(seed), epoch, service->keys(),
+                                         service->values()});
       service->sort();
       entries.order = service->values().data();
     }

@@ -34,7 +34,8 @@ ClockMode clock_mode_of(const Config& config) {
   }
   return {.kind = run_ahead ? ClockKind::kRunAhead : mode.clock,
           .service_order = service_order(config.train),
-          .round_steps = config.train.round};
+          .round_steps = config.train.round,
+          .service_seed = config.seed};
 }
 
 template <class Context>

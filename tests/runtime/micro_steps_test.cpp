@@ -90,8 +90,9 @@ TEST(MicroSteps, TheClockServesInTheSameOrder) {
     ClockMode mode;
     mode.kind = ClockKind::kChain;
     mode.service_order = ServiceOrder::kRandom;
+    mode.service_seed = 5;
     Clock<CpuContext> clock(ctx, profile, LatencySettings{}, bounds_of(schedule), mode);
-    const Timeline timeline = clock.build(buffer, 5, 3);
+    const Timeline timeline = clock.build(buffer, 77, 3);  // other draws, the same turns
     for (std::int32_t t = 0; t < schedule.steps(); ++t) {
       std::int64_t behind = -1;  // clients served from the late one on, itself included
       std::int64_t turns = 0;
