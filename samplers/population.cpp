@@ -20,6 +20,20 @@ std::string Population::sha256() const {
   return hash.hex();
 }
 
+std::vector<std::int64_t> Population::sizes() const {
+  std::vector<std::int64_t> sizes;
+  for (std::int32_t k = 0; k < clients; ++k) sizes.push_back(size(k));
+  return sizes;
+}
+
+std::vector<double> shares_of(const std::vector<std::int64_t>& sizes) {
+  std::int64_t total = 0;
+  for (const std::int64_t size : sizes) total += size;
+  std::vector<double> shares;
+  for (const std::int64_t size : sizes) shares.push_back(static_cast<double>(size) / static_cast<double>(total));
+  return shares;
+}
+
 Population make_population(std::vector<std::int32_t> owner, std::vector<std::int32_t> label, std::int32_t clients,
                            std::int32_t classes) {
   if (owner.size() != label.size()) {

@@ -21,11 +21,15 @@ struct Population {
   std::vector<std::int32_t> histogram;     ///< [K, C] samples of class c at client k
   std::vector<std::int64_t> class_total;   ///< [C]
 
-  std::int64_t samples() const { return static_cast<std::int64_t>(owner.size()); }                 ///< N
-  std::int64_t size(std::int32_t k) const { return client_first[k + 1] - client_first[k]; }        ///< n_k
+  std::int64_t samples() const { return static_cast<std::int64_t>(owner.size()); }           ///< N
+  std::int64_t size(std::int32_t k) const { return client_first[k + 1] - client_first[k]; }  ///< n_k
+  std::vector<std::int64_t> sizes() const;                                                   ///< [K] n_k
   /// SHA-256 over (K, C, owner, label).
   std::string sha256() const;
 };
+
+/// Each client's part of all samples: sizes over their sum.
+std::vector<double> shares_of(const std::vector<std::int64_t>& sizes);
 
 /// Checks and groups. Errors: InputError if the lengths differ, an owner is outside [0, clients) or a label is outside
 /// [0, classes), naming the sample. Clients without samples are fine.

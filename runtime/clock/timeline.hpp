@@ -20,8 +20,8 @@
 //   step   every active client fetches the model before its forward and returns it after its backward:
 //          fwd += model_down, bwd += model_up
 //   round  after the last step of a round, the clients that stepped in the round return their models, and get the
-//   average
-//          back once the last one has arrived: that step is longer by max model_up + max model_down over those clients.
+//          average back once the last one has arrived: that step is longer by max model_up + max model_down over those
+//          clients.
 //          run-ahead: Z = max (C_k + model_up_k), then C_k = Z + model_down_k; the server does not wait.
 //          A round is round_steps steps of one epoch (the last one may be shorter) or the epoch.
 //   relay always hands over and accepts "none" only.

@@ -106,11 +106,16 @@ class Planner {
   // The gradient of layer i's output, for a user that will change it: a copy if another one shares it.
   std::int32_t own(std::int32_t i) {
     std::int32_t& buffer = gradient_[at(i)];
-    if (!pool_.shared(buffer)) return buffer;
+    if (pool_.shared(buffer)) buffer = copied(i, buffer);
+    return buffer;
+  }
+
+  // A buffer of its own with what a shared one holds.
+  std::int32_t copied(std::int32_t i, std::int32_t buffer) {
     const std::int32_t fresh = pool_.take(floats(i));
     emit(BackwardOp::Kind::kCopy, i, buffer, fresh);
     pool_.release(buffer);
-    return buffer = fresh;
+    return fresh;
   }
 
   // Whether somebody needs the gradient of this layer's output.
@@ -126,12 +131,7 @@ class Planner {
     // Add the one that may be read elsewhere to the one that may be changed.
     std::int32_t from = buffer, to = sum;
     if (pool_.shared(to)) std::swap(from, to);
-    if (pool_.shared(to)) {
-      const std::int32_t fresh = pool_.take(floats(i));
-      emit(BackwardOp::Kind::kCopy, i, to, fresh);
-      pool_.release(to);
-      to = fresh;
-    }
+    if (pool_.shared(to)) to = copied(i, to);
     emit(BackwardOp::Kind::kAccumulate, i, from, to);
     pool_.release(from);
     sum = to;

@@ -160,13 +160,6 @@ std::vector<LayerSpec> listed(std::vector<LayerSpec> layers, std::int32_t classe
   return layers;
 }
 
-NormKind norm_kind(const std::string& name, const char* key) {
-  if (name == "group") return NormKind::kGroup;
-  if (name == "batch") return NormKind::kBatch;
-  if (name == "none") return NormKind::kNone;
-  throw InputError(fmt::format("{} = \"{}\": allowed: group, batch, none", key, name));
-}
-
 }  // namespace
 
 const std::vector<ModelInfo>& model_infos() {
@@ -224,10 +217,14 @@ std::vector<LayerSpec> model_layers(const std::string& name, std::int32_t classe
 
 NetworkOptions network_options(const ModelSettings& settings) {
   NetworkOptions options;
-  options.norm[kClientSide] = norm_kind(settings.client_norm, "model.client_norm");
-  options.norm[kServerSide] = norm_kind(settings.server_norm, "model.server_norm");
-  options.client_segments = settings.client_norm_statistics == "client";
-  options.init = settings.init == "kaiming" ? InitKind::kKaiming : InitKind::kTorch;
+  const auto norm = [](const char* key, const std::string& name) {
+    return static_cast<NormKind>(index_of(key, name, {"group", "batch", "none"}));
+  };
+  options.norm[kClientSide] = norm("model.client_norm", settings.client_norm);
+  options.norm[kServerSide] = norm("model.server_norm", settings.server_norm);
+  options.client_segments =
+      index_of("model.client_norm_statistics", settings.client_norm_statistics, {"client", "pooled"}) == 0;
+  options.init = static_cast<InitKind>(index_of("model.init", settings.init, {"torch", "kaiming"}));
   return options;
 }
 

@@ -111,7 +111,7 @@ bool can_cut(const std::vector<Edge>& edges, std::int32_t at) {
   return true;
 }
 
-// The last place of a layer or group, -1 if there is none or the group is scattered.
+// The last place of a layer or group, -1 if there is none.
 std::int32_t last_of(const std::vector<LayerSpec>& layers, const std::string& group) {
   std::int32_t last = -1;
   for (std::size_t i = 0; i < layers.size(); ++i) {

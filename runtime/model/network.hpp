@@ -92,7 +92,6 @@ struct Network {
   std::int64_t replica_size(int side) const { return parameters[side] + buffers[side]; }
   int side(std::size_t layer) const { return layer < client_layers ? kClientSide : kServerSide; }
   FeatureShape cut_shape() const { return layers[client_layers - 1].out; }
-  FeatureShape layer_input(std::size_t layer) const { return layers[layer].in; }
 };
 
 /// The names at which a model can be cut: layers, and groups of layers ("layer1" for "layer1.0.conv1" and on), behind

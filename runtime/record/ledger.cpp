@@ -32,9 +32,8 @@ std::vector<Traffic> Ledger::add(const DealtSchedule& epoch, std::int64_t steps,
       if (mode_.model_traffic == ModelTraffic::kRound) round.insert(client);
       before = client;
     }
-    const bool ends_step = m + 1 == micro_steps || epoch.parent_of(m + 1) != parent;
     const bool ends_epoch = complete && m + 1 == micro_steps;
-    const bool ends_round = ends_epoch || (round_steps_ > 0 && ends_step && (parent + 1) % round_steps_ == 0);
+    const bool ends_round = ends_epoch || (round_steps_ > 0 && epoch.ends_step(m) && (parent + 1) % round_steps_ == 0);
     if (!ends_round || round.empty()) continue;
     for (const std::int32_t client : round) total.models[static_cast<std::size_t>(client)] += 1;
     step += models(static_cast<std::int64_t>(round.size()));

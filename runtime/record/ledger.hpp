@@ -34,6 +34,15 @@ struct Traffic {
   friend bool operator==(const Traffic&, const Traffic&) = default;
 };
 
+/// Puts traffic into a record that has bytes_up, bytes_down, model_bytes_up and model_bytes_down.
+template <class Record>
+void set_traffic(Record& record, const Traffic& traffic) {
+  record.bytes_up = traffic.up;
+  record.bytes_down = traffic.down;
+  record.model_bytes_up = traffic.model_up;
+  record.model_bytes_down = traffic.model_down;
+}
+
 /// What clients did, over a whole run. Bytes follow from counts.
 struct Participation {
   std::vector<std::int64_t> steps;    ///< [K] (micro-)steps in which a client took part

@@ -27,8 +27,7 @@ json to_json(const RunState& state) {
           {"client_ready_ns", state.clock.client_ready_ns},
           {"client_steps", state.participation.steps},
           {"client_samples", state.participation.samples},
-          {"client_models", state.participation.models},
-          {"samples", state.samples}};
+          {"client_models", state.participation.models}};
 }
 
 RunState from_json(const json& j) {
@@ -40,7 +39,6 @@ RunState from_json(const json& j) {
   j.at("client_steps").get_to(state.participation.steps);
   j.at("client_samples").get_to(state.participation.samples);
   j.at("client_models").get_to(state.participation.models);
-  j.at("samples").get_to(state.samples);
   return state;
 }
 

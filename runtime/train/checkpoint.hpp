@@ -20,7 +20,6 @@ struct RunState {
   std::int32_t epochs = 0;
   ClockState clock;
   Participation participation;
-  std::int64_t samples = 0;  ///< trained, all clients (and those of no client: the central sampler)
 };
 
 /// Writes dir/checkpoint/state.safetensors. config_sha256 ties it to its experiment.

@@ -8,6 +8,7 @@
 #include "kernels/device/range.hpp"
 #include "kernels/nn/loss.hpp"
 #include "runtime/train/learning_rate.hpp"
+#include "samplers/population.hpp"
 
 namespace splitsim {
 
@@ -24,8 +25,8 @@ bool counts_steps(const OptimizerSettings& settings) {
   return is_adam(settings) || (settings.momentum != 0.0 && settings.dampening != 0.0);
 }
 AverageWeights average_weights(const TrainSettings& train) {
-  if (train.fedavg_weights == "samples") return AverageWeights::kSamples;
-  return train.fedavg_weights == "seen" ? AverageWeights::kSeen : AverageWeights::kUniform;
+  return static_cast<AverageWeights>(
+      index_of("train.fedavg_weights", train.fedavg_weights, {"samples", "seen", "uniform"}));
 }
 StackBounds stack_bounds(const Network& network, const EngineSettings& settings, const std::int32_t (&active)[2],
                          std::int32_t clients) {
@@ -44,6 +45,7 @@ Engine<Context>::Engine(Context& ctx, const Network& network, const EngineSettin
       network_(network),
       settings_(settings),
       mode_(mode_map(settings.train)),
+      average_weights_(average_weights(settings.train)),
       replicas_{mode_.replicas[0] ? settings.clients : 1, mode_.replicas[1] ? settings.clients : 1},
       max_clients_(static_cast<std::int32_t>(std::max<std::int64_t>(1, settings.bounds.active))),
       max_active_{mode_.replicas[0] ? max_clients_ : 1, mode_.replicas[1] ? max_clients_ : 1},
@@ -136,10 +138,7 @@ void Engine<Context>::start(const DeviceImages<Context>& data, const GatherShape
   if (held_.empty()) return;
   std::vector<std::int64_t> held = settings_.held;
   held.resize(static_cast<std::size_t>(settings_.clients), held.empty() ? 1 : 0);
-  std::int64_t total = 0;
-  for (const std::int64_t n : held) total += n;
-  std::vector<double> shares;
-  for (const std::int64_t n : held) shares.push_back(static_cast<double>(n) / static_cast<double>(total));
+  const std::vector<double> shares = shares_of(held);
   ctx_.upload(held_.data(), held.data(), held.size() * sizeof(std::int64_t));
   ctx_.upload(shares_.data(), shares.data(), shares.size() * sizeof(double));
 }
@@ -159,26 +158,29 @@ View<const StepMetrics> Engine<Context>::metrics() const {
 }
 
 template <class Context>
-ReplicaMap Engine<Context>::map(int side) const {
-  const RankTable& table = mode_.replicas[side] ? tables_.by_client : tables_.whole;
-  return {tables_.slots.data(), table.count.data(),
-          table.replica.data(), table.first.data(),
-          table.rank.data(),    static_cast<std::int32_t>(settings_.bounds.batch),
-          max_active_[side],    static_cast<std::int32_t>(replicas_[side])};
+ReplicaMap Engine<Context>::map(bool per_client) const {
+  const RankTable& table = per_client ? tables_.by_client : tables_.whole;
+  ReplicaMap map;
+  map.slots = tables_.slots.data();
+  map.active = table.count.data();
+  map.replica = table.replica.data();
+  map.first = table.first.data();
+  map.rank = table.rank.data();
+  map.max_slots = static_cast<std::int32_t>(settings_.bounds.batch);
+  map.max_active = per_client ? max_clients_ : 1;
+  map.replicas = per_client ? settings_.clients : 1;
+  return map;
 }
 
 template <class Context>
 StackMaps Engine<Context>::maps() const {
   StackMaps maps;
   for (int side = 0; side < 2; ++side) {
-    maps.side[side] = map(side);
-    const ReplicaMap& ranks = maps.side[side];
+    maps.side[side] = map(mode_.replicas[side]);
+    const bool per_client = side == kClientSide ? network_.options.client_segments : mode_.replicas[side];
+    const ReplicaMap ranks = map(per_client);
     maps.statistics[side] = {ranks.active, ranks.first, ranks.rank, ranks.max_active};
   }
-  const bool by_client = network_.options.client_segments;
-  const RankTable& table = by_client ? tables_.by_client : tables_.whole;
-  maps.statistics[kClientSide] = {table.count.data(), table.first.data(), table.rank.data(),
-                                  by_client ? max_clients_ : 1};
   return maps;
 }
 
@@ -290,14 +292,9 @@ template <class Context>
 void Engine<Context>::combine() {
   if (!mode_.replicas[0] && !mode_.replicas[1]) return;
   if (mode_.averages()) {
-    const RankTable& table = tables_.by_client;
-    const ReplicaMap clients{tables_.slots.data(), table.count.data(),
-                             table.replica.data(), table.first.data(),
-                             table.rank.data(),    static_cast<std::int32_t>(settings_.bounds.batch),
-                             max_clients_,         settings_.clients};
-    note_samples(ctx_, clients, seen_);
-    round_weights(ctx_, tables_.round_end.data(), average_weights(settings_.train), View<const std::int64_t>(held_),
-                  seen_, round_weights_, average_now_);
+    note_samples(ctx_, map(true), seen_);
+    round_weights(ctx_, tables_.round_end.data(), average_weights_, View<const std::int64_t>(held_), seen_,
+                  round_weights_, average_now_);
   }
   for (int side = 0; side < 2; ++side) {
     if (!mode_.replicas[side] || network_.parameters[side] == 0) continue;

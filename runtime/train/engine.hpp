@@ -72,7 +72,7 @@ class Engine {
   static constexpr std::int64_t kStepsAhead = 64;
   void layout(Arena<Context>& arena);
   void layout_side(Arena<Context>& arena, int side);
-  ReplicaMap map(int side) const;
+  ReplicaMap map(bool per_client) const;
   StackMaps maps() const;
   StepRules rules() const;
   void wait_for_device();
@@ -84,6 +84,7 @@ class Engine {
   const Network& network_;
   EngineSettings settings_;
   ModeMap mode_;
+  AverageWeights average_weights_;
   std::int64_t replicas_[2];
   std::int32_t max_clients_;    // active ones per step
   std::int32_t max_active_[2];  // replicas per step

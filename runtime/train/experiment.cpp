@@ -13,6 +13,7 @@
 #include "runtime/sampling/pipeline.hpp"
 #include "runtime/train/checkpoint.hpp"
 #include "runtime/train/engine.hpp"
+#include "runtime/train/epoch_records.hpp"
 #include "runtime/train/evaluator.hpp"
 #include "runtime/train/micro_steps.hpp"
 #include "samplers/hash.hpp"
@@ -23,21 +24,6 @@ namespace {
 
 double seconds_since(std::chrono::steady_clock::time_point start) {
   return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-}
-
-std::vector<std::int64_t> client_sizes(const Population& population) {
-  std::vector<std::int64_t> sizes;
-  for (std::int32_t k = 0; k < population.clients; ++k) sizes.push_back(population.size(k));
-  return sizes;
-}
-
-std::vector<double> client_shares(const Population& population) {
-  std::vector<double> shares(static_cast<std::size_t>(population.clients));
-  for (std::int32_t k = 0; k < population.clients; ++k) {
-    shares[static_cast<std::size_t>(k)] =
-        static_cast<double>(population.size(k)) / static_cast<double>(population.samples());
-  }
-  return shares;
 }
 
 }  // namespace
@@ -68,12 +54,10 @@ struct Experiment<Context>::Impl {
 
  private:
   EngineSettings engine_settings() const {
-    return {config.train, config.seed, population.clients, train_bounds, bounds.steps, client_sizes(population)};
+    return {config.train, config.seed, population.clients, train_bounds, bounds.steps, population.sizes()};
   }
   void make_plan();
   DealtSchedule deal_epoch(Schedule schedule, std::int32_t epoch);
-  std::vector<StepRecord> step_records(std::int32_t epoch, const DealtSchedule& dealt, const EpochPlan& plan) const;
-  void summarise_steps(const std::vector<StepRecord>& steps, double train_seconds, EpochRecord& record) const;
   void check_memory() const;
   void begin(const RunOptions& options);
   /// False: stopped before its end (interrupted or diverged).
@@ -119,7 +103,7 @@ Experiment<Context>::Impl::Impl(Context& context, const Config& settings)
       train_bounds(mode.one_by_one ? dealt_bounds(bounds, population) : bounds),
       ledger(cut, mode, config.train.round),
       engine(ctx, network, engine_settings()),
-      evaluator(ctx, network, config.eval.batch, dataset.test_size(), client_shares(population)),
+      evaluator(ctx, network, config.eval.batch, dataset.test_size(), shares_of(population.sizes())),
       clock(ctx, profile, config.clock, bounds, clock_mode_of(config)) {
   for (const SamplerInfo& info : sampler_infos()) {
     if (info.name == config.sampler.kind && !info.owners && mode.needs_owners()) {
@@ -138,11 +122,9 @@ void Experiment<Context>::Impl::make_plan() {
   plan.test_samples = dataset.test_size();
   plan.classes = dataset.classes;
   plan.clients = population.clients;
-  plan.smallest_client = plan.train_samples;
-  for (std::int32_t k = 0; k < population.clients; ++k) {
-    plan.smallest_client = std::min(plan.smallest_client, population.size(k));
-    plan.largest_client = std::max(plan.largest_client, population.size(k));
-  }
+  const std::vector<std::int64_t> sizes = population.sizes();
+  plan.smallest_client = *std::min_element(sizes.begin(), sizes.end());
+  plan.largest_client = *std::max_element(sizes.begin(), sizes.end());
   plan.steps_per_epoch = bounds.steps;
   plan.slots_per_step = bounds.batch;
   plan.client_parameters = network.parameters[kClientSide];
@@ -237,7 +219,7 @@ bool Experiment<Context>::Impl::train_steps(std::int32_t epoch, const DealtSched
   for (std::int64_t m = 0; m < steps && !stopped && !reached_; ++m) {
     engine.enqueue_step();
     const std::int64_t t = dealt.parent_of(static_cast<std::size_t>(m));
-    const bool ends_step = m + 1 == steps || dealt.parent_of(static_cast<std::size_t>(m + 1)) != t;
+    const bool ends_step = dealt.ends_step(static_cast<std::size_t>(m));
     if (ends_step && config.eval.every_steps > 0 && (epoch * bounds.steps + t + 1) % config.eval.every_steps == 0) {
       evaluate_step(t + 1, timeline, record);
     }
@@ -315,60 +297,6 @@ DealtSchedule Experiment<Context>::Impl::deal_epoch(Schedule schedule, std::int3
   return dealt;
 }
 
-// Of the steps that ran to their end; micro-steps join their step.
-template <class Context>
-std::vector<StepRecord> Experiment<Context>::Impl::step_records(std::int32_t epoch, const DealtSchedule& dealt,
-                                                                const EpochPlan& epoch_plan) const {
-  std::vector<StepRecord> steps;
-  const View<const StepMetrics> metrics = engine.metrics();
-  const auto count = static_cast<std::size_t>(dealt.schedule.steps());
-  StepRecord step;
-  double loss = 0.0;
-  for (std::size_t m = 0; m < count && metrics[static_cast<std::int64_t>(m)].batch > 0; ++m) {
-    const StepMetrics& micro = metrics[static_cast<std::int64_t>(m)];
-    loss += micro.loss * micro.batch;
-    step.batch += micro.batch;
-    step.active += micro.active;
-    step.train_correct += micro.correct;
-    const std::int32_t t = dealt.parent_of(m);
-    if (m + 1 < count && dealt.parent_of(m + 1) == t) continue;
-    const auto i = static_cast<std::size_t>(t);
-    const Timeline& timeline = epoch_plan.timeline;
-    step.epoch = epoch;
-    step.step = t;
-    step.loss = mode.one_by_one ? loss / step.batch : micro.loss;
-    step.deviation = epoch_plan.deviation[i];
-    step.start_ns = timeline.start_ns[i];
-    step.end_ns = timeline.end_ns[i];
-    step.critical_forward = timeline.critical_forward[i];
-    step.critical_backward = timeline.critical_backward[i];
-    steps.push_back(step);
-    step = {};
-    loss = 0.0;
-  }
-  return steps;
-}
-
-template <class Context>
-void Experiment<Context>::Impl::summarise_steps(const std::vector<StepRecord>& steps, double train_seconds,
-                                                EpochRecord& record) const {
-  double loss = 0.0;
-  std::int64_t correct = 0, samples = 0;
-  for (const StepRecord& step : steps) {
-    loss += step.loss * step.batch;
-    correct += step.train_correct;
-    samples += step.batch;
-    record.batch_deviation_mean += step.deviation;
-  }
-  record.steps = static_cast<std::int64_t>(steps.size());
-  if (samples == 0) return;
-  record.train_loss = loss / static_cast<double>(samples);
-  record.train_accuracy = static_cast<double>(correct) / static_cast<double>(samples);
-  record.batch_deviation_mean /= static_cast<double>(steps.size());
-  record.virtual_time_s = static_cast<double>(steps.back().end_ns) * 1e-9;
-  record.train_samples_per_s = static_cast<double>(samples) / train_seconds;
-}
-
 template <class Context>
 bool Experiment<Context>::Impl::run_epoch(std::int32_t epoch, const RunOptions& options) {
   const auto start = std::chrono::steady_clock::now();
@@ -388,7 +316,7 @@ bool Experiment<Context>::Impl::run_epoch(std::int32_t epoch, const RunOptions& 
   const double train_seconds = seconds_since(train_start);
   train_seconds_ += train_seconds;
 
-  std::vector<StepRecord> steps = step_records(epoch, dealt, epoch_plan);
+  std::vector<StepRecord> steps = step_records(epoch, dealt, engine.metrics(), epoch_plan);
   summarise_steps(steps, train_seconds, record);
   const bool whole = record.steps == epoch_plan.timeline.steps();
   if (whole) {
@@ -403,13 +331,7 @@ bool Experiment<Context>::Impl::run_epoch(std::int32_t epoch, const RunOptions& 
   if (status_ == "interrupted") return false;  // the last checkpoint is where a resumed run goes on
   records_.push_back(record);
   const std::vector<Traffic> traffic = ledger.add(dealt, record.steps, whole, state_.participation);
-  for (std::size_t i = 0; i < steps.size(); ++i) {
-    steps[i].bytes_up = traffic[i].up;
-    steps[i].bytes_down = traffic[i].down;
-    steps[i].model_bytes_up = traffic[i].model_up;
-    steps[i].model_bytes_down = traffic[i].model_down;
-    state_.samples += steps[i].batch;
-  }
+  for (std::size_t i = 0; i < steps.size(); ++i) set_traffic(steps[i], traffic[i]);
   if (finished) {
     state_.epochs = epoch + 1;
     state_.clock = clock.state();
@@ -470,10 +392,7 @@ Summary Experiment<Context>::Impl::summarise() {
   for (std::size_t k = 0; k < state_.participation.samples.size(); ++k) {
     traffic += ledger.of_client(state_.participation, k);
   }
-  summary.bytes_up = traffic.up;
-  summary.bytes_down = traffic.down;
-  summary.model_bytes_up = traffic.model_up;
-  summary.model_bytes_down = traffic.model_down;
+  set_traffic(summary, traffic);
   const std::vector<std::int64_t>& took_part = state_.participation.steps;
   const auto [least, most] = std::minmax_element(took_part.begin(), took_part.end());
   summary.participation_min = *least;
@@ -489,9 +408,8 @@ void Experiment<Context>::Impl::write_results(const TrainingState& training, con
   std::vector<ClientRecord> clients;
   for (std::int32_t k = 0; k < population.clients; ++k) {
     const auto i = static_cast<std::size_t>(k);
-    const Traffic traffic = ledger.of_client(state_.participation, i);
-    clients.push_back({k, population.size(k), state_.participation.steps[i], traffic.up, traffic.down, traffic.model_up,
-                       traffic.model_down});
+    clients.push_back({k, population.size(k), state_.participation.steps[i]});
+    set_traffic(clients.back(), ledger.of_client(state_.participation, i));
   }
   writer_->write_clients(clients);
   std::vector<std::vector<float>> storage;

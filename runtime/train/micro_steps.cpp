@@ -43,8 +43,8 @@ DealtSchedule deal(const Schedule& schedule, ServiceOrder order, std::uint64_t s
 }
 
 ScheduleBounds dealt_bounds(const ScheduleBounds& bounds, const Population& population) {
-  std::int64_t most = 1;
-  for (std::int32_t k = 0; k < population.clients; ++k) most = std::max<std::int64_t>(most, population.size(k));
+  const std::vector<std::int64_t> sizes = population.sizes();
+  const std::int64_t most = std::max<std::int64_t>(1, *std::max_element(sizes.begin(), sizes.end()));
   ScheduleBounds dealt = bounds;
   dealt.steps = std::min(bounds.slots, bounds.steps * std::max<std::int64_t>(1, bounds.active));
   // A schedule may use every sample several times.

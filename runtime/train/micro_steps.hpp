@@ -20,6 +20,10 @@ struct DealtSchedule {
   std::int32_t parent_of(std::size_t step) const {
     return parent.empty() ? static_cast<std::int32_t>(step) : parent[step];
   }
+  /// Whether step m is the last one of its step of the original schedule.
+  bool ends_step(std::size_t m) const {
+    return m + 1 == static_cast<std::size_t>(schedule.steps()) || parent_of(m + 1) != parent_of(m);
+  }
 };
 
 /// Deals every step in service order; the samples of a client keep their order. Active lists are filled in. `schedule`

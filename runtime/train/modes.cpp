@@ -9,17 +9,9 @@ namespace splitsim {
 
 namespace {
 
-// The one of two values that a key has, or an error naming both.
-bool second_of(const std::string& key, const std::string& value, const char* first, const char* second) {
-  if (value != first && value != second) {
-    throw InputError(fmt::format("{} = \"{}\": allowed: {}, {}", key, value, first, second));
-  }
-  return value == second;
-}
-
 ModeMap psl(const TrainSettings& s) {
-  const bool mean = second_of("train.client_reduce", s.client_reduce, "sum", "mean");
-  const bool materialised = second_of("train.replicas", s.replicas, "tied", "materialised");
+  const bool mean = index_of("train.client_reduce", s.client_reduce, {"sum", "mean"}) == 1;
+  const bool materialised = index_of("train.replicas", s.replicas, {"tied", "materialised"}) == 1;
   ModeMap mode{.cut_scale = mean ? CutScale::kPerActive : CutScale::kOne, .model_traffic = ModelTraffic::kStep};
   mode.replicas[kClientSide] = materialised;
   if (materialised) mode.combine[kClientSide] = Combine::kGradient;
@@ -27,7 +19,7 @@ ModeMap psl(const TrainSettings& s) {
 }
 
 ModeMap psl_local(const TrainSettings& s) {
-  const bool own = second_of("train.client_scale", s.client_scale, "union", "own");
+  const bool own = index_of("train.client_scale", s.client_scale, {"union", "own"}) == 1;
   ModeMap mode{.cut_scale = own ? CutScale::kOwnBatch : CutScale::kOne, .may_run_ahead = true};
   mode.replicas[kClientSide] = true;
   return mode;
@@ -109,11 +101,8 @@ ModeMap mode_map(const TrainSettings& settings) {
 }
 
 ServiceOrder service_order(const TrainSettings& settings) {
-  if (settings.service_order == "cyclic") return ServiceOrder::kCyclic;
-  if (settings.service_order == "reverse") return ServiceOrder::kReverse;
-  if (settings.service_order == "random") return ServiceOrder::kRandom;
-  throw InputError(
-      fmt::format("train.service_order = \"{}\": allowed: cyclic, reverse, random", settings.service_order));
+  return static_cast<ServiceOrder>(
+      index_of("train.service_order", settings.service_order, {"cyclic", "reverse", "random"}));
 }
 
 }  // namespace splitsim
