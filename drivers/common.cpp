@@ -13,6 +13,7 @@
 #include <thread>
 
 #include "kernels/device/error.hpp"
+#include "kernels/device/report.hpp"
 #include "runtime/config/version.hpp"
 
 namespace splitsim {
@@ -21,32 +22,32 @@ namespace {
 
 std::atomic<bool> catching{false}, interrupted{false};
 
-int complain(const std::string& program, std::string message, int exit_code) {
-  std::replace(message.begin(), message.end(), '\n', ' ');
-  fmt::print(stderr, "{}: {}\n", program, message);
+int complain(const std::string& message, int exit_code) {
+  report_line(message);
   return exit_code;
 }
 
 }  // namespace
 
 int run_driver(const std::string& program, const std::function<int()>& body) {
+  set_program_name(program);
   try {
     const int exit_code = body();
     errno = 0;
     if (std::fflush(stdout) != 0 || std::ferror(stdout) != 0) {
-      return complain(program, fmt::format("cannot write to standard output: {}", std::strerror(errno)), 1);
+      return complain(fmt::format("cannot write to standard output: {}", std::strerror(errno)), 1);
     }
     return exit_code;
   } catch (const Error& error) {
-    return complain(program, error.what(), error.exit_code());
+    return complain(error.what(), error.exit_code());
   } catch (const std::bad_alloc&) {
-    return complain(program, "out of host memory", OutOfMemory("").exit_code());
+    return complain("out of host memory", OutOfMemory("").exit_code());
   } catch (const std::system_error& error) {  // fmt, when a file cannot be written
-    return complain(program, error.what(), 1);
+    return complain(error.what(), 1);
   } catch (const std::exception& error) {
-    return complain(program, fmt::format("internal error: {}", error.what()), 1);
+    return complain(fmt::format("internal error: {}", error.what()), 1);
   } catch (...) {
-    return complain(program, "internal error", 1);
+    return complain("internal error", 1);
   }
 }
 
