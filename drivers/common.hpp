@@ -2,8 +2,6 @@
 // a flag.
 #pragma once
 
-#include <omp.h>
-
 #include <CLI/CLI.hpp>
 #include <atomic>
 #include <functional>
@@ -11,6 +9,7 @@
 #include <vector>
 
 #include "kernels/device/context.hpp"
+#include "kernels/device/machine.hpp"
 
 namespace splitsim {
 
@@ -42,7 +41,7 @@ template <class F>
 auto with_context(const DeviceOptions& options, F f) {
   if (use_cuda(options)) {
 #if SPLITSIM_WITH_CUDA
-    if (options.threads > 0) omp_set_num_threads(options.threads);
+    claim_threads(options.threads);
     CudaContext ctx;
     return f(ctx);
 #endif

@@ -28,7 +28,8 @@ class CpuContext {
   static constexpr const char* kName = "cpu";
   static constexpr bool kIsDevice = false;
 
-  /// threads = 0 takes OpenMP's default (OMP_NUM_THREADS or the number of cores).
+  /// threads: asked for; 0 takes default_threads(). threads() says how many there are: limits of OpenMP or of the system
+  /// make it fewer (kernels/device/machine.hpp).
   explicit CpuContext(int threads = 0);
   CpuContext(const CpuContext&) = delete;
   CpuContext& operator=(const CpuContext&) = delete;
@@ -48,7 +49,7 @@ class CpuContext {
 
   int threads() const { return threads_; }
   std::string device_name() const;     ///< processor model
-  std::uint64_t memory_bytes() const;  ///< memory this process may still use (machine or cgroup limit), bytes
+  std::uint64_t memory_bytes() const;  ///< available_memory(), bytes
   const ContextCounters& counters() const { return counters_; }
 
  private:

@@ -1,32 +1,20 @@
-#include <omp.h>
-
 #include <algorithm>
 #include <cstdlib>
 #include <cstring>
 #include <fstream>
-#include <limits>
 #include <new>
 
 #include "kernels/device/context.hpp"
 #include "kernels/device/error.hpp"
+#include "kernels/device/machine.hpp"
 
 namespace splitsim {
 
 namespace {
 constexpr std::size_t kAlignment = 64;
-
-std::uint64_t read_number(const char* path) {
-  std::ifstream file(path);
-  std::uint64_t value = 0;
-  return file >> value ? value : std::numeric_limits<std::uint64_t>::max();
-}
 }  // namespace
 
-CpuContext::CpuContext(int threads) : threads_(threads > 0 ? threads : omp_get_max_threads()) {
-  // Libraries below (Thrust, oneDNN) take their team size from OpenMP's default.
-  omp_set_num_threads(threads_);
-  omp_set_dynamic(0);
-}
+CpuContext::CpuContext(int threads) : threads_(claim_threads(threads)) {}
 CpuContext::~CpuContext() = default;
 
 void* CpuContext::allocate(std::size_t bytes) {
@@ -60,13 +48,6 @@ std::string CpuContext::device_name() const {
   return "unknown processor";
 }
 
-std::uint64_t CpuContext::memory_bytes() const {
-  std::uint64_t available = std::numeric_limits<std::uint64_t>::max();
-  std::ifstream file("/proc/meminfo");
-  for (std::string line; std::getline(file, line);) {
-    if (line.starts_with("MemAvailable:")) available = std::strtoull(line.c_str() + 13, nullptr, 10) * 1024;
-  }
-  return std::min(available, read_number("/sys/fs/cgroup/memory.max"));
-}
+std::uint64_t CpuContext::memory_bytes() const { return available_memory(); }
 
 }  // namespace splitsim
