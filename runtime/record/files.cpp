@@ -96,49 +96,4 @@ std::string read_text_file(const std::string& path) {
   return text;
 }
 
-const std::vector<std::string>& run_directory_files() {
-  static const std::vector<std::string> names = {"config.toml",   "steps.csv",         "epochs.jsonl", "summary.json",
-                                                 "partition.npy", "model.safetensors", "clients.csv",  "schedule.npy",
-                                                 "report.html",   "checkpoint"};
-  return names;
-}
-
-void prepare_run_directory(const std::string& dir, RunDirectoryUse use) {
-  if (dir.empty()) throw InputError("the run directory must have a name, not ''");
-  const fs::path root(dir);
-  std::error_code error;
-  const fs::file_status status = fs::status(root, error);
-  const bool exists = fs::exists(status);
-  if (exists && !fs::is_directory(status)) {
-    throw InputError(fmt::format("run directory '{}' is not a folder", dir));
-  }
-  if (use == RunDirectoryUse::kResume && !fs::exists(root / "config.toml", error)) {
-    throw InputError(fmt::format("run directory '{}' holds no run to resume ({})", dir,
-                                 exists ? "there is no config.toml in it" : "there is no such folder"));
-  }
-  if (!exists) {
-    fs::create_directories(root, error);
-    if (error) throw InputError(fmt::format("cannot make run directory '{}': {}", dir, error.message()));
-  }
-  if (use == RunDirectoryUse::kNew && exists) {
-    const bool empty = fs::is_empty(root, error);
-    if (error) throw InputError(fmt::format("cannot read run directory '{}': {}", dir, error.message()));
-    if (!empty) {
-      throw InputError(
-          fmt::format("run directory '{}' is not empty; name another, or continue it with --resume, or replace its run "
-                      "with --force",
-                      dir));
-    }
-  }
-  for (const std::string& name : run_directory_files()) {
-    fs::remove(root / (name + ".part"), error);
-    if (error)
-      throw InputError(fmt::format("cannot remove '{}': {}", (root / (name + ".part")).string(), error.message()));
-    if (use != RunDirectoryUse::kForce) continue;
-    fs::remove_all(root / name, error);
-    if (error) throw InputError(fmt::format("cannot remove '{}': {}", (root / name).string(), error.message()));
-  }
-  if (::access(dir.c_str(), W_OK | X_OK) != 0) fail("write into run directory", dir);
-}
-
 }  // namespace splitsim

@@ -1,4 +1,4 @@
-// Files that are whole or absent, and the life of a run directory.
+// Files that are whole or absent.
 // Errors: InputError naming the path and the system's reason.
 #pragma once
 
@@ -20,20 +20,5 @@ void append_to_file(const std::string& path, std::string_view text);
 
 /// A whole file.
 std::string read_text_file(const std::string& path);
-
-/// What to do with a run directory that is there already.
-enum class RunDirectoryUse {
-  kNew,     ///< refused unless empty
-  kResume,  ///< must hold a run (a config.toml)
-  kForce,   ///< the files of an earlier run are removed, and nothing else
-};
-
-/// Names of everything a run may leave in its directory.
-const std::vector<std::string>& run_directory_files();
-
-/// Checks `dir` and makes it ready: created with its parents if it is not there (kNew, kForce); unfinished ".part"
-/// files of those names removed. Errors: a path that is no folder; kNew on a folder with anything in it; kResume
-/// without a run.
-void prepare_run_directory(const std::string& dir, RunDirectoryUse use);
 
 }  // namespace splitsim
