@@ -97,6 +97,23 @@ std::int64_t server_ns(double ms, const char* key) {
   return static_cast<std::int64_t>(ns);
 }
 
+/// The columns of the trace that some quantity reads, if there is one.
+std::optional<Trace> trace_of(std::int32_t clients, const LatencySettings& settings) {
+  TraceColumns columns;
+  const auto ask = [&](const Distribution& quantity, std::vector<double> Trace::*column) {
+    if (quantity.kind == DistributionKind::kTrace) columns.push_back(column);
+  };
+  ask(settings.compute_ms, &Trace::compute_ms_per_sample);
+  ask(settings.uplink_mbps, &Trace::up_mbps);
+  ask(settings.downlink_mbps, &Trace::down_mbps);
+  ask(settings.delay_ms, &Trace::delay_ms);
+  if (columns.empty()) return std::nullopt;
+  if (settings.trace_file.empty()) {
+    throw InputError("clock.trace_file = \"\": must name a CSV file when a quantity has kind = trace");
+  }
+  return load_trace(settings.trace_file, clients, columns);
+}
+
 }  // namespace
 
 Profile make_profile(std::int32_t clients, const LatencySettings& settings, const CutBytes& cut, std::uint64_t seed) {
@@ -106,14 +123,10 @@ Profile make_profile(std::int32_t clients, const LatencySettings& settings, cons
   check_distribution(settings.downlink_mbps, "clock.downlink_mbps", false);
   check_number(settings.backward_ratio, "clock.backward_ratio");
 
-  std::optional<Trace> trace;
+  const std::optional<Trace> trace = trace_of(clients, settings);
   const auto values_of = [&](const Distribution& distribution, Quantity quantity, std::vector<double> Trace::*column) {
-    if (distribution.kind != DistributionKind::kTrace) return draw_quantity(clients, distribution, quantity, seed);
-    if (settings.trace_file.empty()) {
-      throw InputError("clock.trace_file = \"\": must name a CSV file when a quantity has kind = trace");
-    }
-    if (!trace) trace = load_trace(settings.trace_file, clients);
-    return (*trace).*column;
+    return distribution.kind == DistributionKind::kTrace ? (*trace).*column
+                                                         : draw_quantity(clients, distribution, quantity, seed);
   };
   const std::vector<double> delay = values_of(settings.delay_ms, kDelay, &Trace::delay_ms);
   const std::vector<double> compute = values_of(settings.compute_ms, kCompute, &Trace::compute_ms_per_sample);
@@ -121,6 +134,7 @@ Profile make_profile(std::int32_t clients, const LatencySettings& settings, cons
   const std::vector<double> downlink = values_of(settings.downlink_mbps, kDownlink, &Trace::down_mbps);
 
   Profile profile;
+  if (trace) profile.trace_sha256 = trace->sha256();
   profile.delay_ns = all_ns(delay, "clock.delay_ms", [](double ms) { return ms * kNsPerMs; });
   profile.forward_ns = all_ns(compute, "clock.compute_ms", [](double ms) { return ms * kNsPerMs; });
   profile.backward_ns = all_ns(compute, "clock.backward_ratio x clock.compute_ms",

@@ -47,9 +47,10 @@ struct Profile {
   std::vector<std::int64_t> model_down_ns;  ///< [K] client model over the downlink
   std::int64_t server_fixed_ns = 0;
   std::int64_t server_per_sample_ns = 0;
+  std::string trace_sha256{};  ///< Trace::sha256() of what was read of clock.trace_file; empty: nothing was
 
   std::int32_t clients() const { return static_cast<std::int32_t>(delay_ns.size()); }
-  std::string sha256() const;
+  std::string sha256() const;  ///< of the numbers, wherever they come from
 };
 
 /// Draws the profile of K clients; the quantities are independent of each other. Errors: InputError (a distribution's

@@ -10,6 +10,7 @@
 #include <string_view>
 
 #include "kernels/device/error.hpp"
+#include "samplers/hash.hpp"
 
 namespace splitsim {
 
@@ -146,6 +147,20 @@ class TraceReader {
 
 }  // namespace
 
-Trace load_trace(const std::string& path, std::int32_t clients) { return TraceReader(path, clients).read(); }
+std::string Trace::sha256() const {
+  Sha256 hash;
+  for (const std::vector<double>* values : {&compute_ms_per_sample, &up_mbps, &down_mbps, &delay_ms}) {
+    const auto count = static_cast<std::int64_t>(values->size());
+    hash.add(&count, sizeof count);
+    hash.add(*values);
+  }
+  return hash.hex();
+}
+
+Trace load_trace(const std::string& path, std::int32_t clients, const TraceColumns& columns) {
+  Trace all = TraceReader(path, clients).read(), trace;
+  for (const auto column : columns) trace.*column = std::move(all.*column);
+  return trace;
+}
 
 }  // namespace splitsim

@@ -8,8 +8,31 @@
 #include "kernels/device/range.hpp"
 #include "runtime/data/glyphs.hpp"
 #include "runtime/data/loaders.hpp"
+#include "samplers/hash.hpp"
 
 namespace splitsim {
+
+std::string Dataset::images_sha256() const {
+  Sha256 hash;
+  const auto add = [&](std::int64_t count, const std::vector<std::uint8_t>& images) {
+    const std::int64_t shape[] = {count, channels, height, width};
+    hash.add(shape, sizeof shape);
+    hash.add(images);
+  };
+  add(train_size(), train_images);
+  add(test_size(), test_images);
+  return hash.hex();
+}
+
+std::string Dataset::labels_sha256() const {
+  Sha256 hash;
+  for (const std::vector<std::int32_t>* labels : {&train_labels, &test_labels}) {
+    const auto count = static_cast<std::int64_t>(labels->size());
+    hash.add(&count, sizeof count);
+    hash.add(*labels);
+  }
+  return hash.hex();
+}
 
 const std::vector<DatasetInfo>& dataset_infos() {
   static const std::vector<DatasetInfo> infos = {

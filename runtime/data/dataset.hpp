@@ -28,6 +28,11 @@ struct Dataset {
   std::int64_t train_size() const { return static_cast<std::int64_t>(train_labels.size()); }
   std::int64_t test_size() const { return static_cast<std::int64_t>(test_labels.size()); }
   std::int64_t image_size() const { return std::int64_t{channels} * height * width; }
+
+  /// SHA-256 of the decoded content, training then test part, each with its shape: the same for every file format,
+  /// compression and order of bytes. They read everything, so ask once.
+  std::string images_sha256() const;
+  std::string labels_sha256() const;
 };
 
 struct DatasetInfo {

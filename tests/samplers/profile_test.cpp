@@ -178,6 +178,8 @@ TEST(Profile, BadSettingsAreNamed) {
 
 // ---- traces ----
 
+const TraceColumns kAllColumns = {&Trace::compute_ms_per_sample, &Trace::up_mbps, &Trace::down_mbps, &Trace::delay_ms};
+
 class TraceTest : public ::testing::Test {
  protected:
   void SetUp() override {
@@ -191,7 +193,7 @@ class TraceTest : public ::testing::Test {
   std::string error_of(const std::string& text, std::int32_t clients = 2) {
     write(text);
     try {
-      load_trace(path_, clients);
+      load_trace(path_, clients, kAllColumns);
     } catch (const InputError& error) {
       const std::string message = error.what();
       return message.starts_with(path_) ? message.substr(path_.size()) : message;
@@ -211,7 +213,7 @@ TEST_F(TraceTest, ReadsRowsInAnyOrderAndIgnoresFurtherClients) {
       "3.5,1,20,200,0.25\r\n"
       "  0 , 0 , 1e1 ,100 ,0.125\r\n"
       "9,7,1,1,1");
-  const Trace trace = load_trace(path_, 2);
+  const Trace trace = load_trace(path_, 2, kAllColumns);
   EXPECT_EQ(trace.delay_ms, (std::vector<double>{0.0, 3.5}));
   EXPECT_EQ(trace.up_mbps, (std::vector<double>{10.0, 20.0}));
   EXPECT_EQ(trace.down_mbps, (std::vector<double>{100.0, 200.0}));
@@ -227,6 +229,26 @@ TEST_F(TraceTest, ReadsRowsInAnyOrderAndIgnoresFurtherClients) {
   EXPECT_EQ(profile.up_ns, (std::vector<std::int64_t>{800000, 400000}));
   EXPECT_EQ(profile.down_ns, (std::vector<std::int64_t>{20000, 20000}));
   EXPECT_EQ(profile.forward_ns, (std::vector<std::int64_t>{200000, 200000}));
+}
+
+TEST_F(TraceTest, HashIsOfTheValuesThatAreRead) {
+  const std::string header = kHeader;
+  const auto hash = [&](const std::string& text, void (*ask)(LatencySettings&)) {
+    write(text);
+    LatencySettings settings = constant_settings();
+    settings.trace_file = path_;
+    ask(settings);
+    return make_profile(2, settings, {1000, 0, 0}, 1).trace_sha256;
+  };
+  const auto nothing = [](LatencySettings&) {};
+  const auto delay = [](LatencySettings& s) { s.delay_ms = {kTrace}; };
+  const auto uplink = [](LatencySettings& s) { s.uplink_mbps = {kTrace}; };
+  const std::string right = hash(header + "0,1,2,3,4\n1,5,6,7,8\n", delay);
+  EXPECT_EQ(right.size(), 64u);
+  EXPECT_EQ(hash("delay_ms,up_mbps,down_mbps,compute_ms_per_sample,client\n 8.0,1,1,1,1\r\n4,1,1,1,0", delay), right);
+  EXPECT_NE(hash(header + "0,1,2,3,4\n1,5,6,7,9\n", delay), right);
+  EXPECT_NE(hash(header + "0,1,4,3,4\n1,5,8,7,8\n", uplink), right) << "the same numbers for another quantity";
+  EXPECT_EQ(hash(header + "0,1,2,3,4\n1,5,6,7,8\n", nothing), "");
 }
 
 TEST_F(TraceTest, ErrorsNameLineAndColumn) {
@@ -252,7 +274,7 @@ TEST_F(TraceTest, ErrorsNameLineAndColumn) {
   EXPECT_EQ(error_of(header + "1,1,2,3,4\n"), ": no row for client 0: clients 0..1 must all be there");
   EXPECT_TRUE(error_of("").starts_with(": empty"));
   std::filesystem::remove(path_);
-  EXPECT_THROW(load_trace(path_, 2), InputError);
+  EXPECT_THROW(load_trace(path_, 2, kAllColumns), InputError);
 }
 
 }  // namespace
