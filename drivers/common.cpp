@@ -22,6 +22,8 @@ namespace {
 
 std::atomic<bool> catching{false}, interrupted{false};
 
+int output_error = 0;  // errno of the first output that could not be written
+
 int complain(const std::string& message, int exit_code) {
   report_line(message);
   return exit_code;
@@ -29,15 +31,26 @@ int complain(const std::string& message, int exit_code) {
 
 }  // namespace
 
+void say_text(const std::string& text) {
+  errno = 0;
+  if (std::fwrite(text.data(), 1, text.size(), stdout) != text.size() && output_error == 0) {
+    output_error = errno != 0 ? errno : EIO;
+  }
+}
+
+void flush_output() {
+  errno = 0;
+  if (std::fflush(stdout) != 0 && output_error == 0) output_error = errno != 0 ? errno : EIO;
+}
+
 int run_driver(const std::string& program, const std::function<int()>& body) {
   set_program_name(program);
   try {
     const int exit_code = body();
-    errno = 0;
-    if (std::fflush(stdout) != 0 || std::ferror(stdout) != 0) {
-      return complain(fmt::format("cannot write to standard output: {}", std::strerror(errno)), 1);
-    }
-    return exit_code;
+    flush_output();
+    if (output_error == 0) return exit_code;
+    if (output_error == EPIPE) return 1;
+    return complain(fmt::format("cannot write to standard output: {}", std::strerror(output_error)), 1);
   } catch (const Error& error) {
     return complain(error.what(), error.exit_code());
   } catch (const std::bad_alloc&) {
@@ -58,7 +71,7 @@ bool parse_arguments(CLI::App& app, int argc, char** argv) {
   } catch (const CLI::Success& answered) {  // --help, --version
     std::ostringstream text;
     app.exit(answered, text, text);
-    fmt::print("{}", text.str());
+    say_text(text.str());
     return false;
   } catch (const CLI::ParseError& error) {
     throw InputError(fmt::format("{} (see --help)", error.what()));

@@ -2,6 +2,8 @@
 // a flag.
 #pragma once
 
+#include <fmt/format.h>
+
 #include <CLI/CLI.hpp>
 #include <atomic>
 #include <functional>
@@ -13,8 +15,18 @@
 
 namespace splitsim {
 
+/// Prints to stdout. Text that cannot be written is remembered, and what the program does goes on: run_driver() reports
+/// it in the end.
+void say_text(const std::string& text);
+template <class... T>
+void say(fmt::format_string<T...> format, T&&... values) {
+  say_text(fmt::format(format, std::forward<T>(values)...));
+}
+void flush_output();
+
 /// Runs a driver and gives its exit code. Whatever escapes `body` becomes one line on stderr, "program: message", and
-/// the code of its Error, 1 for anything else. Output that cannot be written is an error too.
+/// the code of its Error, 1 for anything else. Output that could not be written is an error too, exit code 1; a pipe
+/// that nobody reads any more needs no message.
 int run_driver(const std::string& program, const std::function<int()>& body);
 
 /// Parses the command line. True: go on. False: --help or --version has been answered. Errors: InputError.

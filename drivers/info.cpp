@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 
 #include "drivers/common.hpp"
+#include "drivers/process_start.hpp"
 #include "runtime/config/version.hpp"
 #include "runtime/data/dataset.hpp"
 #include "runtime/model/models.hpp"
@@ -69,36 +70,36 @@ Json everything() {
 void print_text(const Json& info) {
   const auto text = [](const Json& value) { return value.get<std::string>(); };
   const Json& build = info["splitsim"];
-  fmt::print("splitsim {}, commit {}\n", text(build["version"]), text(build["git"]));
-  fmt::print("built as {} for {} by {}, CUDA compiler: {}\n", text(build["build_type"]), text(build["architecture"]),
+  say("splitsim {}, commit {}\n", text(build["version"]), text(build["git"]));
+  say("built as {} for {} by {}, CUDA compiler: {}\n", text(build["build_type"]), text(build["architecture"]),
              text(build["compiler"]), build["cuda_compiler"] == "" ? "none" : text(build["cuda_compiler"]));
-  fmt::print("\nbackends (--device)\n");
+  say("\nbackends (--device)\n");
   for (const Json& backend : info["backends"]) {
     const std::string name = text(backend["name"]);
     if (!backend["available"]) {
-      fmt::print("  {:<20} not available: {}\n", name, text(backend["why_not"]));
+      say("  {:<20} not available: {}\n", name, text(backend["why_not"]));
       continue;
     }
     const std::string threads =
         backend.contains("threads") ? fmt::format(", {} threads", backend["threads"].get<int>()) : "";
-    fmt::print("  {:<20} {}{}, {} free\n", name, text(backend["device"]), threads,
+    say("  {:<20} {}{}, {} free\n", name, text(backend["device"]), threads,
                human_bytes(backend["memory_bytes"].get<std::uint64_t>()));
   }
-  fmt::print("\nlibraries\n");
-  for (const auto& [name, version] : info["libraries"].items()) fmt::print("  {:<20} {}\n", name, text(version));
+  say("\nlibraries\n");
+  for (const auto& [name, version] : info["libraries"].items()) say("  {:<20} {}\n", name, text(version));
   const std::pair<const char*, const char*> lists[] = {
       {"data_sets", "data sets (data.name)"},  {"partitions", "partitions (partition.kind)"},
       {"samplers", "samplers (sampler.kind)"}, {"models", "models (model.name)"},
       {"modes", "modes (train.mode)"},         {"distributions", "distributions (clock.*.kind)"}};
   for (const auto& [list, title] : lists) {
-    fmt::print("\n{}\n", title);
+    say("\n{}\n", title);
     for (const Json& entry : info[list]) {
       std::string parameters;
       for (const Json& name : entry.value("parameters", Json::array())) {
         parameters += (parameters.empty() ? "(" : ", ") + text(name);
       }
       if (!parameters.empty()) parameters += "): ";
-      fmt::print("  {:<20} {}{}\n", text(entry["name"]), parameters, text(entry["summary"]));
+      say("  {:<20} {}{}\n", text(entry["name"]), parameters, text(entry["summary"]));
     }
   }
 }
@@ -110,7 +111,7 @@ int run(int argc, char** argv) {
   if (!parse_arguments(app, argc, argv)) return 0;
   const Json info = everything();
   if (json) {
-    fmt::print("{}\n", info.dump(2));
+    say("{}\n", info.dump(2));
   } else {
     print_text(info);
   }
@@ -121,5 +122,6 @@ int run(int argc, char** argv) {
 }  // namespace splitsim
 
 int main(int argc, char** argv) {
+  splitsim::start_process(argv);
   return splitsim::run_driver("splitsim-info", [&] { return splitsim::run(argc, argv); });
 }

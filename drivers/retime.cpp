@@ -8,6 +8,7 @@
 #include <optional>
 
 #include "drivers/common.hpp"
+#include "drivers/process_start.hpp"
 #include "kernels/device/error.hpp"
 #include "runtime/record/files.hpp"
 #include "runtime/record/metrics.hpp"
@@ -86,18 +87,18 @@ std::string text(const std::optional<double>& seconds) {
 }
 
 void print(const RecordedRun& run, const Retiming& result) {
-  fmt::print("{:>5} {:>6} {:>14} {:>14} {:>8} {:>10}\n", "epoch", "steps", "recorded s", "retimed s", "ratio",
+  say("{:>5} {:>6} {:>14} {:>14} {:>8} {:>10}\n", "epoch", "steps", "recorded s", "retimed s", "ratio",
              "test acc");
   for (std::size_t i = 0; i < result.epochs.size(); ++i) {
     const EpochRecord& epoch = result.epochs[i];
     const double before = run.epochs[i].virtual_time_s;
-    fmt::print("{:>5} {:>6} {:>14.3f} {:>14.3f} {:>8} {:>10}\n", epoch.epoch + 1, epoch.steps, before,
+    say("{:>5} {:>6} {:>14.3f} {:>14.3f} {:>8} {:>10}\n", epoch.epoch + 1, epoch.steps, before,
                epoch.virtual_time_s, before > 0.0 ? fmt::format("{:.3f}", epoch.virtual_time_s / before) : "-",
                epoch.test_accuracy ? fmt::format("{:.2f}%", 100.0 * *epoch.test_accuracy) : "-");
   }
-  fmt::print("\n{:>12} {:>14} {:>14}\n", "accuracy", "recorded s", "retimed s");
+  say("\n{:>12} {:>14} {:>14}\n", "accuracy", "recorded s", "retimed s");
   for (std::size_t i = 0; i < result.retimed.size(); ++i) {
-    fmt::print("{:>12} {:>14} {:>14}\n", fmt::format("{:g}%", 100.0 * result.retimed[i].accuracy),
+    say("{:>12} {:>14} {:>14}\n", fmt::format("{:g}%", 100.0 * result.retimed[i].accuracy),
                text(result.recorded[i].virtual_time_s), text(result.retimed[i].virtual_time_s));
   }
 }
@@ -161,14 +162,14 @@ int run(int argc, char** argv) {
   for (const EpochRecord& epoch : result.epochs) timelines.add(epoch.timeline_sha256);
   result.timeline_sha256 = timelines.hex();
 
-  fmt::print("{}: sampler {}, {} clients, {} epochs; latency {}, seed {}{}\n", recorded.dir,
+  say("{}: sampler {}, {} clients, {} epochs; latency {}, seed {}{}\n", recorded.dir,
              recorded.config.sampler.kind, recorded.population.clients, recorded.epochs.size(), arguments.latency_file,
              result.seed, arguments.resample ? " (resampled)" : "");
   if (sees_delays(recorded.config.sampler)) {
-    fmt::print("note: sampler {} sees delays; its schedule is the one that the recorded delays gave\n",
+    say("note: sampler {} sees delays; its schedule is the one that the recorded delays gave\n",
                recorded.config.sampler.kind);
   }
-  fmt::print("\n");
+  say("\n");
   print(recorded, result);
   if (!arguments.out_dir.empty()) {
     const std::filesystem::path out(arguments.out_dir);
@@ -183,5 +184,6 @@ int run(int argc, char** argv) {
 }  // namespace splitsim
 
 int main(int argc, char** argv) {
+  splitsim::start_process(argv);
   return splitsim::run_driver("splitsim-retime", [&] { return splitsim::run(argc, argv); });
 }

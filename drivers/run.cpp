@@ -2,12 +2,16 @@
 #include <fmt/format.h>
 
 #include <filesystem>
+#include <optional>
 
 #include "drivers/common.hpp"
+#include "drivers/process_start.hpp"
 #include "kernels/device/error.hpp"
 #include "runtime/config/config.hpp"
-#include "runtime/record/files.hpp"
+#include "runtime/config/continuation.hpp"
+#include "runtime/config/keys.hpp"
 #include "runtime/record/progress.hpp"
+#include "runtime/record/run_directory.hpp"
 #include "runtime/train/experiment.hpp"
 
 namespace splitsim {
@@ -63,18 +67,25 @@ Config resolve(const Arguments& arguments) {
     return arguments.config_file.empty() ? parse_config("", "default", arguments.overrides)
                                          : load_config(arguments.config_file, arguments.overrides);
   }
-  prepare_run_directory(arguments.resume_dir, RunDirectoryUse::kResume);
   const std::string file = (std::filesystem::path(arguments.resume_dir) / "config.toml").string();
-  Config config = load_config(file, arguments.overrides);
-  if (config_sha256(config) != config_sha256(load_config(file, {}))) {
-    throw InputError("--set with --resume: allowed: paths (data.dir, partition.file, sampler.file, clock.trace_file)");
-  }
+  const Config config = load_config(file, arguments.overrides);
+  check_continuation(load_config(file, {}), config);
   return config;
+}
+
+/// The files that a run reads.
+std::vector<std::string> inputs_of(const Arguments& arguments, const Config& config) {
+  std::vector<std::string> files = {arguments.config_file};
+  for (const Key& key : config_keys()) {
+    if (key.is_path()) files.push_back(get(std::get<TextRule>(key.rule).field, config));
+  }
+  std::erase(files, "");
+  return files;
 }
 
 template <class Context>
 void print_plan(const Context& ctx, const Config& config, const ExperimentPlan& plan, const std::string& run_dir) {
-  const auto line = [](const char* name, const std::string& text) { fmt::print("{:<10} {}\n", name, text); };
+  const auto line = [](const char* name, const std::string& text) { say("{:<10} {}\n", name, text); };
   line("data", fmt::format("{}: {} training and {} test images, {} classes", plan.dataset, plan.train_samples,
                            plan.test_samples, plan.classes));
   line("partition", fmt::format("{}: {} clients with {} to {} samples", config.partition.kind, plan.clients,
@@ -86,17 +97,17 @@ void print_plan(const Context& ctx, const Config& config, const ExperimentPlan& 
                             plan.server_parameters, plan.server_replicas, plan.cut_bytes));
   line("training", fmt::format("{}, {} epochs, seed {}", config.train.mode, config.train.epochs, config.seed));
   line("device", fmt::format("{}: {}{}", Context::kName, ctx.device_name(),
-                             Context::kIsDevice ? "" : fmt::format(", {} threads", ctx.threads())));
+                             Context::kIsDevice ? "" : fmt::format(", {} thread{}", ctx.threads(), ctx.threads() == 1 ? "" : "s")));
   line("memory",
        fmt::format("{} planned, {} available", human_bytes(plan.memory_bytes), human_bytes(plan.available_bytes)));
   for (const MemoryItem& item : plan.memory) line("", fmt::format("{:>12}  {}", human_bytes(item.bytes), item.name));
   line("output", run_dir.empty() ? "none (--out DIR keeps records and model)" : run_dir);
   line("config", "sha256 " + plan.config_sha256);
-  std::fflush(stdout);
+  flush_output();
 }
 
 void print_table_head() {
-  fmt::print("\n{:>5} {:>6} {:>11} {:>10} {:>10} {:>10} {:>9} {:>11} {:>8} {:>10}\n", "epoch", "steps", "train loss",
+  say("\n{:>5} {:>6} {:>11} {:>10} {:>10} {:>10} {:>9} {:>11} {:>8} {:>10}\n", "epoch", "steps", "train loss",
              "train acc", "test acc", "macro F1", "deviation", "virtual s", "wall s", "samples/s");
 }
 
@@ -104,16 +115,16 @@ void print_table_row(const EpochRecord& epoch) {
   const auto percent = [](const std::optional<double>& share) {
     return share.has_value() ? fmt::format("{:.2f}%", 100.0 * *share) : "-";
   };
-  fmt::print("{:>5} {:>6} {:>11.4f} {:>10} {:>10} {:>10} {:>9.4f} {:>11.3f} {:>8.2f} {:>10.0f}\n", epoch.epoch + 1,
+  say("{:>5} {:>6} {:>11.4f} {:>10} {:>10} {:>10} {:>9.4f} {:>11.3f} {:>8.2f} {:>10.0f}\n", epoch.epoch + 1,
              epoch.steps, epoch.train_loss, percent(epoch.train_accuracy), percent(epoch.test_accuracy),
              percent(epoch.test_macro_f1), epoch.batch_deviation_mean, epoch.virtual_time_s, epoch.wall_time_s,
              epoch.train_samples_per_s);
-  std::fflush(stdout);
+  flush_output();
 }
 
 void print_summary(const Summary& summary) {
-  const auto line = [](const char* name, const std::string& text) { fmt::print("{:<16} {}\n", name, text); };
-  fmt::print("\n");
+  const auto line = [](const char* name, const std::string& text) { say("{:<16} {}\n", name, text); };
+  say("\n");
   line("status", summary.status);
   if (summary.test_accuracy.has_value()) line("test accuracy", fmt::format("{:.2f}%", 100.0 * *summary.test_accuracy));
   line("batch deviation", fmt::format("{:.4f}", summary.batch_deviation_mean));
@@ -129,24 +140,16 @@ void print_summary(const Summary& summary) {
   line("model", "sha256 " + summary.model_sha256);
 }
 
-void check_memory(const ExperimentPlan& plan, const char* backend) {
-  if (plan.memory_bytes <= plan.available_bytes) return;
-  throw OutOfMemory(fmt::format("the experiment needs {} bytes of {} memory, allowed: the {} that are available",
-                                plan.memory_bytes, backend, plan.available_bytes));
-}
-
 template <class Context>
-int run(Context& ctx, const Config& config, const Arguments& arguments) {
+int run(Context& ctx, const Config& config, const Arguments& arguments, RunDirectory* directory) {
   Experiment<Context> experiment(ctx, config);
   print_plan(ctx, config, experiment.plan(), arguments.run_dir());
-  if (arguments.dry_run) fmt::print("\n{}", experiment.partition_text());
-  check_memory(experiment.plan(), Context::kName);
+  if (arguments.dry_run) say("\n{}", experiment.partition_text());
+  experiment.check_memory();
   if (arguments.dry_run) return 0;
 
   // Only now, since whatever was wrong before must not cost the run that is there.
-  if (!arguments.out_dir.empty()) {
-    prepare_run_directory(arguments.out_dir, arguments.force ? RunDirectoryUse::kForce : RunDirectoryUse::kNew);
-  }
+  if (directory != nullptr) directory->begin(to_toml(config));
   RunOptions options;
   options.out_dir = arguments.run_dir();
   options.resume = arguments.resume();
@@ -157,7 +160,11 @@ int run(Context& ctx, const Config& config, const Arguments& arguments) {
     reporter.finish();
     print_table_row(epoch);
   };
-  print_table_head();
+  if (options.resume && experiment.finished(options.out_dir)) {
+    say("\nThe run is finished: nothing to train, nothing is changed.\n");
+  } else {
+    print_table_head();
+  }
   const Summary summary = experiment.run(options);
   reporter.finish();
   print_summary(summary);
@@ -175,14 +182,22 @@ int run(Context& ctx, const Config& config, const Arguments& arguments) {
 int run(int argc, char** argv) {
   Arguments arguments;
   if (!parse(argc, argv, arguments)) return 0;
+  std::optional<RunDirectory> directory;
+  if (arguments.resume() && !arguments.dry_run) directory.emplace(arguments.resume_dir, RunDirectoryUse::kResume);
   const Config config = resolve(arguments);
-  return with_context(arguments.device, [&](auto& ctx) { return run(ctx, config, arguments); });
+  if (!arguments.out_dir.empty() && !arguments.dry_run) {
+    const auto use = arguments.force ? RunDirectoryUse::kForce : RunDirectoryUse::kNew;
+    directory.emplace(arguments.out_dir, use, inputs_of(arguments, config));
+  }
+  RunDirectory* held = directory ? &*directory : nullptr;
+  return with_context(arguments.device, [&](auto& ctx) { return run(ctx, config, arguments, held); });
 }
 
 }  // namespace
 }  // namespace splitsim
 
 int main(int argc, char** argv) {
+  splitsim::start_process(argv);
   splitsim::watch_interrupts();
   return splitsim::run_driver("splitsim-run", [&] { return splitsim::run(argc, argv); });
 }

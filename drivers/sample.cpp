@@ -5,6 +5,7 @@
 #include <optional>
 
 #include "drivers/common.hpp"
+#include "drivers/process_start.hpp"
 #include "kernels/device/error.hpp"
 #include "runtime/config/config.hpp"
 #include "runtime/record/files.hpp"
@@ -170,11 +171,11 @@ int run(Context& ctx, const Arguments& arguments, const std::vector<Config>& con
   const Population& population = scene.population;
   const Profile profile = make_profile(population.clients, common.clock, scene.cut, common.seed);
   const DevicePopulation<Context> device_population(ctx, population);
-  fmt::print("{}: {} samples, {} classes; {}: {} clients; B = {}, {} epoch{}, seed {}; {} bytes at the cut; {}\n\n",
+  say("{}: {} samples, {} classes; {}: {} clients; B = {}, {} epoch{}, seed {}; {} bytes at the cut; {}\n\n",
              scene.dataset, population.samples(), population.classes, common.partition.kind, population.clients,
              common.sampler.batch, arguments.epochs, arguments.epochs == 1 ? "" : "s", common.seed,
              scene.cut.activation, ctx.device_name());
-  std::fflush(stdout);
+  flush_output();
 
   std::vector<SamplerReport> reports;
   std::vector<TimelineTrace> traces;
@@ -192,8 +193,8 @@ int run(Context& ctx, const Arguments& arguments, const std::vector<Config>& con
     reports.push_back(measure_sampler(ctx, population, device_population, profile, config, arguments.samplers[i],
                                       arguments.epochs, on_epoch));
   }
-  fmt::print("{}", to_table(reports));
-  fmt::print(
+  say("{}", to_table(reports));
+  say(
       "\nSerfling: a ugs step's max class deviation is below {:.4f} with 95 % or more (B = {}); population: {} on the "
       "device\n",
       serfling_bound(population.samples(), population.classes, common.sampler.batch), common.sampler.batch,
@@ -226,5 +227,6 @@ int run(int argc, char** argv) {
 }  // namespace splitsim
 
 int main(int argc, char** argv) {
+  splitsim::start_process(argv);
   return splitsim::run_driver("splitsim-sample", [&] { return splitsim::run(argc, argv); });
 }

@@ -3,10 +3,11 @@
 
 #include <fmt/format.h>
 
-#include <CLI/CLI.hpp>
 #include <fstream>
 #include <nlohmann/json.hpp>
 
+#include "drivers/common.hpp"
+#include "drivers/process_start.hpp"
 #include "kernels/device/context.hpp"
 #include "kernels/device/error.hpp"
 #include "runtime/config/version.hpp"
@@ -16,14 +17,14 @@ namespace splitsim::bench {
 namespace {
 
 void print(const std::vector<Figure>& figures) {
-  fmt::print("{:<72} {:>9}  {:<12} {}\n", "figure", "value", "bound", "detail");
+  say("{:<72} {:>9}  {:<12} {}\n", "figure", "value", "bound", "detail");
   for (const Figure& f : figures) {
     std::string bound = "-";
     if (f.bound.has_value()) {
       const bool kept = f.at_least ? f.value >= *f.bound : f.value <= *f.bound;
       bound = fmt::format("{} {:g}{}", f.at_least ? ">=" : "<=", *f.bound, kept ? "" : " !");
     }
-    fmt::print("{:<72} {:>9.4g}  {:<12} {}\n", f.name, f.value, bound, f.detail);
+    say("{:<72} {:>9.4g}  {:<12} {}\n", f.name, f.value, bound, f.detail);
   }
 }
 
@@ -45,7 +46,7 @@ nlohmann::ordered_json to_json(const std::vector<Figure>& figures, const std::st
 
 template <class Context>
 void measure(Context& ctx, const Options& options, const std::string& json_file) {
-  fmt::print("splitsim-bench {} ({}), {} backend on {}, {} threads{}\n", version(), git_commit(), Context::kName,
+  say("splitsim-bench {} ({}), {} backend on {}, {} threads{}\n", version(), git_commit(), Context::kName,
              ctx.device_name(), ctx.threads(), options.quick ? ", quick: a smoke test, not a measurement" : "");
   std::vector<Figure> figures = training_figures(ctx, options);
   for (const Figure& figure : sampler_figures(ctx, options)) figures.push_back(figure);
@@ -57,7 +58,8 @@ void measure(Context& ctx, const Options& options, const std::string& json_file)
 }
 
 int run(int argc, char** argv) {
-  CLI::App app("Measures splitsim's performance figures: ratios of two things timed in turns within one run.");
+  CLI::App app("Measures splitsim's performance figures: ratios of two things timed in turns within one run.",
+               "splitsim-bench");
   Options options;
   std::string device = "cpu", json_file;
   app.add_flag("--quick", options.quick, "fewer rounds and a smaller sampler: checks that the benchmark works");
@@ -65,24 +67,17 @@ int run(int argc, char** argv) {
   app.add_option("--threads", options.threads, "CPU threads; 0: all")->capture_default_str();
   app.add_option("--json", json_file, "also write the figures to this file");
   app.add_option("--pytorch", options.python, "Python interpreter with PyTorch: adds the comparisons with it (CPU)");
-  try {
-    app.parse(argc, argv);
-    if (device == "cuda") {
+  if (!parse_arguments(app, argc, argv)) return 0;
+  if (device == "cuda") {
 #if SPLITSIM_WITH_CUDA
-      CudaContext ctx;
-      measure(ctx, options, json_file);
+    CudaContext ctx;
+    measure(ctx, options, json_file);
 #else
-      CudaContext refuses;  // throws NoDevice: this build has no CUDA backend
+    CudaContext refuses;  // throws NoDevice: this build has no CUDA backend
 #endif
-    } else {
-      CpuContext ctx(options.threads);
-      measure(ctx, options, json_file);
-    }
-  } catch (const CLI::ParseError& error) {
-    return app.exit(error) == 0 ? 0 : 2;
-  } catch (const Error& error) {
-    fmt::print(stderr, "splitsim-bench: {}\n", error.what());
-    return error.exit_code();
+  } else {
+    CpuContext ctx(options.threads);
+    measure(ctx, options, json_file);
   }
   return 0;
 }
@@ -91,4 +86,7 @@ int run(int argc, char** argv) {
 
 }  // namespace splitsim::bench
 
-int main(int argc, char** argv) { return splitsim::bench::run(argc, argv); }
+int main(int argc, char** argv) {
+  splitsim::start_process(argv);
+  return splitsim::run_driver("splitsim-bench", [&] { return splitsim::bench::run(argc, argv); });
+}

@@ -154,7 +154,9 @@ int claim_threads(int wanted) {
   if (wanted <= 0) wanted = default_threads();
   omp_set_dynamic(0);
   wanted = std::clamp(wanted, 1, std::max(1, omp_get_thread_limit()));
-  wanted = 1 + Probe().count(wanted - 1);
+  const int beside = Probe().count(wanted - 1);
+  // Where the system refuses, threads use up something that others and the run itself need too: half of them.
+  wanted = 1 + (beside < wanted - 1 ? beside / 2 : beside);
   omp_set_num_threads(wanted);
   int threads = 1;
 #pragma omp parallel num_threads(wanted)

@@ -6,6 +6,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -50,6 +51,8 @@ struct EpochRecord {
   double virtual_time_s = 0.0;   ///< at the epoch's end, since the run's start
   double wall_time_s = 0.0;      ///< of this epoch, evaluation included
   double schedule_wall_s = 0.0;  ///< the part of it spent on schedule and timeline
+  std::int64_t samples = 0;      ///< trained in this epoch
+  double train_wall_s = 0.0;     ///< the part of wall_time_s spent on steps, without tests
   double train_samples_per_s = 0.0;
   std::string schedule_sha256, timeline_sha256;  ///< of this epoch; empty: not recorded
   /// Of sides with replicas: root mean square distance from their average, before the epoch's last step averaged.
@@ -84,6 +87,8 @@ struct Summary {
   std::string status = "completed";           ///< completed | diverged | interrupted
   std::uint64_t seed = 0;
   std::string config_sha256, partition_sha256, schedule_sha256, timeline_sha256, model_sha256;
+  /// Content of what the run read, name -> SHA-256: images, labels, partition; schedule and trace where there is one.
+  std::map<std::string, std::string> inputs;
   std::int32_t epochs = 0;  ///< finished ones
   std::int64_t steps_per_epoch = 0;
   double batch_deviation_mean = 0.0;

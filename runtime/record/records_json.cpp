@@ -30,6 +30,8 @@ void visit_epoch(Record& r, const Visit& visit) {
   visit("virtual_time_s", r.virtual_time_s);
   visit("wall_time_s", r.wall_time_s);
   visit("schedule_wall_s", r.schedule_wall_s);
+  visit("samples", r.samples);
+  visit("train_wall_s", r.train_wall_s);
   visit("train_samples_per_s", r.train_samples_per_s);
   visit("schedule_sha256", r.schedule_sha256);
   visit("timeline_sha256", r.timeline_sha256);
@@ -62,6 +64,7 @@ void visit_summary(Record& r, const Visit& visit) {
   visit("schedule_sha256", r.schedule_sha256);
   visit("timeline_sha256", r.timeline_sha256);
   visit("model_sha256", r.model_sha256);
+  visit("inputs", r.inputs);
   visit("epochs", r.epochs);
   visit("steps_per_epoch", r.steps_per_epoch);
   visit("batch_deviation_mean", r.batch_deviation_mean);
@@ -129,6 +132,11 @@ struct Reader {
   void read(const char* key, const Json& json, std::string& value) const {
     if (!json.is_string()) fail(key, json, "a text");
     value = json.get<std::string>();
+  }
+  void read(const char* key, const Json& json, std::map<std::string, std::string>& values) const {
+    if (!json.is_object()) fail(key, json, "an object");
+    values.clear();
+    for (const auto& [name, value] : json.items()) read(name.c_str(), value, values[name]);
   }
   void read(const char* key, const Json& json, double& value) const {
     if (!json.is_number() && !json.is_null()) fail(key, json, "a number or null");

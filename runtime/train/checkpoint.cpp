@@ -59,9 +59,26 @@ std::vector<std::int64_t> weight_shape(const Layer& layer) {
 
 }  // namespace
 
-void save_checkpoint(const std::string& dir, const std::string& config_sha256, const RunState& state,
+void check_inputs(const std::string& dir, const std::map<std::string, std::string>& recorded,
+                  const std::map<std::string, std::string>& now) {
+  for (const char* name : {"images", "labels", "partition", "schedule", "trace"}) {  // the cause before what follows
+    const auto was = recorded.find(name), is = now.find(name);
+    const std::string before = was == recorded.end() ? "" : was->second, after = is == now.end() ? "" : is->second;
+    if (before == after) continue;
+    const auto shown = [](const std::string& hash) { return hash.empty() ? "none" : "sha256 " + hash.substr(0, 12); };
+    throw InputError(fmt::format("--resume {}: its {} has other content than the run began with ({}, recorded is {})",
+                                 dir, name, shown(after), shown(before)));
+  }
+}
+
+bool has_checkpoint(const std::string& dir) { return std::filesystem::exists(checkpoint_file(dir)); }
+
+void save_checkpoint(const std::string& dir, const RunIdentity& identity, const RunState& state,
                      const TrainingState& training) {
-  std::filesystem::create_directories(std::filesystem::path(checkpoint_file(dir)).parent_path());
+  std::error_code error;
+  const auto folder = std::filesystem::path(checkpoint_file(dir)).parent_path();
+  std::filesystem::create_directories(folder, error);
+  if (error) throw InputError(fmt::format("cannot make folder '{}': {}", folder.string(), error.message()));
   std::vector<TensorView> tensors;
   for (int side = 0; side < 2; ++side) {
     tensors.push_back(flat(tensor_name(side, "parameters"), training.parameters[side]));
@@ -71,21 +88,29 @@ void save_checkpoint(const std::string& dir, const std::string& config_sha256, c
   }
   json values = to_json(state);
   for (int side = 0; side < 2; ++side) values[tensor_name(side, "steps_taken")] = training.taken[side];
-  write_safetensors(checkpoint_file(dir), tensors, {{"config_sha256", config_sha256}, {"state", values.dump()}});
+  write_safetensors(checkpoint_file(dir), tensors, {{"continuation_sha256", identity.continuation_sha256},
+                                                    {"inputs", json(identity.inputs).dump()},
+                                                    {"state", values.dump()}});
 }
 
-void load_checkpoint(const std::string& dir, const std::string& config_sha256, RunState& state,
-                     TrainingState& training) {
+void load_checkpoint(const std::string& dir, const RunIdentity& identity, RunState& state, TrainingState& training) {
   const std::string path = checkpoint_file(dir);
-  if (!std::filesystem::exists(path)) {
-    throw InputError(fmt::format("--resume {}: no checkpoint there ({} does not exist)", dir, path));
-  }
+  if (!has_checkpoint(dir)) throw InputError(fmt::format("--resume {}: there is no checkpoint {}", dir, path));
   const TensorFile file = read_safetensors(path);
-  const auto hash = file.metadata.find("config_sha256");
-  if (hash == file.metadata.end() || hash->second != config_sha256) {
-    throw InputError(
-        fmt::format("--resume {}: its checkpoint belongs to another experiment (config_sha256 differs)", dir));
+  const auto entry = [&file](const char* name) {
+    const auto found = file.metadata.find(name);
+    return found == file.metadata.end() ? std::string() : found->second;
+  };
+  if (entry("continuation_sha256") != identity.continuation_sha256) {
+    throw InputError(fmt::format(
+        "--resume {}: its checkpoint belongs to another experiment or version (continuation_sha256 differs)", dir));
   }
+  const json inputs = json::parse(entry("inputs"), nullptr, false);
+  std::map<std::string, std::string> recorded;
+  if (inputs.is_object()) {
+    for (const auto& [name, hash] : inputs.items()) recorded[name] = hash.is_string() ? hash.get<std::string>() : "";
+  }
+  check_inputs(dir, recorded, identity.inputs);
   try {
     const json values = json::parse(file.metadata.at("state"));
     state = from_json(values);

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -22,13 +23,26 @@ struct RunState {
   Participation participation;
 };
 
-/// Writes dir/checkpoint/state.safetensors. config_sha256 ties it to its experiment.
-void save_checkpoint(const std::string& dir, const std::string& config_sha256, const RunState& state,
+/// What ties a checkpoint to its experiment: the settings and the content of what it reads.
+struct RunIdentity {
+  std::string continuation_sha256;            ///< of the config, see runtime/config/continuation.hpp
+  std::map<std::string, std::string> inputs;  ///< name -> SHA-256: images, labels, partition, schedule, trace
+};
+
+/// Throws InputError naming the first input whose content is not what it was. dir: the run directory, for the message.
+void check_inputs(const std::string& dir, const std::map<std::string, std::string>& recorded,
+                  const std::map<std::string, std::string>& now);
+
+/// Writes dir/checkpoint/state.safetensors.
+void save_checkpoint(const std::string& dir, const RunIdentity& identity, const RunState& state,
                      const TrainingState& training);
 
-/// Errors: InputError if there is no checkpoint, it is damaged, or it belongs to another config.
-void load_checkpoint(const std::string& dir, const std::string& config_sha256, RunState& state,
-                     TrainingState& training);
+/// Whether there is one, whatever is in it.
+bool has_checkpoint(const std::string& dir);
+
+/// Errors: InputError if there is no checkpoint, it is damaged, or it belongs to another config or to inputs of other
+/// content.
+void load_checkpoint(const std::string& dir, const RunIdentity& identity, RunState& state, TrainingState& training);
 
 /// The model as named tensors, "client.conv1.weight" and so on, in the shapes of torch.nn; with G > 1 replicas a
 /// leading dimension G. The tensors' values live in `storage`.

@@ -40,12 +40,14 @@ void summarise_steps(const std::vector<StepRecord>& steps, double train_seconds,
     record.batch_deviation_mean += step.deviation;
   }
   record.steps = static_cast<std::int64_t>(steps.size());
+  record.samples = samples;
+  record.train_wall_s = train_seconds;
   if (samples == 0) return;
   record.train_loss = loss / static_cast<double>(samples);
   record.train_accuracy = static_cast<double>(correct) / static_cast<double>(samples);
   record.batch_deviation_mean /= static_cast<double>(steps.size());
   record.virtual_time_s = static_cast<double>(steps.back().end_ns) * 1e-9;
-  record.train_samples_per_s = static_cast<double>(samples) / train_seconds;
+  record.train_samples_per_s = train_seconds > 0.0 ? static_cast<double>(samples) / train_seconds : 0.0;
 }
 
 }  // namespace splitsim

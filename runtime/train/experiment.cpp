@@ -4,8 +4,11 @@
 
 #include <algorithm>
 #include <chrono>
+#include <filesystem>
+#include <optional>
 
 #include "kernels/device/error.hpp"
+#include "runtime/config/continuation.hpp"
 #include "runtime/config/version.hpp"
 #include "runtime/record/ledger.hpp"
 #include "runtime/record/metrics.hpp"
@@ -17,6 +20,7 @@
 #include "runtime/train/evaluator.hpp"
 #include "runtime/train/micro_steps.hpp"
 #include "samplers/hash.hpp"
+#include "samplers/schedule_file.hpp"
 
 namespace splitsim {
 
@@ -33,6 +37,9 @@ struct Experiment<Context>::Impl {
   Impl(Context& context, const Config& settings);
 
   Summary run(const RunOptions& options);
+  void check_memory() const;
+  /// The summary of a run in out_dir to which nothing is left to do.
+  std::optional<Summary> finished_run(const std::string& out_dir) const;
 
   Context& ctx;
   const Config config;
@@ -58,8 +65,9 @@ struct Experiment<Context>::Impl {
   }
   void make_plan();
   DealtSchedule deal_epoch(Schedule schedule, std::int32_t epoch);
-  void check_memory() const;
   void begin(const RunOptions& options);
+  RunIdentity identity() const { return {continuation_sha256(config), plan.inputs}; }
+  bool reaches(const EpochRecord& record) const;
   /// False: stopped before its end (interrupted or diverged).
   bool run_epoch(std::int32_t epoch, const RunOptions& options);
   bool train_steps(std::int32_t epoch, const DealtSchedule& dealt, const Timeline& timeline, const RunOptions& options,
@@ -67,8 +75,8 @@ struct Experiment<Context>::Impl {
   TestFigures test(std::int64_t limit);
   void evaluate_epoch(EpochRecord& record);
   void evaluate_step(std::int64_t steps, const Timeline& timeline, EpochRecord& record);
-  void stop_if_reached(double accuracy) {
-    reached_ = reached_ || (config.eval.stop_at_accuracy > 0.0 && accuracy >= config.eval.stop_at_accuracy);
+  bool is_target(double accuracy) const {
+    return config.eval.stop_at_accuracy > 0.0 && accuracy >= config.eval.stop_at_accuracy;
   }
   Summary summarise();
   void write_results(const TrainingState& training, const Summary& summary);
@@ -84,7 +92,7 @@ struct Experiment<Context>::Impl {
   std::string status_ = "completed";
   bool reached_ = false;  // eval.stop_at_accuracy
   std::int64_t samples_this_session_ = 0;
-  double train_seconds_ = 0.0;
+  double test_seconds_ = 0.0;  // of tests within the current epoch
 };
 
 template <class Context>
@@ -134,6 +142,11 @@ void Experiment<Context>::Impl::make_plan() {
   plan.cut_bytes = cut.activation;
   plan.partition_sha256 = population.sha256();
   plan.config_sha256 = config_sha256(config);
+  plan.inputs = {{"images", dataset.images_sha256()},
+                 {"labels", dataset.labels_sha256()},
+                 {"partition", plan.partition_sha256}};
+  if (config.sampler.kind == "file") plan.inputs["schedule"] = load_schedule(config.sampler.file).sha256();
+  if (!profile.trace_sha256.empty()) plan.inputs["trace"] = profile.trace_sha256;
 
   const auto images = static_cast<std::uint64_t>(dataset.train_images.size() + dataset.test_images.size());
   const auto labels = static_cast<std::uint64_t>(dataset.train_size() + dataset.test_size()) * sizeof(std::int32_t);
@@ -162,12 +175,21 @@ void Experiment<Context>::Impl::check_memory() const {
 template <class Context>
 void Experiment<Context>::Impl::begin(const RunOptions& options) {
   check_memory();
+  state_ = {};
+  state_.participation = Participation(population.clients);
+  TrainingState training;
+  const bool resumes = options.resume && has_checkpoint(options.out_dir);
+  if (resumes) load_checkpoint(options.out_dir, identity(), state_, training);
+  if (state_.epochs > config.train.epochs) {
+    throw InputError(fmt::format("train.epochs = {} with --resume: allowed: at least the {} epochs that it has finished",
+                                 config.train.epochs, state_.epochs));
+  }
   if (!options.out_dir.empty()) {
     writer_ = std::make_unique<RunWriter>(options.out_dir);
-    if (!options.resume) {
-      writer_->write_text("config.toml", to_toml(config));
-      writer_->write_partition(population.owner);
-    }
+    writer_->truncate(state_.epochs);
+    if (resumes) records_ = read_epochs(writer_->path("epochs.jsonl"));
+    writer_->write_text("config.toml", to_toml(config));  // a resumed run may have other paths, or more epochs
+    if (!resumes) writer_->write_partition(population.owner);
   }
   train_images_ = std::make_unique<DeviceImages<Context>>(ctx, dataset.train_images, dataset.train_labels);
   test_images_ = std::make_unique<DeviceImages<Context>>(ctx, dataset.test_images, dataset.test_labels);
@@ -179,16 +201,32 @@ void Experiment<Context>::Impl::begin(const RunOptions& options) {
   const auto half = [&](int i) { return mode.one_by_one ? dealt_[i]->view() : schedules_[i]->view(); };
   engine.start(*train_images_, gather_shape(dataset, config.data, config.seed, true), half(0), half(1));
   evaluator.start(*test_images_, gather_shape(dataset, config.data, config.seed, false));
-  state_ = {};
-  state_.participation = Participation(population.clients);
-  if (options.resume) {
-    TrainingState training;
-    load_checkpoint(options.out_dir, plan.config_sha256, state_, training);
+  if (resumes) {
     engine.upload(training);
     clock.set_state(state_.clock);
-    writer_->truncate(state_.epochs);
-    records_ = read_epochs(writer_->path("epochs.jsonl"));
   }
+  for (const EpochRecord& record : records_) reached_ = reached_ || reaches(record);
+}
+
+template <class Context>
+bool Experiment<Context>::Impl::reaches(const EpochRecord& record) const {
+  for (const StepEvaluation& test : record.step_evaluations) {
+    if (is_target(test.test_accuracy)) return true;
+  }
+  return record.test_accuracy.has_value() && is_target(*record.test_accuracy);
+}
+
+template <class Context>
+std::optional<Summary> Experiment<Context>::Impl::finished_run(const std::string& out_dir) const {
+  const auto file = [&out_dir](const char* name) { return (std::filesystem::path(out_dir) / name).string(); };
+  if (!std::filesystem::exists(file("summary.json")) || !std::filesystem::exists(file("epochs.jsonl"))) return {};
+  Summary summary = read_summary(file("summary.json"));
+  if (summary.status != "completed" || summary.config_sha256 != plan.config_sha256) return {};
+  check_inputs(out_dir, summary.inputs, plan.inputs);
+  bool reached = false;
+  for (const EpochRecord& record : read_epochs(file("epochs.jsonl"))) reached = reached || reaches(record);
+  if (summary.epochs < config.train.epochs && !reached) return {};
+  return summary;
 }
 
 template <class Context>
@@ -272,10 +310,12 @@ TestFigures Experiment<Context>::Impl::test(std::int64_t limit) {
 
 template <class Context>
 void Experiment<Context>::Impl::evaluate_step(std::int64_t steps, const Timeline& timeline, EpochRecord& record) {
+  const auto start = std::chrono::steady_clock::now();
   const TestFigures figures = test(config.eval.step_images);
+  test_seconds_ += seconds_since(start);
   const double time = static_cast<double>(timeline.end_ns[static_cast<std::size_t>(steps - 1)]) * 1e-9;
   record.step_evaluations.push_back({steps, time, figures.loss, figures.metrics.accuracy});
-  stop_if_reached(figures.metrics.accuracy);
+  reached_ = reached_ || is_target(figures.metrics.accuracy);
 }
 
 template <class Context>
@@ -285,7 +325,7 @@ void Experiment<Context>::Impl::evaluate_epoch(EpochRecord& record) {
   record.test_accuracy = figures.metrics.accuracy;
   record.test_macro_accuracy = figures.metrics.macro_accuracy;
   record.test_macro_f1 = figures.metrics.macro_f1;
-  stop_if_reached(figures.metrics.accuracy);
+  reached_ = reached_ || is_target(figures.metrics.accuracy);
 }
 
 // What the engine runs: the schedule, or its micro-steps, which then go to the device.
@@ -311,10 +351,10 @@ bool Experiment<Context>::Impl::run_epoch(std::int32_t epoch, const RunOptions& 
   record.schedule_wall_s = seconds_since(start);
 
   engine.begin_epoch(epoch, epoch & 1, dealt.schedule.steps());
+  test_seconds_ = 0.0;
   const auto train_start = std::chrono::steady_clock::now();
   const bool finished = train_steps(epoch, dealt, epoch_plan.timeline, options, record);
-  const double train_seconds = seconds_since(train_start);
-  train_seconds_ += train_seconds;
+  const double train_seconds = seconds_since(train_start) - test_seconds_;
 
   std::vector<StepRecord> steps = step_records(epoch, dealt, engine.metrics(), epoch_plan);
   summarise_steps(steps, train_seconds, record);
@@ -332,7 +372,8 @@ bool Experiment<Context>::Impl::run_epoch(std::int32_t epoch, const RunOptions& 
   records_.push_back(record);
   const std::vector<Traffic> traffic = ledger.add(dealt, record.steps, whole, state_.participation);
   for (std::size_t i = 0; i < steps.size(); ++i) set_traffic(steps[i], traffic[i]);
-  if (finished) {
+  const bool ended = finished && whole;  // not where a test within the epoch has ended the run
+  if (ended) {
     state_.epochs = epoch + 1;
     state_.clock = clock.state();
   }
@@ -340,8 +381,8 @@ bool Experiment<Context>::Impl::run_epoch(std::int32_t epoch, const RunOptions& 
     writer_->append_steps(steps);
     writer_->append_epoch(record);
     const std::int32_t save_every = config.train.checkpoint_epochs;
-    if (finished && save_every > 0 && (last || (epoch + 1) % save_every == 0)) {
-      save_checkpoint(options.out_dir, plan.config_sha256, state_, engine.download());
+    if (ended && save_every > 0 && (last || (epoch + 1) % save_every == 0)) {
+      save_checkpoint(options.out_dir, identity(), state_, engine.download());
     }
   }
   if (options.on_epoch) options.on_epoch(record);
@@ -364,11 +405,15 @@ Summary Experiment<Context>::Impl::summarise() {
   summary.config_sha256 = plan.config_sha256;
   summary.partition_sha256 = plan.partition_sha256;
   summary.model_sha256 = model.hex();
+  summary.inputs = plan.inputs;
   summary.epochs = state_.epochs;
   summary.steps_per_epoch = bounds.steps;
   Sha256 schedules, timelines;
-  std::int64_t steps = 0;
+  std::int64_t steps = 0, samples = 0;
+  double train_seconds = 0.0;
   for (const EpochRecord& record : records_) {
+    samples += record.samples;
+    train_seconds += record.train_wall_s;
     schedules.add(record.schedule_sha256);
     timelines.add(record.timeline_sha256);
     steps += record.steps;
@@ -382,7 +427,7 @@ Summary Experiment<Context>::Impl::summarise() {
   summary.schedule_sha256 = schedules.hex();
   summary.timeline_sha256 = timelines.hex();
   if (steps > 0) summary.batch_deviation_mean /= static_cast<double>(steps);
-  if (train_seconds_ > 0.0) summary.train_samples_per_s = static_cast<double>(samples_this_session_) / train_seconds_;
+  if (train_seconds > 0.0) summary.train_samples_per_s = static_cast<double>(samples) / train_seconds;
   const std::vector<AccuracyPoint> curve = accuracy_curve(records_);
   for (const double target : {0.5, 0.6, 0.7, 0.8, 0.85, 0.9, 0.95}) {
     summary.time_to_accuracy.push_back({target, time_to_accuracy(curve, target)});
@@ -419,9 +464,12 @@ void Experiment<Context>::Impl::write_results(const TrainingState& training, con
 
 template <class Context>
 Summary Experiment<Context>::Impl::run(const RunOptions& options) {
+  if (options.resume) {
+    if (std::optional<Summary> summary = finished_run(options.out_dir)) return *summary;
+  }
   begin(options);
-  for (std::int32_t epoch = state_.epochs; epoch < config.train.epochs; ++epoch) {
-    if (!run_epoch(epoch, options) || reached_) break;
+  for (std::int32_t epoch = state_.epochs; epoch < config.train.epochs && !reached_; ++epoch) {
+    if (!run_epoch(epoch, options)) break;
   }
   return summarise();
 }
@@ -435,8 +483,16 @@ const ExperimentPlan& Experiment<Context>::plan() const {
   return impl_->plan;
 }
 template <class Context>
+void Experiment<Context>::check_memory() const {
+  impl_->check_memory();
+}
+template <class Context>
 std::string Experiment<Context>::partition_text() const {
   return heat_map(impl_->population);
+}
+template <class Context>
+bool Experiment<Context>::finished(const std::string& out_dir) const {
+  return impl_->finished_run(out_dir).has_value();
 }
 template <class Context>
 Summary Experiment<Context>::run(const RunOptions& options) {

@@ -5,6 +5,7 @@
 #include <atomic>
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -29,6 +30,7 @@ struct ExperimentPlan {
   std::int64_t client_replicas = 1, server_replicas = 1;
   std::int64_t cut_bytes = 0;  ///< activations of one sample at the cut
   std::string partition_sha256, config_sha256;
+  std::map<std::string, std::string> inputs;  ///< content of what is read, see Summary::inputs
   std::vector<MemoryItem> memory;  ///< device memory by purpose
   std::uint64_t memory_bytes = 0;  ///< their sum
   std::uint64_t available_bytes = 0;
@@ -36,7 +38,9 @@ struct ExperimentPlan {
 
 struct RunOptions {
   std::string out_dir = {};                                    ///< prepared run directory; empty: write nothing
-  bool resume = false;                                         ///< continue from out_dir's checkpoint
+  /// Continue from out_dir's checkpoint, or from the start if there is none. A run that is finished is left alone, its
+  /// summary returned.
+  bool resume = false;
   const std::atomic<bool>* interrupt = nullptr;                ///< becomes true: stop at the next step
   std::function<void(const ProgressState&)> on_progress = {};  ///< called now and then from the host loop
   std::function<void(const EpochRecord&)> on_epoch = {};       ///< called after each epoch
@@ -50,11 +54,16 @@ class Experiment {
   ~Experiment();
 
   const ExperimentPlan& plan() const;
+  /// Errors: OutOfMemory if the plan needs more than is available, naming its largest part.
+  void check_memory() const;
   /// Heat map of the partition.
   std::string partition_text() const;
 
+  /// Whether nothing is left to do for the run in a directory. Errors: InputError if its inputs had other content.
+  bool finished(const std::string& out_dir) const;
   /// Trains. The summary's status is "completed", "diverged" or "interrupted"; files are complete in all three cases.
-  /// Errors: OutOfMemory before the start, with the planned bytes; InputError for a checkpoint that does not fit.
+  /// Errors: check_memory()'s; InputError for a checkpoint that does not fit or is of
+  /// inputs with other content, before anything is written.
   Summary run(const RunOptions& options);
 
  private:

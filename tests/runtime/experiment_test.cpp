@@ -120,6 +120,7 @@ TYPED_TEST(ExperimentTest, InterruptedRunsGoOnToTheSameBits) {
 TYPED_TEST(ExperimentTest, CheckpointsOfOtherExperimentsAreRefused) {
   const test::TempDir out;
   this->run(this->data_.config(), {.out_dir = out.path()});
+  std::filesystem::remove(out / "summary.json");  // else the run is finished, and nobody looks at its checkpoint
   test::expect_input_error(
       [&] { this->run(this->data_.config({"sampler.kind=fpls"}), {.out_dir = out.path(), .resume = true}); },
       "belongs to another experiment");
@@ -128,9 +129,6 @@ TYPED_TEST(ExperimentTest, CheckpointsOfOtherExperimentsAreRefused) {
   test::spill(file, bytes.substr(0, bytes.size() - 9));
   test::expect_input_error([&] { this->run(this->data_.config(), {.out_dir = out.path(), .resume = true}); },
                            "state.safetensors");
-  std::filesystem::remove(file);
-  test::expect_input_error([&] { this->run(this->data_.config(), {.out_dir = out.path(), .resume = true}); },
-                           "no checkpoint");
 }
 
 TYPED_TEST(ExperimentTest, DivergedRunsSaySo) {

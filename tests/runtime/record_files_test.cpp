@@ -1,4 +1,4 @@
-// Atomic writing, also under kill -9, and the rules of a run directory.
+// Atomic writing, also under kill -9.
 #include <gtest/gtest.h>
 #include <signal.h>
 #include <sys/wait.h>
@@ -84,66 +84,6 @@ TEST(AppendToFile, CreatesAndAppends) {
   append_to_file(dir / "log", "a\n");
   append_to_file(dir / "log", "b\n");
   EXPECT_EQ(slurp(dir / "log"), "a\nb\n");
-}
-
-TEST(RunDirectory, NewIsCreatedWithItsParentsAndRefusedUnlessEmpty) {
-  TempDir dir;
-  prepare_run_directory(dir / "a/b/c", RunDirectoryUse::kNew);
-  EXPECT_TRUE(fs::is_directory(dir / "a/b/c"));
-  prepare_run_directory(dir / "a/b/c", RunDirectoryUse::kNew);  // there, but empty
-  spill(dir / "a/b/c/anything", "");
-  expect_input_error([&] { prepare_run_directory(dir / "a/b/c", RunDirectoryUse::kNew); }, dir / "a/b/c", "not empty",
-                     "--resume", "--force");
-  EXPECT_TRUE(fs::exists(dir / "a/b/c/anything"));
-
-  spill(dir / "file", "x");
-  expect_input_error([&] { prepare_run_directory(dir / "file", RunDirectoryUse::kNew); }, dir / "file", "not a folder");
-  expect_input_error([&] { prepare_run_directory(dir / "file", RunDirectoryUse::kForce); }, dir / "file",
-                     "not a folder");
-  expect_input_error([&] { prepare_run_directory(dir / "file/run", RunDirectoryUse::kNew); }, dir / "file/run");
-  expect_input_error([] { prepare_run_directory("", RunDirectoryUse::kNew); }, "name");
-}
-
-TEST(RunDirectory, ResumeNeedsARun) {
-  TempDir dir;
-  expect_input_error([&] { prepare_run_directory(dir / "none", RunDirectoryUse::kResume); }, dir / "none",
-                     "no such folder");
-  EXPECT_FALSE(fs::exists(dir / "none"));
-  expect_input_error([&] { prepare_run_directory(dir.path(), RunDirectoryUse::kResume); }, dir.path(),
-                     "no config.toml");
-  for (const char* name : {"config.toml", "steps.csv", "steps.csv.part", "notes.txt.part"}) spill(dir / name, "x");
-  prepare_run_directory(dir.path(), RunDirectoryUse::kResume);
-  EXPECT_EQ(names_in(dir.path()), (std::vector<std::string>{"config.toml", "notes.txt.part", "steps.csv"}))
-      << "only a run's own unfinished files go";
-}
-
-TEST(RunDirectory, ForceRemovesARunAndNothingElse) {
-  TempDir dir, elsewhere;
-  for (const std::string& name : run_directory_files()) {
-    if (name != "checkpoint") spill(dir / name, "x");
-  }
-  fs::create_directory(dir / "checkpoint");
-  spill(dir / "checkpoint/state.safetensors", "x");
-  spill(elsewhere / "kept", "x");
-  fs::remove(dir / "report.html");
-  fs::create_symlink(elsewhere.path(), dir / "report.html");
-  spill(dir / "my notes", "x");
-  prepare_run_directory(dir.path(), RunDirectoryUse::kForce);
-  EXPECT_EQ(names_in(dir.path()), (std::vector<std::string>{"my notes"}));
-  EXPECT_TRUE(fs::exists(elsewhere / "kept")) << "a link was followed";
-  prepare_run_directory(dir / "new", RunDirectoryUse::kForce);
-  EXPECT_TRUE(fs::is_directory(dir / "new"));
-}
-
-TEST(RunDirectory, NotWritable) {
-  if (geteuid() == 0) GTEST_SKIP() << "root may write anywhere";
-  TempDir dir;
-  fs::permissions(dir.path(), fs::perms::owner_read | fs::perms::owner_exec);
-  expect_input_error([&] { prepare_run_directory(dir.path(), RunDirectoryUse::kNew); }, dir.path(),
-                     "Permission denied");
-  expect_input_error([&] { prepare_run_directory(dir / "run", RunDirectoryUse::kNew); }, dir / "run",
-                     "Permission denied");
-  fs::permissions(dir.path(), fs::perms::owner_all);
 }
 
 }  // namespace
