@@ -56,22 +56,23 @@ TEST_F(Threads, ThreadsThatTheSystemRefusesAreDoneWithout) {
   EXPECT_NE(test::slurp(in_folder("out")).find(one), std::string::npos) << test::slurp(in_folder("out"));
 }
 
-// Without a word in the environment. Threads that spin while they wait for one without a processor take ten times as
-// long here, two runs even longer.
-TEST_F(Threads, WaitingCostsNothing) {
+// Without a word in the environment. Threads that spin while they wait keep the processors from the other runs' threads
+// that they wait for.
+TEST_F(Threads, RunsSideBySideShareTheMachine) {
   unsetenv("OMP_WAIT_POLICY");
-  cpu_set_t all, one;
+  cpu_set_t all, two;
   ASSERT_EQ(sched_getaffinity(0, sizeof all, &all), 0);
-  CPU_ZERO(&one);
-  for (int cpu = 0; cpu < CPU_SETSIZE && CPU_COUNT(&one) == 0; ++cpu) {
-    if (CPU_ISSET(cpu, &all)) CPU_SET(cpu, &one);
+  if (CPU_COUNT(&all) < 2) GTEST_SKIP() << "one processor: OpenMP does not spin there";
+  CPU_ZERO(&two);
+  for (int cpu = 0; cpu < CPU_SETSIZE && CPU_COUNT(&two) < 2; ++cpu) {
+    if (CPU_ISSET(cpu, &all)) CPU_SET(cpu, &two);
   }
-  ASSERT_EQ(sched_setaffinity(0, sizeof one, &one), 0);
-  const double alone = seconds(1, "1"), shared = seconds(1, "4"), both = seconds(2, "4");
+  ASSERT_EQ(sched_setaffinity(0, sizeof two, &two), 0);
+  const double alone = seconds(1, "1"), together = seconds(4, "2");
   ASSERT_EQ(sched_setaffinity(0, sizeof all, &all), 0);
-  EXPECT_LT(shared, 3.0 * alone);
-  EXPECT_LT(both, 5.0 * alone);
   setenv("OMP_WAIT_POLICY", "passive", 0);
+  std::cout << "one run on one thread " << alone << " s, four on two threads each " << together << " s\n";
+  EXPECT_LT(together, 5.0 * alone);  // four times the work, less what two processors save
 }
 
 }  // namespace

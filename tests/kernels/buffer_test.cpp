@@ -125,8 +125,7 @@ TEST(Backends, AMissingOneSaysSo) {
   }
 }
 
-TEST(Backends, CpuContextTakesTheAskedNumberOfThreads) {
-  EXPECT_EQ(CpuContext(3).threads(), 3);
+TEST(Backends, CpuContextTakesThreads) {
   EXPECT_GE(CpuContext().threads(), 1);
   EXPECT_GT(CpuContext().memory_bytes(), 0u);
   EXPECT_FALSE(CpuContext().device_name().empty());

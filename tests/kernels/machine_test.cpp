@@ -105,7 +105,15 @@ TEST_F(Machine, DamagedFilesAreNoLimit) {
   EXPECT_EQ(quota(), 0.0);
 }
 
+// What the environment of the whole test program allows (the suite is also run under OMP_THREAD_LIMIT=1 and without
+// active levels).
+bool limited() { return omp_get_thread_limit() < 3 || omp_get_max_active_levels() == 0; }
+
 TEST(Threads, AreThoseThatATeamReallyHas) {
+  if (limited()) {
+    EXPECT_EQ(claim_threads(3), 1);
+    return;
+  }
   EXPECT_EQ(claim_threads(3), 3);
   EXPECT_EQ(omp_get_max_threads(), 3);
   const int levels = omp_get_max_active_levels();
@@ -125,6 +133,7 @@ TEST(Threads, AreThoseThatATeamReallyHas) {
 // single thread and OpenMP would open another one inside.
 TEST(Threads, LibraryCallsAreAlwaysOnOne) {
   CpuContext ctx(3);
+  const int before = omp_get_max_threads();
   const int levels = omp_get_max_active_levels();
   for (const int active_levels : {1, 0}) {
     omp_set_max_active_levels(active_levels);
@@ -137,7 +146,7 @@ TEST(Threads, LibraryCallsAreAlwaysOnOne) {
       });
       EXPECT_EQ(items, 64);
       EXPECT_EQ(most, 1) << active_levels << " levels, work " << work;
-      EXPECT_EQ(omp_get_max_threads(), 3);
+      EXPECT_EQ(omp_get_max_threads(), before);
     }
   }
   omp_set_max_active_levels(levels);
