@@ -4,10 +4,10 @@
 namespace splitsim {
 
 /// Call first in main(). Opens what is closed of stdin, stdout and stderr, so that no file of the run takes its place;
-/// ignores SIGPIPE (a reader who leaves must not end a run); and sees to it that OpenMP's threads sleep while they
-/// wait: threads that spin make runs side by side on one machine ten times slower. OpenMP reads that from the
-/// environment before main(), so the program starts itself anew with OMP_WAIT_POLICY=passive, unless the user has said
-/// how threads wait (OMP_WAIT_POLICY, GOMP_SPINCOUNT).
+/// ignores SIGPIPE (a reader who leaves must not end a run); and sees to it that OpenMP's threads soon sleep when they
+/// have to wait: threads that spin make runs side by side on one machine ten times slower. OpenMP reads that from the
+/// environment before main(), so the program starts itself anew with GOMP_SPINCOUNT, unless the user has said how
+/// threads wait (OMP_WAIT_POLICY, GOMP_SPINCOUNT).
 void start_process(char** argv);
 
 }  // namespace splitsim

@@ -39,7 +39,7 @@ fi
 out=${out:-gpu_check_$(date +%Y%m%d-%H%M%S)}
 mkdir -p "$out" && out=$(cd "$out" && pwd)
 rm -f "$out"/*.log "$out"/table.txt "$out"/summary.txt
-export OMP_WAIT_POLICY=${OMP_WAIT_POLICY:-passive}
+[[ -n ${OMP_WAIT_POLICY:-} ]] || export GOMP_SPINCOUNT=${GOMP_SPINCOUNT:-500} # threads that wait soon sleep
 # Device tests read their fixtures from here rather than from where they were built.
 if [[ -d $here/tests ]]; then export SPLITSIM_SOURCE=$here; else SPLITSIM_SOURCE=$(cd "$here/.." && pwd) && export SPLITSIM_SOURCE; fi
 [[ -n $data ]] && export SPLITSIM_DATA=$data

@@ -1,7 +1,8 @@
 # shellcheck shell=bash
 # Sourced by the other scripts: where things are, and one way to say things.
-# Threads that spin while waiting are many times slower when anything else runs on the machine.
-export OMP_WAIT_POLICY=${OMP_WAIT_POLICY:-passive}
+# Threads that spin while waiting are many times slower when anything else runs on the machine. The executables see to
+# that themselves; this is for the test programs.
+[[ -n ${OMP_WAIT_POLICY:-} ]] || export GOMP_SPINCOUNT=${GOMP_SPINCOUNT:-500}
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 
 say() { printf '== %s\n' "$*" >&2; }

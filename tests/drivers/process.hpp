@@ -27,7 +27,6 @@ inline std::string slurp(const std::string& path) {
 class CommandLine : public ::testing::Test {
  protected:
   void SetUp() override {
-    setenv("OMP_WAIT_POLICY", "passive", 0);  // threads that spin would wait for each other on a busy machine
     // Runs sync every file they write: in memory that takes no time.
     const bool in_memory = std::getenv("TMPDIR") == nullptr && access("/dev/shm", W_OK) == 0;
     const std::filesystem::path parent = in_memory ? "/dev/shm" : std::filesystem::temp_directory_path();

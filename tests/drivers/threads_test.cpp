@@ -60,6 +60,7 @@ TEST_F(Threads, ThreadsThatTheSystemRefusesAreDoneWithout) {
 // that they wait for.
 TEST_F(Threads, RunsSideBySideShareTheMachine) {
   unsetenv("OMP_WAIT_POLICY");
+  unsetenv("GOMP_SPINCOUNT");
   cpu_set_t all, two;
   ASSERT_EQ(sched_getaffinity(0, sizeof all, &all), 0);
   if (CPU_COUNT(&all) < 2) GTEST_SKIP() << "one processor: OpenMP does not spin there";
@@ -70,9 +71,8 @@ TEST_F(Threads, RunsSideBySideShareTheMachine) {
   ASSERT_EQ(sched_setaffinity(0, sizeof two, &two), 0);
   const double alone = seconds(1, "1"), together = seconds(4, "2");
   ASSERT_EQ(sched_setaffinity(0, sizeof all, &all), 0);
-  setenv("OMP_WAIT_POLICY", "passive", 0);
   std::cout << "one run on one thread " << alone << " s, four on two threads each " << together << " s\n";
-  EXPECT_LT(together, 5.0 * alone);  // four times the work, less what two processors save
+  EXPECT_LT(together, 10.0 * alone);  // about twice is usual; with threads that spin thirty times
 }
 
 }  // namespace
