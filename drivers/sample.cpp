@@ -9,6 +9,7 @@
 #include "kernels/device/error.hpp"
 #include "runtime/config/config.hpp"
 #include "runtime/record/files.hpp"
+#include "runtime/sampling/memory_plan.hpp"
 #include "runtime/sampling/sampler_report.hpp"
 #include "runtime/sampling/timeline_trace.hpp"
 #include "samplers/schedule_file.hpp"
@@ -129,7 +130,28 @@ struct Scene {
   CutBytes cut;
 };
 
-Scene make_scene(const Arguments& arguments, const Config& config) {
+// Refuses what does not fit, before it is made.
+template <class Context>
+void plan_memory(const Context& ctx, const std::vector<Config>& configs, std::int64_t samples, std::int64_t classes) {
+  std::vector<std::string> kinds;
+  for (const Config& config : configs) kinds.push_back(config.sampler.kind);
+  const SamplingMemory need = sampling_memory(samples, configs.front().partition.clients, classes, kinds);
+  const auto check = [](std::uint64_t bytes, const char* whose, std::uint64_t available) {
+    if (bytes <= available) return;
+    throw OutOfMemory(
+        fmt::format("the samplers need {} bytes of {} memory and {} are available: lower the number of samples or "
+                    "partition.clients",
+                    bytes, whose, available));
+  };
+  const std::uint64_t host = available_memory(), device = Context::kIsDevice ? ctx.memory_bytes() : host;
+  check(Context::kIsDevice ? need.device : need.device + need.host, Context::kName, device);
+  if (Context::kIsDevice) check(need.host, "host", host);
+  say("memory: {} planned, {} available\n", human_bytes(need.device + need.host), human_bytes(device));
+}
+
+template <class Context>
+Scene make_scene(const Context& ctx, const Arguments& arguments, const std::vector<Config>& configs) {
+  const Config& config = configs.front();
   Scene scene;
   FeatureShape image{1, 28, 28};
   std::int32_t classes = 0;
@@ -141,6 +163,7 @@ Scene make_scene(const Arguments& arguments, const Config& config) {
           fmt::format("--synthetic {},{}: more classes than samples", arguments.synthetic[0], arguments.synthetic[1]));
     }
     classes = static_cast<std::int32_t>(arguments.synthetic[1]);
+    plan_memory(ctx, configs, arguments.synthetic[0], classes);
     labels.resize(static_cast<std::size_t>(arguments.synthetic[0]));
     for (std::size_t i = 0; i < labels.size(); ++i) {
       labels[i] = static_cast<std::int32_t>(i % static_cast<std::size_t>(classes));
@@ -151,6 +174,7 @@ Scene make_scene(const Arguments& arguments, const Config& config) {
     image = {dataset.channels, dataset.height, dataset.width};
     classes = dataset.classes;
     labels = std::move(dataset.train_labels);
+    plan_memory(ctx, configs, static_cast<std::int64_t>(labels.size()), classes);
   }
   scene.cut = cut_bytes_of(network_of(config.model, image, classes));
   if (arguments.cut_bytes > 0) scene.cut.activation = arguments.cut_bytes;
@@ -167,7 +191,7 @@ void check_output_folder(const std::string& dir) {
 template <class Context>
 int run(Context& ctx, const Arguments& arguments, const std::vector<Config>& configs) {
   const Config& common = configs.front();
-  const Scene scene = make_scene(arguments, common);
+  const Scene scene = make_scene(ctx, arguments, configs);
   const Population& population = scene.population;
   const Profile profile = make_profile(population.clients, common.clock, scene.cut, common.seed);
   const DevicePopulation<Context> device_population(ctx, population);

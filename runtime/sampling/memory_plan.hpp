@@ -1,0 +1,20 @@
+// What schedules without learning need, known before anything large is made.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace splitsim {
+
+/// Bytes, an estimate from above: peaks lie at most a third below it, and the process' own 24 MiB are part of it.
+struct SamplingMemory {
+  std::uint64_t device = 0;  ///< population, sampler, one schedule, clock
+  std::uint64_t host = 0;    ///< labels, partition, and the host's copy of an epoch
+};
+
+/// For the largest of the samplers `kinds`, which are measured one after another. samples: N, clients: K, classes: C.
+SamplingMemory sampling_memory(std::int64_t samples, std::int64_t clients, std::int64_t classes,
+                               const std::vector<std::string>& kinds);
+
+}  // namespace splitsim

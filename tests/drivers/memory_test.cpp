@@ -1,0 +1,81 @@
+// Memory: what is planned is about what is used, and what does not fit is refused in one line, before it is made.
+#include <fmt/format.h>
+#include <sys/resource.h>
+
+#include "kernels/device/machine.hpp"
+#include "runtime/sampling/memory_plan.hpp"
+#include "tests/drivers/tiny_run.hpp"
+
+namespace splitsim {
+namespace {
+
+class Memory : public test::TinyRun {
+ protected:
+  static std::vector<std::string> synthetic(std::int64_t samples, std::int64_t clients, const std::string& samplers) {
+    return {"--device", "cpu", "--synthetic", fmt::format("{},10", samples), "--set", "partition.kind=iid", "--set",
+            fmt::format("partition.clients={}", clients), "--samplers", samplers};
+  }
+  // Peak resident bytes of splitsim-sample.
+  std::uint64_t peak(const std::vector<std::string>& arguments) {
+    const pid_t pid = start("splitsim-sample", arguments, in_folder("out"));
+    int status = 0;
+    rusage usage{};
+    EXPECT_EQ(wait4(pid, &status, 0, &usage), pid);
+    EXPECT_EQ(status, 0) << test::slurp(in_folder("err"));
+    return static_cast<std::uint64_t>(usage.ru_maxrss) * 1024;
+  }
+  int limited(const std::string& limit, const std::string& program, const std::vector<std::string>& arguments) {
+    std::string command = "ulimit " + limit + "; exec '" + std::string(SPLITSIM_BIN_DIR) + "/" + program + "'";
+    for (const std::string& argument : arguments) command += " '" + argument + "'";
+    const int status = std::system((command + " >'" + in_folder("out") + "' 2>'" + in_folder("err") + "'").c_str());
+    return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+  }
+  void expect_one_line() {
+    const std::string err = test::slurp(in_folder("err"));
+    EXPECT_EQ(std::count(err.begin(), err.end(), '\n'), 1) << err;
+    EXPECT_NE(err.find("memory"), std::string::npos) << err;
+  }
+};
+
+TEST_F(Memory, SamplesPlanIsWhatTheyUse) {
+  for (const char* sampler : {"ugs", "fls", "lb_greedy"}) {
+    for (const auto& [samples, clients] : {std::pair{1000000, 100}, {1000000, 100000}}) {
+      const SamplingMemory plan = sampling_memory(samples, clients, 10, {sampler});
+      const auto planned = static_cast<double>(plan.device + plan.host);
+      const auto used = static_cast<double>(peak(synthetic(samples, clients, sampler)));
+      EXPECT_LT(used, planned) << sampler << " " << clients;
+      EXPECT_LT(planned, 1.6 * used) << sampler << " " << clients;
+    }
+  }
+}
+
+TEST_F(Memory, SamplesThatDoNotFitAreRefusedAtOnce) {
+  const auto begin = std::chrono::steady_clock::now();
+  const Result result = execute("splitsim-sample", synthetic(2147483647, 100, "ugs,fls"));
+  if (available_memory() > (std::uint64_t{250} << 30)) GTEST_SKIP() << "this machine has enough memory";
+  EXPECT_EQ(result.exit_code, 2);
+  EXPECT_EQ(result.error_lines(), 1) << result.err;
+  EXPECT_NE(result.err.find("bytes of cpu memory and"), std::string::npos) << result.err;
+  EXPECT_LT(std::chrono::steady_clock::now() - begin, std::chrono::seconds(5));
+}
+
+TEST_F(Memory, LimitsOfTheProcessCount) {
+  EXPECT_EQ(limited("-v 300000", "splitsim-sample", synthetic(4000000, 100, "ugs")), 2);
+  expect_one_line();
+  EXPECT_EQ(limited("-v 300000", "splitsim-sample", synthetic(100000, 100, "ugs")), 0);
+  EXPECT_EQ(limited("-v 300000", "splitsim-run",
+                    tiny({"--set", "model.name=resnet18", "--set", "model.cut=layer1", "--set", "sampler.batch=120"})),
+            2);
+  expect_one_line();
+  // Far below what the process itself needs: still one line, whichever call fails first.
+  for (const int kib : {60000, 90000, 110000}) {
+    const int code = limited(fmt::format("-v {}", kib), "splitsim-sample", synthetic(1000000, 100, "ugs"));
+    const std::string err = test::slurp(in_folder("err"));
+    if (err.find("shared object") != std::string::npos) continue;  // the loader could not even map the libraries
+    EXPECT_EQ(code, 2) << kib << err;
+    expect_one_line();
+  }
+}
+
+}  // namespace
+}  // namespace splitsim
