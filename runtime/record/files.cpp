@@ -4,12 +4,11 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
 #include <filesystem>
-#include <fstream>
-#include <iterator>
 
 #include "kernels/device/error.hpp"
 
@@ -26,8 +25,9 @@ namespace fs = std::filesystem;
 /// A descriptor that closes itself.
 class Descriptor {
  public:
-  Descriptor(const std::string& path, int flags) : path_(path), fd_(::open(path.c_str(), flags | O_CLOEXEC, 0666)) {
-    if (fd_ < 0) fail("open", path);
+  Descriptor(const std::string& path, int flags, const char* what = "open")
+      : path_(path), fd_(::open(path.c_str(), flags | O_CLOEXEC, 0666)) {
+    if (fd_ < 0) fail(what, path);
   }
   Descriptor(const Descriptor&) = delete;
   Descriptor& operator=(const Descriptor&) = delete;
@@ -40,6 +40,18 @@ class Descriptor {
       if (done < 0 && errno == EINTR) continue;
       if (done < 0) fail("write", path_);
       text.remove_prefix(static_cast<std::size_t>(done));
+    }
+  }
+  std::string read() {
+    std::string text;
+    while (true) {
+      const std::size_t size = text.size();
+      text.resize(size + std::max<std::size_t>(size, 1 << 16));
+      const ssize_t done = ::read(fd_, text.data() + size, text.size() - size);
+      text.resize(size + static_cast<std::size_t>(std::max<ssize_t>(done, 0)));
+      if (done < 0 && errno == EINTR) continue;
+      if (done < 0) fail("read", path_);
+      if (done == 0) return text;
     }
   }
   void sync() {
@@ -89,11 +101,7 @@ void append_to_file(const std::string& path, std::string_view text) {
 std::string read_text_file(const std::string& path) {
   std::error_code ignored;
   if (fs::is_directory(path, ignored)) throw InputError(fmt::format("cannot read '{}': it is a folder", path));
-  std::ifstream file(path, std::ios::binary);
-  if (!file) fail("read", path);
-  std::string text{std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
-  if (file.bad()) fail("read", path);
-  return text;
+  return Descriptor(path, O_RDONLY, "read").read();
 }
 
 }  // namespace splitsim
