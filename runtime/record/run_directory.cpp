@@ -11,6 +11,7 @@
 #include <cstring>
 #include <filesystem>
 #include <fstream>
+#include <iterator>
 
 #include "kernels/device/error.hpp"
 #include "kernels/device/report.hpp"
@@ -190,7 +191,11 @@ void RunDirectory::lock() {
 
 void RunDirectory::undo() noexcept {
   std::error_code ignored;
-  if (made_lock_) fs::remove(fs::path(dir_) / kLockFile, ignored);
+  const fs::path root(dir_);
+  // With anything beside it the mark stays: it says whose that is.
+  if (made_lock_ && std::distance(fs::directory_iterator(root, ignored), {}) == 1) {
+    fs::remove(root / kLockFile, ignored);
+  }
   made_lock_ = false;
   // Folders that were made here, innermost first, as long as they are empty.
   for (fs::path at = fs::absolute(dir_, ignored).lexically_normal(); !made_.empty() && !ignored;) {

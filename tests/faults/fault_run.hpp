@@ -89,7 +89,7 @@ inline Contents contents_of(const std::string& folder) {
   Contents contents;
   std::error_code absent;
   for (const auto& entry : fs::recursive_directory_iterator(folder, absent)) {
-    if (!entry.is_regular_file()) continue;
+    if (!entry.is_regular_file() || entry.path().filename() == "run.lock") continue;  // names its last owner
     const std::string name = fs::relative(entry.path(), folder).string();
     const std::string extension = entry.path().extension().string();
     const std::string text = slurp(entry.path().string());
