@@ -115,8 +115,12 @@ bool use_cuda(const DeviceOptions& options) {
 void watch_interrupts() {
   sigset_t signals;
   sigemptyset(&signals);
-  sigaddset(&signals, SIGINT);
-  sigaddset(&signals, SIGTERM);
+  for (const int signal : {SIGINT, SIGTERM, SIGHUP}) {
+    struct sigaction now {};
+    // What the parent has told us to ignore stays ignored (nohup, jobs in the background of a script): waiting for it
+    // would take it all the same.
+    if (sigaction(signal, nullptr, &now) == 0 && now.sa_handler != SIG_IGN) sigaddset(&signals, signal);
+  }
   pthread_sigmask(SIG_BLOCK, &signals, nullptr);  // threads made from here on inherit this
   std::thread([signals] {
     while (true) {

@@ -62,11 +62,11 @@ auto with_context(const DeviceOptions& options, F f) {
   return f(ctx);
 }
 
-/// Call before any other thread is made. Gives SIGINT and SIGTERM to a thread of their own: oneDNN's kernels use the
+/// Call before any other thread is made. Gives SIGINT, SIGTERM and SIGHUP to a thread of their own: oneDNN's kernels use the
 /// stack pointer as an ordinary register, so a handler that interrupts one of them writes its frame into the heap.
 void watch_interrupts();
 
-/// Needs watch_interrupts(). From here on the first SIGINT or SIGTERM sets the flag, a second one ends the process as
+/// Needs watch_interrupts(). From here on the first of them sets the flag, a second one ends the process as
 /// usual.
 const std::atomic<bool>& catch_interrupts();
 

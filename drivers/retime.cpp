@@ -8,6 +8,7 @@
 #include <optional>
 
 #include "drivers/common.hpp"
+#include "drivers/inputs.hpp"
 #include "drivers/process_start.hpp"
 #include "kernels/device/error.hpp"
 #include "runtime/record/files.hpp"
@@ -147,6 +148,10 @@ int run(int argc, char** argv) {
   if (!arguments.out_dir.empty() && std::filesystem::exists(arguments.out_dir) &&
       !std::filesystem::is_directory(arguments.out_dir)) {
     throw InputError(fmt::format("--out {}: allowed: a folder, or a name that is free", arguments.out_dir));
+  }
+  for (const char* name : {"retime.csv", "retime.json"}) {
+    if (arguments.out_dir.empty()) break;
+    check_output("--out", (std::filesystem::path(arguments.out_dir) / name).string(), {arguments.latency_file});
   }
   const RecordedRun recorded = load_run(arguments.run_dir, arguments.overrides);
   const LatencySettings latency = load_latency(arguments.latency_file, recorded);

@@ -5,11 +5,11 @@
 #include <optional>
 
 #include "drivers/common.hpp"
+#include "drivers/inputs.hpp"
 #include "drivers/process_start.hpp"
 #include "kernels/device/error.hpp"
 #include "runtime/config/config.hpp"
 #include "runtime/config/continuation.hpp"
-#include "runtime/config/keys.hpp"
 #include "runtime/record/progress.hpp"
 #include "runtime/record/run_directory.hpp"
 #include "runtime/train/experiment.hpp"
@@ -71,16 +71,6 @@ Config resolve(const Arguments& arguments) {
   const Config config = load_config(file, arguments.overrides);
   check_continuation(load_config(file, {}), config);
   return config;
-}
-
-/// The files that a run reads.
-std::vector<std::string> inputs_of(const Arguments& arguments, const Config& config) {
-  std::vector<std::string> files = {arguments.config_file};
-  for (const Key& key : config_keys()) {
-    if (key.is_path()) files.push_back(get(std::get<TextRule>(key.rule).field, config));
-  }
-  std::erase(files, "");
-  return files;
 }
 
 template <class Context>
@@ -187,7 +177,7 @@ int run(int argc, char** argv) {
   const Config config = resolve(arguments);
   if (!arguments.out_dir.empty() && !arguments.dry_run) {
     const auto use = arguments.force ? RunDirectoryUse::kForce : RunDirectoryUse::kNew;
-    directory.emplace(arguments.out_dir, use, inputs_of(arguments, config));
+    directory.emplace(arguments.out_dir, use, inputs_of(arguments.config_file, config));
   }
   RunDirectory* held = directory ? &*directory : nullptr;
   return with_context(arguments.device, [&](auto& ctx) { return run(ctx, config, arguments, held); });

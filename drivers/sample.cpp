@@ -5,6 +5,7 @@
 #include <optional>
 
 #include "drivers/common.hpp"
+#include "drivers/inputs.hpp"
 #include "drivers/process_start.hpp"
 #include "kernels/device/error.hpp"
 #include "runtime/config/config.hpp"
@@ -244,6 +245,15 @@ int run(int argc, char** argv) {
   if (!arguments.out_dir.empty()) check_output_folder(arguments.out_dir);
   std::vector<Config> configs;
   for (const std::string& sampler : arguments.samplers) configs.push_back(config_of(arguments, sampler));
+  for (const Config& config : configs) {
+    const std::vector<std::string> inputs = inputs_of(arguments.config_file, config);
+    check_output("--trace", arguments.trace_file, inputs);
+    check_output("--save-schedule", arguments.schedule_file, inputs);
+    if (arguments.out_dir.empty()) continue;
+    for (const char* name : {"samplers.csv", "samplers.json"}) {
+      check_output("--out", (std::filesystem::path(arguments.out_dir) / name).string(), inputs);
+    }
+  }
   return with_context(arguments.device, [&](auto& ctx) { return run(ctx, arguments, configs); });
 }
 

@@ -151,7 +151,8 @@ int default_threads() {
 }
 
 int claim_threads(int wanted) {
-  if (wanted <= 0) wanted = default_threads();
+  constexpr int kMost = 4096;
+  wanted = std::min(wanted > 0 ? wanted : default_threads(), kMost);
   omp_set_dynamic(0);
   wanted = std::clamp(wanted, 1, std::max(1, omp_get_thread_limit()));
   const int beside = Probe().count(wanted - 1);

@@ -13,7 +13,7 @@ int default_threads();
 
 /// Makes teams of `wanted` threads (0: default_threads()) the default of the calling thread's parallel regions and
 /// gives the number that such a team really has: OpenMP's own limits (OMP_THREAD_LIMIT, OMP_MAX_ACTIVE_LEVELS, a region
-/// around this one) and threads that the system refuses make it smaller. At least 1.
+/// around this one) and threads that the system refuses make it smaller. From 1 to 4096.
 int claim_threads(int wanted);
 
 /// Host memory that this process may still get, in bytes: the least of the machine's available memory, RLIMIT_AS and

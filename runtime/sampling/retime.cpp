@@ -77,6 +77,12 @@ std::vector<EpochRecord> retime(Context& ctx, const RecordedRun& run, const Late
   const std::int32_t clients = run.population.clients;
   const Profile recorded_profile = make_profile(clients, config.clock, run.cut, config.seed);
   const DevicePopulation<Context> population(ctx, run.population);
+  const auto trace = run.summary.inputs.find("trace");
+  const std::string recorded_trace = trace == run.summary.inputs.end() ? "" : trace->second;
+  if (recorded_profile.trace_sha256 != recorded_trace) {
+    throw InputError(fmt::format("clock.trace_file = \"{}\": has other content than the run {} was made with",
+                                 config.clock.trace_file, run.dir));
+  }
   const auto sampler = make_sampler(ctx, run.population, population, recorded_profile, config.sampler);
   config.clock = latency;
   const Profile profile = make_profile(clients, latency, run.cut, seed);

@@ -212,6 +212,28 @@ TEST_F(Resume, OtherContentIsRefusedAndEqualContentElsewhereIsNot) {
   EXPECT_NE(slurp(dir + "/config.toml").find(in_folder("moved")), std::string::npos);
 }
 
+// nohup and jobs in the background of a script: signals that the parent ignores do not end a run, the others do, with
+// everything saved.
+TEST_F(Resume, HangUpsEndARunUnlessTheyAreIgnored) {
+  const auto arguments = [&](const std::string& dir) {
+    return tiny({"--set", "train.epochs=100000", "--out", in_folder(dir)});
+  };
+  const auto begun = [&](const std::string& dir) { return has_lines(in_folder(dir + "/epochs.jsonl"), 2); };
+  EXPECT_EQ(stopped(arguments("hup"), SIGHUP, begun("hup")).exit_code, 130);
+  signal(SIGHUP, SIG_IGN);
+  signal(SIGINT, SIG_IGN);
+  const pid_t pid = start("splitsim-run", arguments("ignored"), in_folder("out"));
+  signal(SIGHUP, SIG_DFL);
+  signal(SIGINT, SIG_DFL);
+  for (int i = 0; i < 4000 && !begun("ignored")(); ++i) std::this_thread::sleep_for(std::chrono::milliseconds(5));
+  kill(pid, SIGHUP);
+  kill(pid, SIGINT);
+  std::this_thread::sleep_for(std::chrono::milliseconds(200));
+  EXPECT_EQ(waitpid(pid, nullptr, WNOHANG), 0) << "the run has ended";
+  kill(pid, SIGTERM);
+  EXPECT_EQ(finish(pid).exit_code, 130);
+}
+
 TEST_F(Resume, ASecondProcessIsRefused) {
   const std::string dir = in_folder("run");
   const pid_t first = start("splitsim-run", tiny({"--set", "train.epochs=100000", "--out", dir}), in_folder("out1"));

@@ -112,5 +112,26 @@ TEST_F(Sample, EveryMistakeIsOneLineAndLeavesNothing) {
   EXPECT_NE(taken.err.find("--out"), std::string::npos) << taken.err;
 }
 
+// What a program reads it does not write over, whatever name it is called by.
+TEST_F(Sample, NeverReplacesWhatItReads) {
+  const std::string config = in_folder("mine.toml"), link = in_folder("link.json");
+  std::ofstream(config) << "seed = 3\n";
+  fs::create_symlink(config, link);
+  fs::create_directory(in_folder("data"));
+  std::ofstream(in_folder("data/x.npy")) << "pixels";
+  const auto refused = [&](const std::vector<std::string>& arguments) {
+    const Result result = execute("splitsim-sample", arguments);
+    EXPECT_EQ(result.exit_code, 2);
+    EXPECT_EQ(result.error_lines(), 1) << result.err;
+    EXPECT_NE(result.err.find("which this program reads"), std::string::npos) << result.err;
+  };
+  refused({config, "--samplers", "ugs", "--save-schedule", config});
+  refused({config, "--trace", link});
+  refused({"--set", "data.name=npy", "--set", "data.dir=" + in_folder("data"), "--samplers", "ugs", "--save-schedule",
+           in_folder("data/x.npy")});
+  EXPECT_EQ(test::slurp(config), "seed = 3\n");
+  EXPECT_EQ(test::slurp(in_folder("data/x.npy")), "pixels");
+}
+
 }  // namespace
 }  // namespace splitsim

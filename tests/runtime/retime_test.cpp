@@ -78,6 +78,26 @@ TYPED_TEST(RetimeTest, RecordedLatencyGivesTheRecordedTimelines) {
 }
 
 // ugs does not see delays: its run under other latencies has the same schedule and exactly the retimed timeline.
+TYPED_TEST(RetimeTest, ATraceOfOtherContentIsRefused) {
+  const test::TempDir dir;
+  const auto write = [&](const char* delay) {
+    std::string text = "client,compute_ms_per_sample,up_mbps,down_mbps,delay_ms\n";
+    for (int k = 0; k < 6; ++k) text += std::to_string(k) + ",0.1,10,20," + delay + "\n";
+    test::spill(dir / "trace.csv", text);
+  };
+  write("5");
+  const Config config = this->data_.config(
+      {"clock.delay_ms={kind=\"trace\"}", "clock.trace_file=\"" + (dir / "trace.csv") + "\"", "train.epochs=1"});
+  std::filesystem::create_directory(dir / "run");
+  Experiment<TypeParam>(this->ctx(), config).run({.out_dir = dir / "run"});
+  const RecordedRun run = load_run(dir / "run", {});
+  EXPECT_EQ(retime(this->ctx(), run, run.config.clock, run.config.seed)[0].timeline_sha256,
+            run.epochs[0].timeline_sha256);
+  write("50");
+  test::expect_input_error([&] { retime(this->ctx(), run, run.config.clock, run.config.seed); }, "clock.trace_file",
+                           "other content");
+}
+
 TYPED_TEST(RetimeTest, OtherLatenciesGiveWhatARunWithThemGives) {
   const RecordedRun run = this->recorded(this->data_.config());
   const std::string file =
