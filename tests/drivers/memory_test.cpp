@@ -77,5 +77,27 @@ TEST_F(Memory, LimitsOfTheProcessCount) {
   }
 }
 
+// A control group of version 1 as a job of a batch system sees it, made by hand in a mount namespace of its own.
+TEST_F(Memory, LimitsOfControlGroupsCount) {
+  const std::string groups = in_folder("groups");
+  std::filesystem::create_directories(groups + "/memory");
+  std::ofstream(groups + "/memory/memory.limit_in_bytes") << "1000000\n";
+  const std::string probe = "unshare -m sh -c 'mount --bind " + groups + " /sys/fs/cgroup' 2>/dev/null";
+  if (std::system(probe.c_str()) != 0) GTEST_SKIP() << "no mount namespace can be made here (needs root)";
+  const std::vector<std::pair<const char*, std::vector<std::string>>> programs = {
+      {"splitsim-run", tiny()}, {"splitsim-sample", synthetic(100000, 10, "ugs")}};
+  for (const auto& [program, arguments] : programs) {
+    std::ofstream script(in_folder("script"));
+    script << "mount --bind '" << groups << "' /sys/fs/cgroup && exec '" << SPLITSIM_BIN_DIR << "/" << program << "'";
+    for (const std::string& argument : arguments) script << " '" << argument << "'";
+    script.close();
+    const int status = std::system(("unshare -m sh '" + in_folder("script") + "' >'" + in_folder("out") + "' 2>'" +
+                                    in_folder("err") + "'")
+                                       .c_str());
+    EXPECT_EQ(WEXITSTATUS(status), 2) << program << test::slurp(in_folder("err"));
+    expect_one_line();
+  }
+}
+
 }  // namespace
 }  // namespace splitsim

@@ -164,6 +164,32 @@ TEST_F(Run, AnExistingRunIsKeptUnlessForced) {
   EXPECT_EQ(test::slurp(dir + "/notes.txt"), "mine");
 }
 
+// A folder of the user's own, with names that a run would use, and a run whose own file is to be read.
+TEST_F(Run, ForceTouchesNothingOfTheUsers) {
+  const std::string dir = in_folder("mine");
+  fs::create_directories(dir + "/checkpoint");
+  std::ofstream(dir + "/config.toml") << "# tuned by hand, do not lose\nseed = 3\n";
+  std::ofstream(dir + "/checkpoint/precious.bin") << "weights";
+  std::ofstream(dir + "/report.html") << "mine";
+  const std::set<std::string> before = files_in(dir);
+  std::vector<std::string> arguments = tiny({"--out", dir, "--force"});
+  arguments.insert(arguments.begin(), dir + "/config.toml");
+  expect_refused(arguments, 2, {"no run of splitsim"});
+  EXPECT_EQ(files_in(dir), before);
+  EXPECT_EQ(test::slurp(dir + "/config.toml"), "# tuned by hand, do not lose\nseed = 3\n");
+  EXPECT_EQ(test::slurp(dir + "/checkpoint/precious.bin"), "weights");
+
+  const std::string run = in_folder("run");
+  ASSERT_EQ(execute("splitsim-run", tiny({"--out", run})).exit_code, 0);
+  const std::string config = test::slurp(run + "/config.toml");
+  expect_refused({run + "/config.toml", "--out", run, "--force"}, 2, {"which this run reads"});
+  expect_refused(tiny({"--set", "partition.kind=file", "--set", "partition.file=" + run + "/partition.npy", "--out", run,
+                       "--force"}),
+                 2, {"partition.npy", "which this run reads"});
+  EXPECT_EQ(test::slurp(run + "/config.toml"), config);
+  EXPECT_EQ(summary_of(run)["status"], "completed");
+}
+
 TEST_F(Run, InterruptedWithCode130AndResumed) {
   const std::string dir = in_folder("run");
   const auto interrupt = [&](const std::vector<std::string>& arguments) {
