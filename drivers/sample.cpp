@@ -100,28 +100,21 @@ bool parse(int argc, char** argv, Arguments& arguments) {
   return true;
 }
 
-Config parse(const Arguments& arguments, const std::vector<std::string>& overrides) {
-  return arguments.config_file.empty() ? parse_config("", "default", overrides)
-                                       : load_config(arguments.config_file, overrides);
-}
-
-/// One sampler's config: the common one with "kind:key=value..." applied.
-Config config_of(const Arguments& arguments, const std::string& sampler) {
-  std::vector<std::string> overrides;
-  for (std::size_t first = 0; first <= sampler.size();) {
-    const std::size_t end = std::min(sampler.find(':', first), sampler.size());
-    overrides.push_back((first == 0 ? "sampler.kind=" : "sampler.") + sampler.substr(first, end - first));
-    first = end + 1;
+/// One config per sampler: the common one with "kind:key=value..." applied.
+std::vector<Config> configs_of(const Arguments& arguments) {
+  std::vector<ConfigVariant> variants;
+  for (const std::string& sampler : arguments.samplers) {
+    ConfigVariant& variant = variants.emplace_back(ConfigVariant{"--samplers " + sampler, {}});
+    for (std::size_t first = 0; first <= sampler.size();) {
+      const std::size_t end = std::min(sampler.find(':', first), sampler.size());
+      variant.overrides.push_back((first == 0 ? "sampler.kind=" : "sampler.") + sampler.substr(first, end - first));
+      first = end + 1;
+    }
   }
-  const Config common = parse(arguments, arguments.overrides);
-  try {
-    return parse_config("", "", overrides, common);
-  } catch (const InputError& error) {
-    std::string message = error.what();
-    const std::string source = "--set";
-    if (message.starts_with(source)) message.replace(0, source.size(), "--samplers " + sampler);
-    throw InputError(message);
-  }
+  const ConfigText text = arguments.config_file.empty()
+                              ? ConfigText{"", "default"}
+                              : ConfigText{read_text_file(arguments.config_file), arguments.config_file};
+  return parse_variants(text, arguments.overrides, variants);
 }
 
 /// What all samplers share.
@@ -243,8 +236,7 @@ int run(int argc, char** argv) {
         fmt::format("--save-schedule with {} samplers: allowed: one (--samplers)", arguments.samplers.size()));
   }
   if (!arguments.out_dir.empty()) check_output_folder(arguments.out_dir);
-  std::vector<Config> configs;
-  for (const std::string& sampler : arguments.samplers) configs.push_back(config_of(arguments, sampler));
+  const std::vector<Config> configs = configs_of(arguments);
   for (const Config& config : configs) {
     const std::vector<std::string> inputs = inputs_of(arguments.config_file, config);
     check_output("--trace", arguments.trace_file, inputs);

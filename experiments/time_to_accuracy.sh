@@ -10,12 +10,12 @@ common=(--set "data.dir=$data" --set partition.clients=64 --set train.epochs=20 
   --set 'clock.delay_ms={kind="two_speed",base=10.0,share=0.1,slowdown=10.0}' --threads "$threads")
 for skew in severe:2 mild:5; do
   for sampler in ugs fpls lds:2 urn:2 makespan lb_greedy; do
-    delta=0
-    [[ $sampler == *:* ]] && delta=${sampler#*:}
+    delta=()
+    [[ $sampler == *:* ]] && delta=(--set "sampler.delta=${sampler#*:}")
     run=$out/${skew%:*}-${sampler%:*}
     [[ -e $run/summary.json ]] && continue # resumable: finished runs stay
     "$bin/splitsim-run" "$config" "${common[@]}" --set "partition.classes_per_client=${skew#*:}" \
-      --set "sampler.kind=${sampler%:*}" --set "sampler.delta=$delta" --out "$run" --force >"$out.log" 2>&1 ||
+      --set "sampler.kind=${sampler%:*}" "${delta[@]}" --out "$run" --force >"$out.log" 2>&1 ||
       { tail -n 3 "$out.log" >&2; continue; } # a diverged run has its summary too
   done
 done

@@ -174,8 +174,9 @@ fi
 for mode in psl psl_local sflv1 sflv2 sflv3 sl; do
   log=$out/mode-$mode.log total=0 code=0
   options=(--set data.name=glyphs --set model.name=resnet18 --set model.width=8 --set model.cut=layer1 --set model.client_norm=batch
-    --set model.server_norm=batch --set "train.mode=$mode" --set train.round=5 --set train.epochs=1 --set partition.clients=8
+    --set model.server_norm=batch --set "train.mode=$mode" --set train.epochs=1 --set partition.clients=8
     --set sampler.batch=1000 --set eval.batch=1000 --device "$device")
+  [[ $mode == sflv* ]] && options+=(--set train.round=5)
   for n in 1 2; do
     timed "$log" 60 "$bin/splitsim-run" "${options[@]}" --out "$out/modes/$mode-$n" --force || code=$?
     total=$((total + took))

@@ -71,20 +71,42 @@ struct Config {
 };
 
 /// Parses TOML text over `base` (the defaults), then applies overrides of the form "sampler.kind=fpls" (the value is a
-/// TOML value, a bare word is taken as a string; inline tables work too). Errors: InputError, one line: unknown key
-/// (with the nearest known one), wrong type, value out of range or not in the list, NaN; syntax errors with line and
-/// column of `source_name`.
+/// TOML value, a bare word is taken as a string; inline tables work too). Relative paths in the text count from the
+/// folder of `source_name`, those in overrides from the working directory; the config has absolute ones. Short keys
+/// ("train.lr", short_keys.hpp) set several keys. A key that the chosen kinds do not read has its default in the result.
+/// Errors: InputError, one line: unknown key (with the nearest known one), wrong type, value out of range or not in the
+/// list, NaN; a key that nothing reads: one of the text neither under the text alone nor under the result, one of the
+/// overrides not under the result; two names of one key with different values; syntax errors with line and column of
+/// `source_name`.
 Config parse_config(const std::string& toml_text, const std::string& source_name,
                     const std::vector<std::string>& overrides, const Config& base = {});
 
 /// Reads a file and parses it. Errors: as parse_config, and a file that cannot be read.
 Config load_config(const std::string& path, const std::vector<std::string>& overrides);
 
-/// Fully resolved TOML: parse_config(to_toml(c)) == c.
+struct ConfigText {
+  std::string toml;
+  std::string source;  ///< its file, for messages and paths
+};
+
+/// Overrides of one of several configs, and the option that they came from, for messages.
+struct ConfigVariant {
+  std::string option;
+  std::vector<std::string> overrides;
+};
+
+/// Several configs at once, each with further overrides over the same text and overrides. A key of the common ones must
+/// be read by at least one config. Errors: as parse_config.
+std::vector<Config> parse_variants(const ConfigText& text, const std::vector<std::string>& overrides,
+                                   const std::vector<ConfigVariant>& variants);
+
+/// Fully resolved TOML of the keys that are read: parse_config(to_toml(c)) is the same experiment, and the same config if
+/// c came from parse_config.
 std::string to_toml(const Config& config);
 
-/// SHA-256 of the resolved config without paths (data.dir, partition.file, sampler.file, clock.trace_file): the same
-/// experiment has the same hash wherever its files lie and however many threads or GPUs run it.
+/// SHA-256 of the resolved config without paths (data.dir, partition.file, sampler.file, clock.trace_file) and without
+/// keys that are not read: the same experiment has the same hash wherever its files lie and however many threads or GPUs
+/// run it.
 std::string config_sha256(const Config& config);
 
 /// Every key with its default, unit and meaning, one line each, for --help.

@@ -25,7 +25,7 @@ std::string dump(const Config& config, bool with_paths) {
     inner.clear();
   };
   for (const Key& key : config_keys()) {
-    if (key.is_path() && !with_paths) continue;
+    if ((key.is_path() && !with_paths) || !is_read(key, config)) continue;
     const Parts parts = parts_of(key.path);
     if (parts.inner != inner || parts.table != table) close_inner();
     if (parts.table != table) text += fmt::format("\n[{}]\n", parts.table);

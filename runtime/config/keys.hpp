@@ -69,6 +69,12 @@ struct DistributionRule {
   DistributionUse use;
 };
 
+/// What another key must be for a key to be read.
+struct Condition {
+  std::string key;                  ///< its path
+  std::vector<std::string> values;  ///< any of these (of a distribution: kinds); empty: any but 0, false and ""
+};
+
 struct Key {
   using Rule =
       std::variant<IntegerRule, RealRule, FlagRule, ChoiceRule, TextRule, DistributionRule, IntegersRule, LayersRule>;
@@ -77,6 +83,14 @@ struct Key {
   Rule rule;
   std::string unit;  ///< empty if the value has none
   std::string help;
+  /// Read if all conditions of any of these hold; none: always.
+  std::vector<std::vector<Condition>> conditions = {};
+
+  /// The same key, read also (first call: only) where all of these hold.
+  Key when(std::vector<Condition> all) && {
+    conditions.push_back(std::move(all));
+    return std::move(*this);
+  }
 
   bool is_path() const {
     const TextRule* text = std::get_if<TextRule>(&rule);
@@ -87,11 +101,26 @@ struct Key {
 /// All keys, grouped by table, in the order in which to_toml() writes them.
 const std::vector<Key>& config_keys();
 
+/// The key of this path, or nullptr.
+const Key* find_key(const std::string& path);
+
 /// What a rule allows, as the end of "key = value: allowed: ".
 std::string allowed_values(const Key::Rule& rule);
 
+/// Whether anything reads the key where the other keys are as in `config`.
+bool is_read(const Key& key, const Config& config);
+
+/// Of a key that is not read: "sampler.kind = "ugs" does not read it; urn and lds do".
+std::string why_unread(const Key& key, const Config& config);
+
+/// Gives every key that is not read its default.
+void reset_unread(Config& config);
+
 /// Whether a key has the same value in both.
 bool same_value(const Key& key, const Config& a, const Config& b);
+
+/// Makes a key's value in `to` that in `from`.
+void copy_value(const Key& key, const Config& from, Config& to);
 
 /// The value of a key as TOML.
 std::string value_toml(const Key& key, const Config& config);

@@ -110,6 +110,18 @@ bool same_value(const Key& key, const Config& a, const Config& b) {
   return with_field(key, [&](const auto& value) { return same(value(a), value(b)); });
 }
 
+void copy_value(const Key& key, const Config& from, Config& to) {
+  std::visit(
+      [&](const auto& rule) {
+        if constexpr (std::is_same_v<std::decay_t<decltype(rule)>, IntegerRule>) {
+          std::visit([&](auto field) { field(to) = get(field, from); }, rule.field);
+        } else {
+          rule.field(to) = get(rule.field, from);
+        }
+      },
+      key.rule);
+}
+
 std::string value_toml(const Key& key, const Config& config) {
   return with_field(key, [&](const auto& value) { return toml(value(config)); });
 }

@@ -165,8 +165,14 @@ std::vector<LayerSpec> listed(std::vector<LayerSpec> layers, std::int32_t classe
 const std::vector<ModelInfo>& model_infos() {
   static const std::vector<ModelInfo> infos = [] {
     std::vector<ModelInfo> list;
-    for (const Entry& entry : registry()) list.push_back(entry.info);
-    list.push_back({kListed, "the layers listed in model.layers, each reading the one before"});
+    for (const Entry& entry : registry()) {
+      ModelInfo& info = list.emplace_back(entry.info);
+      info.width = entry.width;
+      for (const LayerSpec& spec : entry.layers({10, entry.width, "layer1"})) {
+        info.norms = info.norms || spec.kind == LayerKind::kNorm;
+      }
+    }
+    list.push_back({kListed, "the layers listed in model.layers, each reading the one before", 0, true});
     return list;
   }();
   return infos;

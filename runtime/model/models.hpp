@@ -23,7 +23,9 @@ struct ModelSettings {
 
 struct ModelInfo {
   std::string name;
-  std::string summary;  ///< one line for --help
+  std::string summary;     ///< one line for --help
+  std::int32_t width = 0;  ///< of the first stage, unless model.width says otherwise; 0: fixed
+  bool norms = false;      ///< has norms, or may have
 };
 const std::vector<ModelInfo>& model_infos();
 

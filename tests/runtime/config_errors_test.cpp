@@ -215,10 +215,13 @@ TEST(ConfigErrors, OptimisersAndReplicas) {
   expect_contains(override_error("train.client_optimizer.beta1=1.0"), {"beta1 = 1.0", "[0, 1)"});
   expect_contains(override_error("train.client_optimizer.kind=adamm"), {"sgd, adam, adamw", "did you mean adam"});
   expect_contains(override_error("train.label_smoothing=1.5"), {"label_smoothing = 1.5", "[0, 1]"});
-  expect_contains(override_error("train.round=-1"), {"train.round = -1"});
+  expect_contains(override_error("train.round=-1"), {"train.round = -1: allowed"});
   expect_contains(override_error("model.client_norm=layer"), {"group, batch, none"});
-  EXPECT_THROW(parse_config("", "", {"eval.replicas=one", "eval.client=32"}), InputError);
-  EXPECT_NO_THROW(parse_config("", "", {"eval.replicas=one", "eval.client=31"}));
+  const auto tested = [](const char* client) {
+    return parse_config("", "", {"train.mode=psl_local", "eval.replicas=one", std::string("eval.client=") + client});
+  };
+  EXPECT_THROW(tested("32"), InputError);
+  EXPECT_NO_THROW(tested("31"));
 }
 
 }  // namespace

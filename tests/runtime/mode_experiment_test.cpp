@@ -10,6 +10,7 @@
 #include "tests/contexts.hpp"
 #include "tests/runtime/small_data.hpp"
 #include "tests/runtime/temp_dir.hpp"
+#include "tests/runtime/where_read.hpp"
 
 namespace splitsim {
 namespace {
@@ -33,8 +34,7 @@ class ModeExperiment : public test::OnContext<Context> {
                                           "train.service_order=random",
                                           "train.client_optimizer.kind=adam",
                                           "train.client_optimizer.lr=0.005"};
-    overrides.insert(overrides.end(), more.begin(), more.end());
-    return data_.config(overrides);
+    return data_.config(test::where_read(std::move(overrides), more));
   }
   test::SmallData data_;
 };
@@ -91,7 +91,8 @@ TYPED_TEST(ModeExperiment, InterruptedRunsGoOnToTheSameBits) {
   for (const char* mode : {"sflv1", "sflv2", "sflv3", "sl"}) {
     SCOPED_TRACE(mode);
     const Config config =
-        this->config(mode, {"clock.model_sync=" + std::string(std::string(mode) == "sl" ? "none" : "round")});
+        this->config(mode, std::string(mode) == "sl" ? std::vector<std::string>{}
+                                                     : std::vector<std::string>{"clock.model_sync=round"});
     const Summary whole = this->run(config);
     const test::TempDir out;
     std::atomic<bool> stop = false;

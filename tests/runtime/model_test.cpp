@@ -12,6 +12,7 @@
 #include "runtime/train/learning_rate.hpp"
 #include "runtime/train/modes.hpp"
 #include "tests/contexts.hpp"
+#include "tests/runtime/where_read.hpp"
 
 namespace splitsim {
 namespace {
@@ -287,7 +288,8 @@ TEST(LearningRate, WarmUpThenCosine) {
 // The clock of a run: kind by the mode, order and round by the settings.
 TEST(Modes, HaveTheirClocks) {
   const auto clock = [](const std::string& mode, const std::string& order) {
-    return clock_mode_of(parse_config("", "", {"train.mode=" + mode, "train.service_order=" + order, "train.round=7"}));
+    return clock_mode_of(parse_config(
+        "", "", test::where_read({"train.service_order=" + order, "train.round=7"}, {"train.mode=" + mode})));
   };
   for (const char* mode : {"psl", "psl_local", "sflv1", "sflv3", "central"}) {
     EXPECT_EQ(clock(mode, "cyclic").kind, ClockKind::kBarrier) << mode;

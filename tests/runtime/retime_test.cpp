@@ -9,6 +9,7 @@
 #include "samplers/npy.hpp"
 #include "tests/contexts.hpp"
 #include "tests/runtime/temp_dir.hpp"
+#include "tests/runtime/where_read.hpp"
 
 namespace splitsim {
 namespace {
@@ -61,8 +62,8 @@ TYPED_TEST_SUITE(RetimeTest, test::Contexts);
 TYPED_TEST(RetimeTest, RecordedLatencyGivesTheRecordedTimelines) {
   for (const char* sampler : {"ugs", "urn", "fls"}) {
     const test::TempDir again;
-    const Config config = this->data_.config(
-        {std::string("sampler.kind=") + sampler, "sampler.delta=1.5", "eval.every_steps=4", "eval.step_images=20"});
+    const Config config = this->data_.config(test::where_read(
+        {"sampler.delta=1.5"}, {std::string("sampler.kind=") + sampler, "eval.every_steps=4", "eval.step_images=20"}));
     Experiment<TypeParam>(this->ctx(), config).run({.out_dir = again.path()});
     const RecordedRun run = load_run(again.path(), {});
     test::spill(again / "same.toml", "[clock]\n");

@@ -19,10 +19,10 @@ class SmallData {
     write("x_test", "y_test", test, 2);
   }
   Config config(std::vector<std::string> overrides = {}) const {
-    overrides.insert(overrides.begin(),
-                     {"data.name=npy", "data.dir=\"" + dir_.path() + "\"", "partition.clients=6", "sampler.batch=40",
-                      "train.epochs=3", "partition.alpha=1.0", "partition.kind=dirichlet"});
-    return parse_config("", "test", overrides);
+    return parse_config("data = { name = 'npy', dir = '" + dir_.path() +
+                            "' }\npartition = { kind = 'dirichlet', clients = 6, alpha = 1.0 }\nsampler.batch = 40\n"
+                            "train.epochs = 3\n",
+                        "test", overrides);
   }
 
  private:
