@@ -11,6 +11,7 @@
 #include "drivers/inputs.hpp"
 #include "drivers/process_start.hpp"
 #include "kernels/device/error.hpp"
+#include "runtime/config/seeds.hpp"
 #include "runtime/record/files.hpp"
 #include "runtime/record/metrics.hpp"
 #include "samplers/hash.hpp"
@@ -156,7 +157,8 @@ int run(int argc, char** argv) {
   const RecordedRun recorded = load_run(arguments.run_dir, arguments.overrides);
   const LatencySettings latency = load_latency(arguments.latency_file, recorded);
   Retiming result;
-  result.seed = arguments.resample ? arguments.seed.value_or(recorded.config.seed + 1) : recorded.config.seed;
+  const std::uint64_t recorded_seed = seeds_of(recorded.config).clock;
+  result.seed = arguments.resample ? arguments.seed.value_or(recorded_seed + 1) : recorded_seed;
   with_context(arguments.device, [&](auto& ctx) {
     result.epochs = retime(ctx, recorded, latency, result.seed);
     return 0;

@@ -8,6 +8,7 @@
 #include "drivers/inputs.hpp"
 #include "drivers/process_start.hpp"
 #include "kernels/device/error.hpp"
+#include "kernels/device/report.hpp"
 #include "runtime/config/config.hpp"
 #include "runtime/config/continuation.hpp"
 #include "runtime/record/progress.hpp"
@@ -133,6 +134,7 @@ void print_summary(const Summary& summary) {
 template <class Context>
 int run(Context& ctx, const Config& config, const Arguments& arguments, RunDirectory* directory) {
   Experiment<Context> experiment(ctx, config);
+  for (const std::string& text : experiment.plan().silent) warn(text);
   print_plan(ctx, config, experiment.plan(), arguments.run_dir());
   if (arguments.dry_run) say("\n{}", experiment.partition_text());
   experiment.check_memory();

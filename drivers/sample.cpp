@@ -8,6 +8,7 @@
 #include "drivers/inputs.hpp"
 #include "drivers/process_start.hpp"
 #include "kernels/device/error.hpp"
+#include "kernels/device/report.hpp"
 #include "runtime/config/config.hpp"
 #include "runtime/record/files.hpp"
 #include "runtime/sampling/memory_plan.hpp"
@@ -163,7 +164,7 @@ Scene make_scene(const Context& ctx, const Arguments& arguments, const std::vect
       labels[i] = static_cast<std::int32_t>(i % static_cast<std::size_t>(classes));
     }
   } else {
-    Dataset dataset = load_dataset(config.data, config.seed);
+    Dataset dataset = load_dataset(config.data, seeds_of(config).data);
     scene.dataset = dataset.name;
     image = {dataset.channels, dataset.height, dataset.width};
     classes = dataset.classes;
@@ -172,7 +173,7 @@ Scene make_scene(const Context& ctx, const Arguments& arguments, const std::vect
   }
   scene.cut = cut_bytes_of(network_of(config.model, image, classes));
   if (arguments.cut_bytes > 0) scene.cut.activation = arguments.cut_bytes;
-  scene.population = make_partition(labels, classes, config.partition, config.seed);
+  scene.population = make_partition(labels, classes, config.partition, seeds_of(config).partition);
   return scene;
 }
 
@@ -187,7 +188,11 @@ int run(Context& ctx, const Arguments& arguments, const std::vector<Config>& con
   const Config& common = configs.front();
   const Scene scene = make_scene(ctx, arguments, configs);
   const Population& population = scene.population;
-  const Profile profile = make_profile(population.clients, common.clock, scene.cut, common.seed);
+  const Profile profile = make_profile(population.clients, common.clock, scene.cut, seeds_of(common).clock);
+  for (const Config& config : configs) {
+    const SamplingFacts facts = sampling_facts(population, profile, config.sampler);
+    for (const std::string& text : silent_settings(config, facts)) warn(text);
+  }
   const DevicePopulation<Context> device_population(ctx, population);
   say("{}: {} samples, {} classes; {}: {} clients; B = {}, {} epoch{}, seed {}; {} bytes at the cut; {}\n\n",
              scene.dataset, population.samples(), population.classes, common.partition.kind, population.clients,
@@ -204,7 +209,7 @@ int run(Context& ctx, const Arguments& arguments, const std::vector<Config>& con
       if (epoch > 0) return;
       if (!arguments.trace_file.empty()) {
         traces.push_back(trace_timeline(arguments.samplers[i], plan.schedule, plan.timeline, profile, config.clock,
-                                        clock_mode_of(config), config.seed, arguments.trace));
+                                        clock_mode_of(config), seeds_of(config).clock, arguments.trace));
       }
       if (!arguments.schedule_file.empty()) schedule = plan.schedule;
     };

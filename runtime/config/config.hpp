@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -59,8 +60,14 @@ struct EvalSettings {
   std::int32_t client = 0;           ///< replicas = one: whose
 };
 
+/// Keys data.seed, partition.seed, sampler.seed, model.seed, clock.seed; absent: the experiment's seed (seeds.hpp).
+struct SeedSettings {
+  std::optional<std::uint64_t> data, partition, sampler, model, clock;
+};
+
 struct Config {
   std::uint64_t seed = 1;
+  SeedSettings seeds;
   DataSettings data;
   PartitionSettings partition;
   SamplerSettings sampler;

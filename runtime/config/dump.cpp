@@ -18,6 +18,14 @@ Parts parts_of(const std::string& path) {
   return {path.substr(0, first), path.substr(first + 1, last - first - 1), path.substr(last + 1)};
 }
 
+// A seed that is absent, or, for the hash, that is the experiment's anyway.
+bool says_nothing(const Key& key, const Config& config, bool for_hash) {
+  const auto* rule = std::get_if<SeedRule>(&key.rule);
+  if (rule == nullptr) return false;
+  const std::optional<std::uint64_t>& seed = get(rule->field, config);
+  return !seed.has_value() || (for_hash && *seed == config.seed);
+}
+
 std::string dump(const Config& config, bool with_paths) {
   std::string text, table, inner;
   const auto close_inner = [&] {
@@ -26,6 +34,7 @@ std::string dump(const Config& config, bool with_paths) {
   };
   for (const Key& key : config_keys()) {
     if ((key.is_path() && !with_paths) || !is_read(key, config)) continue;
+    if (says_nothing(key, config, !with_paths)) continue;
     const Parts parts = parts_of(key.path);
     if (parts.inner != inner || parts.table != table) close_inner();
     if (parts.table != table) text += fmt::format("\n[{}]\n", parts.table);
@@ -48,6 +57,7 @@ std::string help_of(const ChoiceRule& rule, const std::string& help) {
   for (const Choice& choice : rule.choices) choices.push_back(fmt::format("{} ({})", choice.name, choice.summary));
   return fmt::format("{}: {}", help, joined(choices));
 }
+std::string help_of(const SeedRule&, const std::string& help) { return help + "; absent: the experiment's seed"; }
 std::string help_of(const DistributionRule&, const std::string& help) { return help + ": a distribution"; }
 std::string help_of(const LayersRule&, const std::string& help) { return help; }
 std::string help_of(const TextRule&, const std::string& help) { return help; }

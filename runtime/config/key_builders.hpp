@@ -25,6 +25,7 @@ S section_type(T S::*);
 template <class Section>
 Section& section(Config& c) {
   if constexpr (std::is_same_v<Section, Config>) return c;
+  if constexpr (std::is_same_v<Section, SeedSettings>) return c.seeds;
   if constexpr (std::is_same_v<Section, DataSettings>) return c.data;
   if constexpr (std::is_same_v<Section, PartitionSettings>) return c.partition;
   if constexpr (std::is_same_v<Section, SamplerSettings>) return c.sampler;
@@ -52,6 +53,9 @@ inline Key real(std::string path, Field<double> field, double low, double high, 
 }
 inline Key positive(std::string path, Field<double> field, std::string unit, std::string help) {
   return {std::move(path), RealRule{field, 0.0, kUnbounded, true}, std::move(unit), std::move(help)};
+}
+inline Key seed(std::string path, Field<std::optional<std::uint64_t>> field, std::string help) {
+  return {std::move(path), SeedRule{field}, "", std::move(help)};
 }
 inline Key flag(std::string path, Field<bool> field, std::string help) {
   return {std::move(path), FlagRule{field}, "", std::move(help)};

@@ -36,6 +36,7 @@ std::vector<Key> data_keys() {
   return {
       named("data.name", at<&S::name>, dataset_infos(), "data set"),
       path_to("data.dir", at<&S::dir>, "folder of the data set's files (glyphs needs none)").when({{"data.name", all_but("glyphs", dataset_infos())}}),
+      seed("data.seed", at<&SeedSettings::data>, "seed of glyphs, augmentation and the images of tests within epochs"),
       integer("data.augment.crop_pad", at<&S::crop_pad>, 0, 64, "pixels",
               "zero-pad the image, then crop at random; 0: off"),
       flag("data.augment.flip", at<&S::flip>, "flip horizontally with probability 1/2"),
@@ -60,6 +61,8 @@ std::vector<Key> partition_keys() {
               "label_count: labels per client").when({{"partition.kind", {"label_count"}}}),
       integer("partition.min_samples", at<&S::min_samples>, 0, kMaxInt32, "samples",
               "every client gets at least this many"),
+      seed("partition.seed", at<&SeedSettings::partition>, "seed of which client gets which samples")
+          .when({{"partition.kind", all_but("file", partition_kinds())}}),
       path_to("partition.file", at<&S::file>, "file: .npy with the client of every sample, int32 [N]").when({{"partition.kind", {"file"}}}),
   };
 }
@@ -98,6 +101,7 @@ std::vector<Key> sampler_keys() {
               {"on_depletion", "after a client has run out"},
               {"every_step", "before every step"}},
              "lds: when the shares are estimated anew").when({{"sampler.kind", {"lds"}}, {"sampler.estimate", {"map", "draw"}}}).when({{"sampler.kind", {"lds"}}, {"sampler.depletion", {"renormalise"}}}),
+      seed("sampler.seed", at<&SeedSettings::sampler>, "seed of schedules: sampling, and the order of turns"),
       path_to("sampler.file", at<&S::file>, "file: a saved schedule, .npy int32 [slots, 3]").when({{"sampler.kind", {"file"}}}),
       integer("sampler.local_epochs", at<&S::local_epochs>, 1, kMaxInt32, "passes",
               "relay: a client's passes over its data at its turn").when({{"sampler.kind", {"relay"}}}),
@@ -123,6 +127,7 @@ std::vector<Key> model_keys() {
       choice("model.init", at<&S::init>,
              {{"torch", "as torch.nn's layers"}, {"kaiming", "convolutions as torchvision's ResNets, biases 0"}},
              "initial weights"),
+      seed("model.seed", at<&SeedSettings::model>, "seed of the initial weights"),
       Key{"model.layers", LayersRule{at<&S::layers>}, "", "layers: a list of tables, see below"}.when(
           {{"model.name", {"layers"}}}),
   };
@@ -130,7 +135,7 @@ std::vector<Key> model_keys() {
 
 std::vector<Key> all_keys() {
   std::vector<Key> keys = {
-      integer("seed", at<&Config::seed>, 0, kMaxInt64, "", "of everything random in the experiment")};
+      integer("seed", at<&Config::seed>, 0, kMaxInt64, "", "of everything random in the experiment that has no seed of its own")};
   const auto add = [&keys](std::vector<Key> more) {
     keys.insert(keys.end(), std::make_move_iterator(more.begin()), std::make_move_iterator(more.end()));
   };

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <variant>
 #include <vector>
@@ -31,6 +32,11 @@ struct RealRule {
   Field<double> field;
   double low, high;
   bool above = false;  ///< low itself is refused
+};
+
+/// An integer >= 0, or absent: then the key is not in the dump.
+struct SeedRule {
+  Field<std::optional<std::uint64_t>> field;
 };
 
 struct FlagRule {
@@ -77,7 +83,8 @@ struct Condition {
 
 struct Key {
   using Rule =
-      std::variant<IntegerRule, RealRule, FlagRule, ChoiceRule, TextRule, DistributionRule, IntegersRule, LayersRule>;
+      std::variant<IntegerRule, RealRule, SeedRule, FlagRule, ChoiceRule, TextRule, DistributionRule, IntegersRule,
+                   LayersRule>;
 
   std::string path;  ///< dotted, as in --set
   Rule rule;
@@ -122,7 +129,7 @@ bool same_value(const Key& key, const Config& a, const Config& b);
 /// Makes a key's value in `to` that in `from`.
 void copy_value(const Key& key, const Config& from, Config& to);
 
-/// The value of a key as TOML.
+/// The value of a key as TOML; empty for a seed that is absent.
 std::string value_toml(const Key& key, const Config& config);
 
 /// A distribution of this kind with every parameter at its default: what a table gets that names only a new kind.

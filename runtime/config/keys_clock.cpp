@@ -27,6 +27,7 @@ std::vector<Key> clock_keys() {
               {"step", "down and up in every step"},
               {"round", "down and up once a round"}},
              "whether client models cross the links").when({{"train.mode", {"psl", "psl_local", "sflv1", "sflv2", "sflv3", "central"}}}),
+      seed("clock.seed", at<&SeedSettings::clock>, "seed of the clients' latencies, and of jitter"),
       path_to("clock.trace_file", at<&S::trace_file>,
               "trace: CSV with client, compute_ms_per_sample, up_mbps, down_mbps, delay_ms").when({{"clock.delay_ms", {"trace"}}}).when({{"clock.compute_ms", {"trace"}}}).when({{"clock.uplink_mbps", {"trace"}}}).when({{"clock.downlink_mbps", {"trace"}}}),
   };

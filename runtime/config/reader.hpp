@@ -47,6 +47,7 @@ class Reader {
 
   void read(const Key& key, const IntegerRule& rule, const toml::node& node);
   void read(const Key& key, const RealRule& rule, const toml::node& node);
+  void read(const Key& key, const SeedRule& rule, const toml::node& node);
   void read(const Key& key, const FlagRule& rule, const toml::node& node);
   void read(const Key& key, const ChoiceRule& rule, const toml::node& node);
   void read(const Key& key, const TextRule& rule, const toml::node& node);

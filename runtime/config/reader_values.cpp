@@ -52,6 +52,12 @@ void Reader::read(const Key& key, const RealRule& rule, const toml::node& node) 
   rule.field(config_) = value;
 }
 
+void Reader::read(const Key& key, const SeedRule& rule, const toml::node& node) {
+  const auto* value = node.as_integer();
+  if (value == nullptr || value->get() < 0) refuse(key, node);
+  rule.field(config_) = static_cast<std::uint64_t>(value->get());
+}
+
 void Reader::read(const Key& key, const FlagRule& rule, const toml::node& node) {
   const auto* value = node.as_boolean();
   if (value == nullptr) refuse(key, node);

@@ -22,6 +22,8 @@ std::string allowed(const RealRule& rule) {
                      below ? ")" : "]");
 }
 
+std::string allowed(const SeedRule&) { return "an integer in [0, 9223372036854775807]"; }
+
 std::string allowed(const FlagRule&) { return "true, false"; }
 
 std::string allowed(const ChoiceRule& rule) {
@@ -54,6 +56,7 @@ std::string toml(std::int32_t value) { return fmt::to_string(value); }
 std::string toml(double value) { return number(value); }
 std::string toml(bool value) { return value ? "true" : "false"; }
 std::string toml(const std::string& value) { return quoted(value); }
+std::string toml(const std::optional<std::uint64_t>& value) { return value ? fmt::to_string(*value) : ""; }
 std::string toml(const Distribution& value) {
   Distribution copy = value;
   const DistributionInfo& info = distribution_info(value.kind);

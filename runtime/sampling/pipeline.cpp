@@ -2,12 +2,14 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <chrono>
 
 #include "kernels/device/error.hpp"
 #include "kernels/device/range.hpp"
 #include "runtime/model/models.hpp"
 #include "runtime/train/modes.hpp"
+#include "samplers/keyed.hpp"
 
 namespace splitsim {
 
@@ -23,6 +25,15 @@ CutBytes cut_bytes_of(const Network& network) {
   return bytes;
 }
 
+SamplingFacts sampling_facts(const Population& population, const Profile& profile, const SamplerSettings& sampler) {
+  SamplingFacts facts{population.sizes(), true};
+  if (sampler.kind == "urn" || sampler.kind == "lds") {
+    const std::vector<double> odds = delay_log_odds(population, profile, sampler);
+    facts.delays_differ = std::any_of(odds.begin(), odds.end(), [](double x) { return x != 0.0; });
+  }
+  return facts;
+}
+
 ClockMode clock_mode_of(const Config& config) {
   const ModeMap mode = mode_map(config.train);
   const bool run_ahead = config.clock.barrier == "run_ahead";
@@ -35,33 +46,33 @@ ClockMode clock_mode_of(const Config& config) {
   return {.kind = run_ahead ? ClockKind::kRunAhead : mode.clock,
           .service_order = service_order(config.train),
           .round_steps = config.train.round,
-          .service_seed = config.seed};
+          .service_seed = seeds_of(config).sampler};
 }
 
 template <class Context>
 EpochPlan plan_epoch(Context& ctx, Sampler<Context>& sampler, Clock<Context>& clock,
-                     const DevicePopulation<Context>& population, std::uint64_t seed, std::uint32_t epoch,
+                     const DevicePopulation<Context>& population, const Seeds& seeds, std::uint32_t epoch,
                      ScheduleBuffer<Context>& buffer, Buffer<double, Context>& deviation) {
   const Range range("schedule and timeline");
   EpochPlan plan;
   ctx.synchronize();
   const auto start = std::chrono::steady_clock::now();
-  sampler.build(seed, epoch, buffer);
+  sampler.build(seeds.sampler, epoch, buffer);
   ctx.synchronize();
   plan.construction_s = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   batch_deviation(ctx, population, buffer, deviation.view());
-  plan.timeline = clock.build(buffer, seed, epoch);
+  plan.timeline = clock.build(buffer, seeds.clock, epoch);
   plan.deviation = deviation.download(buffer.steps);
   plan.schedule = download(buffer);
   return plan;
 }
 
 template EpochPlan plan_epoch(CpuContext&, Sampler<CpuContext>&, Clock<CpuContext>&,
-                              const DevicePopulation<CpuContext>&, std::uint64_t, std::uint32_t,
+                              const DevicePopulation<CpuContext>&, const Seeds&, std::uint32_t,
                               ScheduleBuffer<CpuContext>&, Buffer<double, CpuContext>&);
 #if SPLITSIM_WITH_CUDA
 template EpochPlan plan_epoch(CudaContext&, Sampler<CudaContext>&, Clock<CudaContext>&,
-                              const DevicePopulation<CudaContext>&, std::uint64_t, std::uint32_t,
+                              const DevicePopulation<CudaContext>&, const Seeds&, std::uint32_t,
                               ScheduleBuffer<CudaContext>&, Buffer<double, CudaContext>&);
 #endif
 

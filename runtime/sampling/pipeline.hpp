@@ -9,6 +9,8 @@
 #include "kernels/device/context.hpp"
 #include "runtime/clock/timeline.hpp"
 #include "runtime/config/config.hpp"
+#include "runtime/config/seeds.hpp"
+#include "runtime/config/silent_settings.hpp"
 #include "runtime/model/network.hpp"
 #include "samplers/sampler.hpp"
 
@@ -19,6 +21,9 @@ Network network_of(const ModelSettings& model, FeatureShape input, std::int32_t 
 
 /// Bytes that one sample, or one exchange of the client half, puts on a link.
 CutBytes cut_bytes_of(const Network& network);
+
+/// What warnings about partition and sampler need to know.
+SamplingFacts sampling_facts(const Population& population, const Profile& profile, const SamplerSettings& sampler);
 
 /// The clock that the learning mode and clock.barrier mean. Errors: InputError for run_ahead in a mode whose clients
 /// share one half.
@@ -36,7 +41,7 @@ struct EpochPlan {
 /// deviation: device workspace, [bounds.steps]. Synchronises.
 template <class Context>
 EpochPlan plan_epoch(Context& ctx, Sampler<Context>& sampler, Clock<Context>& clock,
-                     const DevicePopulation<Context>& population, std::uint64_t seed, std::uint32_t epoch,
+                     const DevicePopulation<Context>& population, const Seeds& seeds, std::uint32_t epoch,
                      ScheduleBuffer<Context>& buffer, Buffer<double, Context>& deviation);
 
 }  // namespace splitsim

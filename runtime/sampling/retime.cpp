@@ -41,7 +41,7 @@ RecordedRun load_run(const std::string& dir, const std::vector<std::string>& ove
   run.summary = read_summary(file("summary.json"));
   run.epochs = read_epochs(file("epochs.jsonl"));
   if (run.epochs.empty()) throw InputError(fmt::format("{}: no epoch was finished", file("epochs.jsonl")));
-  const Dataset dataset = load_dataset(run.config.data, run.config.seed);
+  const Dataset dataset = load_dataset(run.config.data, seeds_of(run.config).data);
   const Network network =
       network_of(run.config.model, {dataset.channels, dataset.height, dataset.width}, dataset.classes);
   run.cut = cut_bytes_of(network);
@@ -63,7 +63,12 @@ RecordedRun load_run(const std::string& dir, const std::vector<std::string>& ove
 LatencySettings load_latency(const std::string& latency_file, const RecordedRun& run) {
   const Config config = parse_config(read_text_file(latency_file), latency_file, {}, run.config);
   for (const Key& key : config_keys()) {
-    if (key.path.starts_with("clock.") || same_value(key, config, run.config)) continue;
+    if (!is_read(key, config) || same_value(key, config, run.config)) continue;
+    if (key.path == "clock.seed") {
+      throw InputError(fmt::format("{}: clock.seed = {}: allowed: with --resample, as --seed", latency_file,
+                                   value_toml(key, config)));
+    }
+    if (key.path.starts_with("clock.")) continue;
     throw InputError(fmt::format("{}: {} = {}: allowed are keys of [clock]; the rest of the run stays as recorded",
                                  latency_file, key.path, value_toml(key, config)));
   }
@@ -75,7 +80,7 @@ std::vector<EpochRecord> retime(Context& ctx, const RecordedRun& run, const Late
                                 std::uint64_t seed) {
   Config config = run.config;
   const std::int32_t clients = run.population.clients;
-  const Profile recorded_profile = make_profile(clients, config.clock, run.cut, config.seed);
+  const Profile recorded_profile = make_profile(clients, config.clock, run.cut, seeds_of(config).clock);
   const DevicePopulation<Context> population(ctx, run.population);
   const auto trace = run.summary.inputs.find("trace");
   const std::string recorded_trace = trace == run.summary.inputs.end() ? "" : trace->second;
@@ -92,7 +97,7 @@ std::vector<EpochRecord> retime(Context& ctx, const RecordedRun& run, const Late
   std::vector<EpochRecord> epochs = run.epochs;
   for (EpochRecord& epoch : epochs) {
     const auto number = static_cast<std::uint32_t>(epoch.epoch);
-    sampler->build(config.seed, number, buffer);
+    sampler->build(seeds_of(config).sampler, number, buffer);
     check_hash(run, epoch, download(buffer).sha256());
     const Timeline timeline = clock.build(buffer, seed, number);
     const auto time_after = [&](std::int64_t steps) {

@@ -96,7 +96,7 @@ SamplerReport measure_sampler(Context& ctx, const Population& population,
   report.active_min = std::numeric_limits<std::int64_t>::max();
   Sha256 schedules, timelines;
   for (std::int32_t epoch = 0; epoch < epochs; ++epoch) {
-    const EpochPlan plan = plan_epoch(ctx, *sampler, clock, device_population, config.seed,
+    const EpochPlan plan = plan_epoch(ctx, *sampler, clock, device_population, seeds_of(config),
                                       static_cast<std::uint32_t>(epoch), buffer, deviation);
     const std::vector<double> per_class = largest_class_deviation(plan.schedule, population);
     l1.insert(l1.end(), plan.deviation.begin(), plan.deviation.end());

@@ -9,6 +9,7 @@
 
 #include "kernels/device/error.hpp"
 #include "runtime/config/continuation.hpp"
+#include "runtime/config/silent_settings.hpp"
 #include "runtime/config/version.hpp"
 #include "runtime/record/ledger.hpp"
 #include "runtime/record/metrics.hpp"
@@ -61,7 +62,7 @@ struct Experiment<Context>::Impl {
 
  private:
   EngineSettings engine_settings() const {
-    return {config.train, config.seed, population.clients, train_bounds, bounds.steps, population.sizes()};
+    return {config.train, seeds_of(config).model, population.clients, train_bounds, bounds.steps, population.sizes()};
   }
   void make_plan();
   DealtSchedule deal_epoch(Schedule schedule, std::int32_t epoch);
@@ -99,11 +100,11 @@ template <class Context>
 Experiment<Context>::Impl::Impl(Context& context, const Config& settings)
     : ctx(context),
       config(settings),
-      dataset(load_dataset(config.data, config.seed)),
-      population(make_partition(dataset.train_labels, dataset.classes, config.partition, config.seed)),
+      dataset(load_dataset(config.data, seeds_of(config).data)),
+      population(make_partition(dataset.train_labels, dataset.classes, config.partition, seeds_of(config).partition)),
       network(network_of(config.model, {dataset.channels, dataset.height, dataset.width}, dataset.classes)),
       cut(cut_bytes_of(network)),
-      profile(make_profile(population.clients, config.clock, cut, config.seed)),
+      profile(make_profile(population.clients, config.clock, cut, seeds_of(config).clock)),
       device_population(ctx, population),
       sampler(make_sampler(ctx, population, device_population, profile, config.sampler)),
       bounds(sampler->bounds()),
@@ -121,6 +122,10 @@ Experiment<Context>::Impl::Impl(Context& context, const Config& settings)
     }
   }
   make_plan();
+  plan.silent = silent_settings(config, sampling_facts(population, profile, config.sampler));
+  for (std::string& text : silent_settings(config, TrainingFacts{dataset.test_size(), bounds.steps})) {
+    plan.silent.push_back(std::move(text));
+  }
 }
 
 template <class Context>
@@ -199,8 +204,8 @@ void Experiment<Context>::Impl::begin(const RunOptions& options) {
     for (auto& dealt : dealt_) dealt = std::make_unique<DealtBuffer<Context>>(ctx, train_bounds);
   }
   const auto half = [&](int i) { return mode.one_by_one ? dealt_[i]->view() : schedules_[i]->view(); };
-  engine.start(*train_images_, gather_shape(dataset, config.data, config.seed, true), half(0), half(1));
-  evaluator.start(*test_images_, gather_shape(dataset, config.data, config.seed, false));
+  engine.start(*train_images_, gather_shape(dataset, config.data, seeds_of(config).data, true), half(0), half(1));
+  evaluator.start(*test_images_, gather_shape(dataset, config.data, seeds_of(config).data, false));
   if (resumes) {
     engine.upload(training);
     clock.set_state(state_.clock);
@@ -332,7 +337,8 @@ void Experiment<Context>::Impl::evaluate_epoch(EpochRecord& record) {
 template <class Context>
 DealtSchedule Experiment<Context>::Impl::deal_epoch(Schedule schedule, std::int32_t epoch) {
   if (!mode.one_by_one) return {std::move(schedule), {}};
-  DealtSchedule dealt = deal(schedule, service_order(config.train), config.seed, static_cast<std::uint32_t>(epoch));
+  DealtSchedule dealt =
+      deal(schedule, service_order(config.train), seeds_of(config).sampler, static_cast<std::uint32_t>(epoch));
   dealt_[epoch & 1]->upload(dealt);
   return dealt;
 }
@@ -342,7 +348,8 @@ bool Experiment<Context>::Impl::run_epoch(std::int32_t epoch, const RunOptions& 
   const auto start = std::chrono::steady_clock::now();
   ScheduleBuffer<Context>& buffer = *schedules_[epoch & 1];
   const auto number = static_cast<std::uint32_t>(epoch);
-  EpochPlan epoch_plan = plan_epoch(ctx, *sampler, clock, device_population, config.seed, number, buffer, deviation_);
+  EpochPlan epoch_plan =
+      plan_epoch(ctx, *sampler, clock, device_population, seeds_of(config), number, buffer, deviation_);
   EpochRecord record;
   record.epoch = epoch;
   record.schedule_sha256 = epoch_plan.schedule.sha256();

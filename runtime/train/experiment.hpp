@@ -34,6 +34,7 @@ struct ExperimentPlan {
   std::vector<MemoryItem> memory;  ///< device memory by purpose
   std::uint64_t memory_bytes = 0;  ///< their sum
   std::uint64_t available_bytes = 0;
+  std::vector<std::string> silent;  ///< settings that come to nothing, a sentence each
 };
 
 struct RunOptions {

@@ -91,7 +91,7 @@ TEST_F(Sample, AConfigFileAfterSet) {
 TEST_F(Sample, EveryMistakeIsOneLineAndLeavesNothing) {
   expect_refused({"--samplers", "ugs,urx"}, {"--samplers urx", "did you mean urn"});
   expect_refused({"--samplers", "urn:dleta=2"}, {"--samplers urn:dleta=2", "sampler.dleta", "did you mean"});
-  expect_refused({"--samplers", "urn:seed=2"}, {"sampler.seed"});
+  expect_refused({"--samplers", "urn:sede=2"}, {"sampler.sede"});
   expect_refused({"--samplers", ""}, {"--samplers"});
   expect_refused({"--set", "sampler.batch=2001"}, {"sampler.batch = 2001", "2000"});
   expect_refused({"--set", "partition.clients=2001"}, {"partition.clients", "2001"});

@@ -44,7 +44,7 @@ TEST(ConfigErrors, UnknownKeysComeWithTheNearestKnownOne) {
       "gamma, warmup_epochs");
   EXPECT_EQ(override_error("model.zzzzzz=1"),
             "--set: unknown key model.zzzzzz; known in model: name, cut, width, client_norm, "
-            "server_norm, client_norm_statistics, init, layers");
+            "server_norm, client_norm_statistics, init, seed, layers");
   EXPECT_EQ(override_error("zzzzzz=1"),
             "--set: unknown key zzzzzz; known: seed, data, partition, sampler, model, train, eval, clock");
   EXPECT_EQ(override_error("sampler.batch.x=1"), "--set: unknown key sampler.batch.x: sampler.batch is not a table");
@@ -65,7 +65,7 @@ TEST(ConfigErrors, WrongTypes) {
   EXPECT_EQ(
       override_error("sampler=3"),
       "--set: sampler = 3: allowed: a table with the keys kind, batch, chunks, delta, delay_signal, concentration, "
-      "observed, prior, estimate, depletion, reestimate, file, local_epochs");
+      "observed, prior, estimate, depletion, reestimate, seed, file, local_epochs");
   expect_contains(error_of("[[sampler]]\nbatch = 1\n"),
                   {"sampler = [...]: allowed: a table with the keys kind, batch"});
   EXPECT_EQ(override_error("data.augment.flip=1"), "--set: data.augment.flip = 1: allowed: true, false");

@@ -34,7 +34,7 @@ struct Epoch {
     Clock<CpuContext> clock(ctx, profile, config.clock, sampler->bounds(), mode);
     ScheduleBuffer<CpuContext> buffer(ctx, sampler->bounds());
     Buffer<double, CpuContext> deviation(ctx, sampler->bounds().steps);
-    plan = plan_epoch(ctx, *sampler, clock, device_population, config.seed, 0, buffer, deviation);
+    plan = plan_epoch(ctx, *sampler, clock, device_population, seeds_of(config), 0, buffer, deviation);
   }
   TimelineTrace trace(const TraceLimits& limits = {}) const {
     return trace_timeline("t", plan.schedule, plan.timeline, profile, config.clock, mode, config.seed, limits);
