@@ -12,8 +12,8 @@
 #include "drivers/process_start.hpp"
 #include "kernels/device/error.hpp"
 #include "runtime/config/seeds.hpp"
-#include "runtime/record/files.hpp"
 #include "runtime/record/metrics.hpp"
+#include "samplers/files.hpp"
 #include "samplers/hash.hpp"
 
 namespace splitsim {

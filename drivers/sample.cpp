@@ -10,10 +10,10 @@
 #include "kernels/device/error.hpp"
 #include "kernels/device/report.hpp"
 #include "runtime/config/config.hpp"
-#include "runtime/record/files.hpp"
 #include "runtime/sampling/memory_plan.hpp"
 #include "runtime/sampling/sampler_report.hpp"
 #include "runtime/sampling/timeline_trace.hpp"
+#include "samplers/files.hpp"
 #include "samplers/schedule_file.hpp"
 
 namespace splitsim {

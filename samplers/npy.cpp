@@ -2,17 +2,19 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <bit>
-#include <charconv>
 #include <cstddef>
 #include <cstring>
 #include <filesystem>
-#include <fstream>
 #include <limits>
 #include <optional>
 #include <string_view>
+#include <type_traits>
+#include <utility>
 
 #include "kernels/device/error.hpp"
+#include "samplers/files.hpp"
 
 namespace splitsim {
 namespace {
@@ -20,178 +22,179 @@ namespace {
 static_assert(std::endian::native == std::endian::little, "values are read and written as they lie in memory");
 
 constexpr std::string_view kMagic("\x93NUMPY", 6);
-constexpr std::size_t kAlignment = 64;  // of the values within the file, as NumPy writes it
+constexpr std::size_t kAlignment = 64;                       // of the values within the file, as NumPy writes it
+constexpr std::uint32_t kMaxHeader = 1u << 20;               // bytes; NumPy itself stops at 10000
+constexpr std::int64_t kPieceBytes = std::int64_t{1} << 18;  // small enough to stay in a cache
 
 template <class T>
-struct TypeName;
-template <>
-struct TypeName<std::uint8_t> {
-  static constexpr const char *kCode = "|u1", *kName = "uint8";
-};
-template <>
-struct TypeName<std::int32_t> {
-  static constexpr const char *kCode = "<i4", *kName = "int32";
-};
-template <>
-struct TypeName<std::int64_t> {
-  static constexpr const char *kCode = "<i8", *kName = "int64";
-};
-template <>
-struct TypeName<float> {
-  static constexpr const char *kCode = "<f4", *kName = "float32";
-};
-template <>
-struct TypeName<double> {
-  static constexpr const char *kCode = "<f8", *kName = "float64";
-};
-
-struct Header {
-  std::string descr;
-  bool fortran_order = false;
-  std::vector<std::int64_t> shape;
-};
-
-/// The header is a Python dictionary literal with the keys descr, fortran_order and shape, in any order.
-class HeaderParser {
- public:
-  explicit HeaderParser(std::string_view text) : text_(text) {}
-
-  std::optional<Header> parse() {
-    Header header;
-    bool has_descr = false, has_order = false, has_shape = false;
-    if (!take('{')) return std::nullopt;
-    while (!take('}')) {
-      std::string key;
-      if (!quoted(key) || !take(':')) return std::nullopt;
-      if (key == "descr" && !has_descr) {
-        has_descr = quoted(header.descr);
-      } else if (key == "fortran_order" && !has_order) {
-        has_order = boolean(header.fortran_order);
-      } else if (key == "shape" && !has_shape) {
-        has_shape = tuple(header.shape);
-      } else {
-        return std::nullopt;
-      }
-      if (!take(',') && peek() != '}') return std::nullopt;
-    }
-    if (!has_descr || !has_order || !has_shape || peek() != '\0') return std::nullopt;
-    return header;
-  }
-
- private:
-  char peek() {
-    const std::size_t at = text_.find_first_not_of(" \t\r\n");
-    text_.remove_prefix(at == std::string_view::npos ? text_.size() : at);
-    return text_.empty() ? '\0' : text_.front();
-  }
-  bool take(char wanted) {
-    if (text_.empty() || peek() != wanted) return false;
-    text_.remove_prefix(1);
-    return true;
-  }
-  bool word(std::string_view wanted) {
-    peek();
-    if (!text_.starts_with(wanted)) return false;
-    text_.remove_prefix(wanted.size());
-    return true;
-  }
-  bool quoted(std::string& value) {
-    const char quote = peek();
-    if (quote != '\'' && quote != '"') return false;
-    const std::size_t end = text_.find(quote, 1);
-    if (end == std::string_view::npos) return false;
-    value = text_.substr(1, end - 1);
-    text_.remove_prefix(end + 1);
-    return true;
-  }
-  bool boolean(bool& value) {
-    if (word("True")) {
-      value = true;
-      return true;
-    }
-    value = false;
-    return word("False");
-  }
-  bool tuple(std::vector<std::int64_t>& values) {
-    if (!take('(')) return false;
-    while (!take(')')) {
-      peek();
-      std::int64_t value = 0;
-      const auto [end, error] = std::from_chars(text_.data(), text_.data() + text_.size(), value);
-      if (error != std::errc() || value < 0) return false;
-      text_.remove_prefix(end - text_.data());
-      values.push_back(value);
-      if (!take(',') && peek() != ')') return false;
-    }
-    return true;
-  }
-
-  std::string_view text_;
-};
-
-/// Product of the shape times the element size, if it fits.
-std::optional<std::uint64_t> byte_count(const std::vector<std::int64_t>& shape, std::size_t element_bytes) {
-  std::uint64_t bytes = element_bytes;
-  for (const std::int64_t extent : shape) {
-    if (__builtin_mul_overflow(bytes, static_cast<std::uint64_t>(extent), &bytes)) return std::nullopt;
-  }
-  return bytes;
+constexpr const char* code_of() {
+  if constexpr (std::is_same_v<T, std::uint8_t>) return "|u1";
+  if constexpr (std::is_same_v<T, std::int32_t>) return "<i4";
+  if constexpr (std::is_same_v<T, std::int64_t>) return "<i8";
+  if constexpr (std::is_same_v<T, float>) return "<f4";
+  if constexpr (std::is_same_v<T, double>) return "<f8";
 }
 
-/// As Python writes a tuple.
-std::string tuple_text(const std::vector<std::int64_t>& shape) {
-  std::string text;
-  for (const std::int64_t extent : shape) text += (text.empty() ? "" : ", ") + std::to_string(extent);
-  return "(" + text + (shape.size() == 1 ? ",)" : ")");
+[[noreturn]] void refuse_type(const NpyFile& file, const std::string& allowed) {
+  throw InputError(fmt::format("{}: holds elements of type '{}'; allowed: {}", file.path(), file.type().code, allowed));
+}
+
+/// Calls f with a value of the C++ type that an integer type is.
+template <class F>
+void with_integer_type(const NpyType& type, F f) {
+  const bool is_signed = type.kind == 'i';
+  switch (type.bytes) {
+    case 1:
+      return is_signed ? f(std::int8_t{}) : f(std::uint8_t{});
+    case 2:
+      return is_signed ? f(std::int16_t{}) : f(std::uint16_t{});
+    case 4:
+      return is_signed ? f(std::int32_t{}) : f(std::uint32_t{});
+    default:
+      return is_signed ? f(std::int64_t{}) : f(std::uint64_t{});
+  }
 }
 
 }  // namespace
 
-template <class T>
-NpyArray<T> read_npy(const std::string& path) {
+NpyFile::NpyFile(const std::string& path) : path_(path) {
   std::error_code no_size;
   const std::uint64_t file_bytes = std::filesystem::file_size(path, no_size);
-  std::ifstream file(path, std::ios::binary);
-  if (no_size || !file) throw InputError(fmt::format("{}: cannot be read as a file", path));
+  if (!no_size) file_.open(path, std::ios::binary);  // whatever has no size may block
+  if (no_size || !file_) throw InputError(fmt::format("{}: cannot be read as a file", path));
 
   char start[8] = {};
-  if (!file.read(start, sizeof start) || std::string_view(start, kMagic.size()) != kMagic) {
+  if (!file_.read(start, sizeof start) || std::string_view(start, kMagic.size()) != kMagic) {
     throw InputError(fmt::format("{}: not a .npy file (it does not begin with \\x93NUMPY)", path));
   }
   const int version = static_cast<unsigned char>(start[6]);
-  if (version != 1 && version != 2) {
-    throw InputError(fmt::format("{}: .npy format version {} is not supported; allowed are 1 and 2", path, version));
+  if (version < 1 || version > 3) {
+    throw InputError(fmt::format("{}: .npy format version {} is not supported; allowed are 1 to 3", path, version));
   }
   unsigned char length[4] = {};
   const std::size_t length_bytes = version == 1 ? 2 : 4;
-  file.read(reinterpret_cast<char*>(length), static_cast<std::streamsize>(length_bytes));
+  file_.read(reinterpret_cast<char*>(length), static_cast<std::streamsize>(length_bytes));
   std::uint32_t header_bytes = 0;
   std::memcpy(&header_bytes, length, sizeof header_bytes);
-  const std::uint64_t values_at = sizeof start + length_bytes + header_bytes;
-  if (!file || values_at > file_bytes) throw InputError(fmt::format("{}: truncated within its header", path));
-  std::string text(header_bytes, '\0');
-  file.read(text.data(), header_bytes);
+  values_at_ = sizeof start + length_bytes + header_bytes;
+  if (!file_ || values_at_ > file_bytes) throw InputError(fmt::format("{}: truncated within its header", path));
+  std::string text(std::min(header_bytes, kMaxHeader), '\0');
+  file_.read(text.data(), static_cast<std::streamsize>(text.size()));
 
-  const std::optional<Header> header = HeaderParser(text).parse();
-  if (!file || !header) throw InputError(fmt::format("{}: its .npy header is malformed", path));
-  if (header->descr != TypeName<T>::kCode) {
-    throw InputError(fmt::format("{}: holds elements of type '{}', allowed is {} ('{}')", path, header->descr,
-                                 TypeName<T>::kName, TypeName<T>::kCode));
+  std::optional<NpyHeader> header = parse_npy_header(text);
+  if (!file_ || !header || header_bytes > kMaxHeader) {
+    throw InputError(fmt::format("{}: its .npy header is malformed", path));
   }
-  if (header->fortran_order && header->shape.size() > 1) {
-    throw InputError(fmt::format("{}: is in Fortran order; allowed is C order", path));
+  header_ = std::move(*header);
+  if (header_.type.kind == '?') refuse_type(*this, "integers and real numbers");
+  const std::optional<std::uint64_t> bytes = byte_count(shape(), static_cast<std::uint64_t>(type().bytes));
+  if (!bytes || *bytes != file_bytes - values_at_) {
+    throw InputError(fmt::format("{}: {}: shape {} of '{}' needs {} bytes of values, the file has {}", path,
+                                 bytes && *bytes < file_bytes - values_at_ ? "too long" : "truncated", shape_text(),
+                                 type().code, bytes ? fmt::to_string(*bytes) : "more than 2^64",
+                                 file_bytes - values_at_));
   }
-  const std::optional<std::uint64_t> bytes = byte_count(header->shape, sizeof(T));
-  if (!bytes || *bytes != file_bytes - values_at) {
-    throw InputError(fmt::format("{}: {}: shape {} of {} needs {} bytes of values, the file has {}", path,
-                                 bytes && *bytes < file_bytes - values_at ? "too long" : "truncated",
-                                 tuple_text(header->shape), TypeName<T>::kName,
-                                 bytes ? fmt::to_string(*bytes) : "more than 2^64", file_bytes - values_at));
+  size_ = static_cast<std::int64_t>(*bytes / static_cast<std::uint64_t>(type().bytes));
+}
+
+std::string NpyFile::shape_text() const { return tuple_text(shape()); }
+
+template <class Raw, class Visit>
+void NpyFile::for_each_piece(Visit visit) {
+  constexpr std::int64_t kPiece = kPieceBytes / static_cast<std::int64_t>(sizeof(Raw));
+  std::vector<Raw> piece(static_cast<std::size_t>(std::min(kPiece, size_)));
+  file_.clear();
+  file_.seekg(static_cast<std::streamoff>(values_at_));
+  for (std::int64_t first = 0; first < size_; first += kPiece) {
+    piece.resize(static_cast<std::size_t>(std::min(kPiece, size_ - first)));
+    auto* bytes = reinterpret_cast<char*>(piece.data());
+    if (!file_.read(bytes, static_cast<std::streamsize>(piece.size() * sizeof(Raw)))) {
+      throw InputError(fmt::format("{}: reading its values failed", path_));
+    }
+    if (type().big_endian) {
+      for (std::size_t i = 0; i < piece.size(); ++i)
+        std::reverse(bytes + i * sizeof(Raw), bytes + (i + 1) * sizeof(Raw));
+    }
+    visit(piece, first);
   }
-  NpyArray<T> array{header->shape, std::vector<T>(*bytes / sizeof(T))};
-  file.read(reinterpret_cast<char*>(array.values.data()), static_cast<std::streamsize>(*bytes));
-  if (!file) throw InputError(fmt::format("{}: reading its values failed", path));
-  return array;
+}
+
+template <class T>
+std::vector<T> NpyFile::integers(const IntegerRange& range) {
+  if (!type().is_integer()) refuse_type(*this, "integers of 8 to 64 bits, bool");
+  std::vector<T> values(static_cast<std::size_t>(size_));
+  with_integer_type(type(), [&]<class Raw>(Raw) {
+    for_each_piece<Raw>([&](const std::vector<Raw>& piece, std::int64_t first) {
+      for (std::size_t i = 0; i < piece.size(); ++i) {
+        const std::int64_t at = first + static_cast<std::int64_t>(i);
+        if (std::cmp_less(piece[i], range.low) || std::cmp_greater(piece[i], range.high)) {
+          throw InputError(fmt::format("{}: entry {} is {}; allowed: {} to {} ({})", path_, c_index(at), +piece[i],
+                                       range.low, range.high, range.meaning));
+        }
+        values[static_cast<std::size_t>(at)] = static_cast<T>(piece[i]);
+      }
+    });
+  });
+  return in_c_order(std::move(values));
+}
+
+void NpyFile::for_each_real(const std::function<void(const std::vector<double>& piece, std::int64_t first)>& visit) {
+  if (!type().is_real()) refuse_type(*this, "float32, float64");
+  if (type().bytes == 8) return for_each_piece<double>(visit);
+  for_each_piece<float>([&](const std::vector<float>& piece, std::int64_t first) {
+    visit({piece.begin(), piece.end()}, first);
+  });
+}
+
+std::int64_t NpyFile::c_index(std::int64_t index) const {
+  if (!header_.fortran_order) return index;
+  std::int64_t result = 0, stride = size_;
+  for (const std::int64_t extent : shape()) {
+    stride /= extent;
+    result += index % extent * stride;
+    index /= extent;
+  }
+  return result;
+}
+
+template <class T>
+std::vector<T> NpyFile::in_c_order(std::vector<T> values) const {
+  if (!header_.fortran_order || shape().size() < 2 || values.empty()) return values;
+  // The first index runs fastest in the file: columns of it are spread with its C stride.
+  const std::int64_t column = shape()[0], stride = size_ / column;
+  std::vector<T> result(values.size());
+#pragma omp parallel for schedule(static)
+  for (std::int64_t first = 0; first < size_; first += column) {
+    T* to = result.data() + c_index(first);
+    for (std::int64_t i = 0; i < column; ++i) to[i * stride] = values[static_cast<std::size_t>(first + i)];
+  }
+  return result;
+}
+
+bool is_list_of(std::int64_t count, const std::vector<std::int64_t>& shape) {
+  return !shape.empty() && shape[0] == count && (shape.size() == 1 || (shape.size() == 2 && shape[1] == 1));
+}
+
+template <class T>
+NpyArray<T> read_npy_integers(const std::string& path, const IntegerRange& range) {
+  NpyFile file(path);
+  return {file.shape(), file.integers<T>(range)};
+}
+
+template <class T>
+NpyArray<T> read_npy(const std::string& path) {
+  NpyFile file(path);
+  if (file.type().code != code_of<T>()) refuse_type(file, code_of<T>());
+  if constexpr (std::is_integral_v<T>) {
+    return {file.shape(), file.integers<T>({std::numeric_limits<T>::min(), std::numeric_limits<T>::max(), ""})};
+  } else {
+    std::vector<T> values;
+    values.reserve(static_cast<std::size_t>(file.size()));
+    file.for_each_real([&](const std::vector<double>& piece, std::int64_t) {
+      for (const double value : piece) values.push_back(static_cast<T>(value));
+    });
+    return {file.shape(), file.in_c_order(std::move(values))};
+  }
 }
 
 template <class T>
@@ -201,50 +204,36 @@ void write_npy(const std::string& path, const NpyArray<T>& array) {
     throw InputError(
         fmt::format("{}: {} values do not fill the shape {}", path, array.values.size(), tuple_text(array.shape)));
   }
-  std::string header = fmt::format("{{'descr': '{}', 'fortran_order': False, 'shape': {}, }}", TypeName<T>::kCode,
-                                   tuple_text(array.shape));
+  std::string header =
+      fmt::format("{{'descr': '{}', 'fortran_order': False, 'shape': {}, }}", code_of<T>(), tuple_text(array.shape));
   const std::size_t before = kMagic.size() + 4;  // version and length, as in format 1.0
   header.append((kAlignment - (before + header.size() + 1) % kAlignment) % kAlignment, ' ');
   header += '\n';
   if (header.size() > std::numeric_limits<std::uint16_t>::max()) {
     throw InputError(fmt::format("{}: {} dimensions do not fit a .npy header", path, array.shape.size()));
   }
-
-  const std::string part = path + ".part";
-  {
-    std::ofstream file(part, std::ios::binary | std::ios::trunc);
-    const auto length = static_cast<std::uint16_t>(header.size());
-    file.write(kMagic.data(), kMagic.size());
-    file.write("\x01\x00", 2);
-    file.write(reinterpret_cast<const char*>(&length), sizeof length);
-    file.write(header.data(), static_cast<std::streamsize>(header.size()));
-    file.write(reinterpret_cast<const char*>(array.values.data()), static_cast<std::streamsize>(*bytes));
-    file.close();
-    if (!file) {
-      std::error_code ignored;
-      std::filesystem::remove(part, ignored);
-      throw InputError(
-          fmt::format("{}: cannot be written (is the folder there, writable, and the disk not full?)", path));
-    }
-  }
-  std::error_code failed;
-  std::filesystem::rename(part, path, failed);
-  if (failed) {
-    std::error_code ignored;
-    std::filesystem::remove(part, ignored);
-    throw InputError(fmt::format("{}: cannot be written: {}", path, failed.message()));
-  }
+  const auto length = static_cast<std::uint16_t>(header.size());
+  write_file_atomically(path, {kMagic,
+                               {"\x01\x00", 2},
+                               {reinterpret_cast<const char*>(&length), sizeof length},
+                               header,
+                               {reinterpret_cast<const char*>(array.values.data()), *bytes}});
 }
 
-template NpyArray<std::uint8_t> read_npy(const std::string&);
-template NpyArray<std::int32_t> read_npy(const std::string&);
-template NpyArray<std::int64_t> read_npy(const std::string&);
-template NpyArray<float> read_npy(const std::string&);
-template NpyArray<double> read_npy(const std::string&);
-template void write_npy(const std::string&, const NpyArray<std::uint8_t>&);
-template void write_npy(const std::string&, const NpyArray<std::int32_t>&);
-template void write_npy(const std::string&, const NpyArray<std::int64_t>&);
-template void write_npy(const std::string&, const NpyArray<float>&);
-template void write_npy(const std::string&, const NpyArray<double>&);
+#define SPLITSIM_NPY_INTEGERS(T)                                                   \
+  template std::vector<T> NpyFile::integers(const IntegerRange&);                  \
+  template NpyArray<T> read_npy_integers(const std::string&, const IntegerRange&)
+#define SPLITSIM_NPY(T)                                               \
+  template std::vector<T> NpyFile::in_c_order(std::vector<T>) const; \
+  template NpyArray<T> read_npy(const std::string&);                  \
+  template void write_npy(const std::string&, const NpyArray<T>&)
+SPLITSIM_NPY_INTEGERS(std::uint8_t);
+SPLITSIM_NPY_INTEGERS(std::int32_t);
+SPLITSIM_NPY_INTEGERS(std::int64_t);
+SPLITSIM_NPY(std::uint8_t);
+SPLITSIM_NPY(std::int32_t);
+SPLITSIM_NPY(std::int64_t);
+SPLITSIM_NPY(float);
+SPLITSIM_NPY(double);
 
 }  // namespace splitsim

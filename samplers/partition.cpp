@@ -57,7 +57,7 @@ const std::vector<KindEntry>& kinds() {
        false,
        label_count_rule},
       {{"quantity", "iid labels, sizes by Dir(alpha) over the clients (arXiv 2102.02079)"}, true, quantity_rule},
-      {{"file", "sample -> client from `file` (.npy, int32, one entry per sample)"}, false, nullptr},
+      {{"file", "sample -> client from `file` (.npy, integers, one per sample)"}, false, nullptr},
   };
   return entries;
 }
@@ -109,26 +109,20 @@ std::optional<std::pair<std::int32_t, std::int64_t>> short_of_samples(const std:
 
 std::vector<std::int32_t> owners_from_file(const PartitionSettings& settings, std::int64_t samples) {
   if (settings.file.empty()) {
-    throw InputError("partition.file is empty; partition.kind = file needs a .npy file (int32, one entry per sample)");
+    throw InputError("partition.file is empty; partition.kind = file needs a .npy file (integers, one per sample)");
   }
-  NpyArray<std::int32_t> array = read_npy<std::int32_t>(settings.file);
-  if (array.shape != std::vector<std::int64_t>{samples}) {
-    throw InputError(
-        fmt::format("partition.file = {}: {} entries in {} dimension(s), allowed is one dimension of {}, an "
-                    "entry per sample",
-                    settings.file, array.values.size(), array.shape.size(), samples));
+  NpyFile file(settings.file);
+  if (!is_list_of(samples, file.shape())) {
+    throw InputError(fmt::format("partition.file = {}: shape {}; allowed: ({},) or ({}, 1), an entry per sample",
+                                 settings.file, file.shape_text(), samples, samples));
   }
-  for (std::int64_t i = 0; i < samples; ++i) {
-    if (array.values[i] < 0 || array.values[i] >= settings.clients) {
-      throw InputError(fmt::format("partition.file = {}: entry {} is {}, allowed is 0 to {} (partition.clients = {})",
-                                   settings.file, i, array.values[i], settings.clients - 1, settings.clients));
-    }
-  }
-  if (const auto small = short_of_samples(array.values, settings)) {
+  std::vector<std::int32_t> owner =
+      file.integers<std::int32_t>({0, settings.clients - 1, fmt::format("partition.file, partition.clients = {}", settings.clients)});
+  if (const auto small = short_of_samples(owner, settings)) {
     throw InputError(fmt::format("partition.min_samples = {}: client {} of partition.file = {} holds {} sample(s)",
                                  settings.min_samples, small->first, settings.file, small->second));
   }
-  return std::move(array.values);
+  return owner;
 }
 
 /// Draws until a deal stands: at most 1000 times, fewer where an attempt is so large that 1000 would take many minutes.

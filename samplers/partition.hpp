@@ -19,7 +19,7 @@ struct PartitionSettings {
   std::int32_t shards_per_client = 2;    ///< shards
   std::int32_t labels_per_client = 2;    ///< label_count
   std::int64_t min_samples = 0;          ///< every client gets at least this many, or an error says it could not be
-  std::string file;                      ///< file: .npy, int32, [N]
+  std::string file;                      ///< file: .npy, integers, [N]
 };
 
 struct PartitionKind {

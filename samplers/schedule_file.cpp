@@ -61,12 +61,11 @@ void save_schedule(const std::string& path, const Schedule& schedule) {
 }
 
 Schedule load_schedule(const std::string& path) {
-  const NpyArray<std::int32_t> array = read_npy<std::int32_t>(path);
+  using Limits = std::numeric_limits<std::int32_t>;
+  const auto array = read_npy_integers<std::int32_t>(path, {Limits::min(), Limits::max(), "step, client, sample"});
   if (array.shape.size() != 2 || array.shape[1] != 3) {
-    std::string shape;
-    for (const std::int64_t extent : array.shape) shape += fmt::format("{}{}", shape.empty() ? "" : ", ", extent);
-    throw InputError(fmt::format(
-        "{}: holds an array of shape ({}), allowed is (slots, 3): rows of step, client, sample", path, shape));
+    throw InputError(fmt::format("{}: holds an array of shape {}, allowed is (slots, 3): rows of step, client, sample",
+                                 path, tuple_text(array.shape)));
   }
   const auto slots = static_cast<std::size_t>(array.shape[0]);
   if (slots == 0 || slots > static_cast<std::size_t>(std::numeric_limits<std::int32_t>::max())) {

@@ -63,7 +63,7 @@ std::vector<Key> partition_keys() {
               "every client gets at least this many"),
       seed("partition.seed", at<&SeedSettings::partition>, "seed of which client gets which samples")
           .when({{"partition.kind", all_but("file", partition_kinds())}}),
-      path_to("partition.file", at<&S::file>, "file: .npy with the client of every sample, int32 [N]").when({{"partition.kind", {"file"}}}),
+      path_to("partition.file", at<&S::file>, "file: .npy with the client of every sample, integers [N]").when({{"partition.kind", {"file"}}}),
   };
 }
 
@@ -102,7 +102,7 @@ std::vector<Key> sampler_keys() {
               {"every_step", "before every step"}},
              "lds: when the shares are estimated anew").when({{"sampler.kind", {"lds"}}, {"sampler.estimate", {"map", "draw"}}}).when({{"sampler.kind", {"lds"}}, {"sampler.depletion", {"renormalise"}}}),
       seed("sampler.seed", at<&SeedSettings::sampler>, "seed of schedules: sampling, and the order of turns"),
-      path_to("sampler.file", at<&S::file>, "file: a saved schedule, .npy int32 [slots, 3]").when({{"sampler.kind", {"file"}}}),
+      path_to("sampler.file", at<&S::file>, "file: a saved schedule, .npy integers [slots, 3]").when({{"sampler.kind", {"file"}}}),
       integer("sampler.local_epochs", at<&S::local_epochs>, 1, kMaxInt32, "passes",
               "relay: a client's passes over its data at its turn").when({{"sampler.kind", {"relay"}}}),
   };

@@ -8,7 +8,7 @@
 #include "runtime/config/paths.hpp"
 #include "runtime/config/reader.hpp"
 #include "runtime/config/short_keys.hpp"
-#include "runtime/record/files.hpp"
+#include "samplers/files.hpp"
 
 namespace splitsim {
 

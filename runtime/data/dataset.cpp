@@ -2,10 +2,12 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cmath>
 
 #include "kernels/device/error.hpp"
 #include "kernels/device/range.hpp"
+#include "kernels/device/report.hpp"
 #include "runtime/data/glyphs.hpp"
 #include "runtime/data/loaders.hpp"
 #include "samplers/hash.hpp"
@@ -41,7 +43,8 @@ const std::vector<DatasetInfo>& dataset_infos() {
       {"mnist", "MNIST: four IDX files, plain or .gz, in data.dir"},
       {"cifar10", "CIFAR-10, binary version: data_batch_1..5.bin (those that exist) and test_batch.bin in data.dir"},
       {"cifar100", "CIFAR-100, binary version, fine labels: train.bin and test.bin in data.dir"},
-      {"npy", "x.npy uint8 [N,H,W] or [N,H,W,C], y.npy integer [N], x_test.npy, y_test.npy in data.dir"},
+      {"npy", 
+       "x.npy integer or float [N,H,W], [N,H,W,C] or [N,C,H,W], y.npy integer [N], x_test.npy, y_test.npy in data.dir"},
   };
   return infos;
 }
@@ -69,6 +72,23 @@ void set_mean_and_std(Dataset& set) {
   }
 }
 
+namespace {
+
+/// Labels that count from 1, or a part of the data that lost a class, train without an error to a model of a class too
+/// many.
+void warn_of_missing_classes(const Dataset& set, const DataSettings& settings) {
+  std::vector<std::int64_t> count(static_cast<std::size_t>(set.classes), 0);
+  for (const std::int32_t label : set.train_labels) ++count[static_cast<std::size_t>(label)];
+  const auto missing = std::count(count.begin(), count.end(), 0);
+  if (missing == 0) return;
+  const auto first = std::find(count.begin(), count.end(), 0) - count.begin();
+  warn(fmt::format("data.dir = '{}': {} of {} classes never occur{} in the training labels: {}{}", settings.dir,
+                   missing, set.classes, missing == 1 ? "s" : "", missing == 1 ? "class " : "the first is class ",
+                   first == 0 ? "0 (labels count from 0; do these count from 1?)" : fmt::to_string(first)));
+}
+
+}  // namespace
+
 Dataset load_dataset(const DataSettings& settings, std::uint64_t seed) {
   const Range range("load data");
   Dataset set;
@@ -89,6 +109,7 @@ Dataset load_dataset(const DataSettings& settings, std::uint64_t seed) {
           fmt::format("data.dir = '' must name the folder with the files of data.name = '{}'", settings.name));
     }
     set = load(settings);
+    warn_of_missing_classes(set, settings);
   }
   set_mean_and_std(set);
   return set;

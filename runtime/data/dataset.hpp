@@ -43,7 +43,7 @@ const std::vector<DatasetInfo>& dataset_infos();
 
 /// Loads or draws a data set. glyphs depend on the seed; file sets do not.
 /// Errors: InputError naming the file and what is wrong with it (missing: also the public page it comes from and its
-/// checksum where known; truncated, bad magic number, label out of range).
+/// checksum where known; truncated, bad magic number, label out of range). Warns of classes without training images.
 Dataset load_dataset(const DataSettings& settings, std::uint64_t seed);
 
 }  // namespace splitsim

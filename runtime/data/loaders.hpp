@@ -36,8 +36,11 @@ Dataset load_idx(const DataSettings& settings);
 /// page.
 Dataset load_cifar(const DataSettings& settings);
 
-/// x.npy uint8 [N, H, W] or [N, H, W, C] (C <= 4), y.npy integers [N], and the same as x_test.npy, y_test.npy. Classes
-/// are 1 + the largest label.
+/// x.npy, y.npy, and the same as x_test.npy, y_test.npy. Classes are 1 + the largest label.
+/// Images: [N, H, W], [N, H, W, C] (C <= 4) or [N, C, H, W] (C = 1 or 3 and W > 4, which no other reading fits).
+/// Integers of any type are pixels 0..255. float32 and float64 are either all in [0, 1], and become 255 times that,
+/// rounded to nearest, or all whole numbers 0..255; the training images decide, the test images follow.
+/// Labels: [N] or [N, 1], integers of any type.
 Dataset load_npy(const DataSettings& settings);
 
 }  // namespace splitsim

@@ -5,8 +5,8 @@
 #include <tuple>
 
 #include "kernels/device/error.hpp"
-#include "runtime/record/files.hpp"
 #include "runtime/record/records.hpp"
+#include "samplers/files.hpp"
 
 namespace splitsim {
 namespace {

@@ -6,8 +6,8 @@
 #include <type_traits>
 
 #include "kernels/device/error.hpp"
-#include "runtime/record/files.hpp"
 #include "runtime/record/records.hpp"
+#include "samplers/files.hpp"
 
 namespace splitsim {
 namespace {

@@ -15,7 +15,7 @@
 
 #include "kernels/device/error.hpp"
 #include "kernels/device/report.hpp"
-#include "runtime/record/files.hpp"
+#include "samplers/files.hpp"
 
 namespace splitsim {
 

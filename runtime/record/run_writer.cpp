@@ -9,7 +9,7 @@
 #include <utility>
 
 #include "kernels/device/error.hpp"
-#include "runtime/record/files.hpp"
+#include "samplers/files.hpp"
 #include "samplers/npy.hpp"
 
 namespace splitsim {

@@ -13,7 +13,7 @@
 #include <string_view>
 
 #include "kernels/device/error.hpp"
-#include "runtime/record/files.hpp"
+#include "samplers/files.hpp"
 
 namespace splitsim {
 namespace {

@@ -8,8 +8,8 @@
 
 #include "kernels/device/error.hpp"
 #include "runtime/config/keys.hpp"
-#include "runtime/record/files.hpp"
 #include "runtime/sampling/pipeline.hpp"
+#include "samplers/files.hpp"
 #include "samplers/npy.hpp"
 
 namespace splitsim {

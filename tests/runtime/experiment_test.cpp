@@ -10,8 +10,8 @@
 
 #include "kernels/device/error.hpp"
 #include "runtime/config/config.hpp"
-#include "runtime/record/files.hpp"
 #include "runtime/record/safetensors.hpp"
+#include "samplers/files.hpp"
 #include "samplers/npy.hpp"
 #include "tests/contexts.hpp"
 #include "tests/runtime/small_data.hpp"

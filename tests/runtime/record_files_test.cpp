@@ -9,7 +9,7 @@
 #include <string>
 #include <vector>
 
-#include "runtime/record/files.hpp"
+#include "samplers/files.hpp"
 #include "tests/runtime/temp_dir.hpp"
 
 namespace splitsim {

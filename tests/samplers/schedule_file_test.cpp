@@ -87,6 +87,8 @@ TEST(ScheduleFile, IsRowsOfStepClientSample) {
   EXPECT_EQ(bounds.steps, 3);
   EXPECT_EQ(bounds.batch, 3);
   EXPECT_EQ(bounds.active, 2);
+  write_npy(path, NpyArray<std::int64_t>{{7, 3}, {rows().values.begin(), rows().values.end()}});
+  EXPECT_EQ(load_schedule(path).sha256(), schedule.sha256());
   save_schedule(path, schedule);
   EXPECT_EQ(read_npy<std::int32_t>(path).values, rows().values);
 }
@@ -125,13 +127,15 @@ TEST(ScheduleFile, RefusesOtherFiles) {
   };
   refused({"cannot be read"});
   write_npy(path, NpyArray<std::int32_t>{{21}, rows().values});
-  refused({"(21)", "(slots, 3)"});
+  refused({"(21,)", "(slots, 3)"});
   write_npy(path, NpyArray<std::int32_t>{{3, 7}, rows().values});
   refused({"(3, 7)", "(slots, 3)"});
   write_npy(path, NpyArray<std::int32_t>{{0, 3}, {}});
   refused({"0 rows"});
-  write_npy(path, NpyArray<std::int64_t>{{1, 3}, {0, 0, 0}});
-  refused({"int32"});
+  write_npy(path, NpyArray<float>{{1, 3}, {0, 0, 0}});
+  refused({"'<f4'", "integers"});
+  write_npy(path, NpyArray<std::int64_t>{{1, 3}, {0, 0, std::int64_t{1} << 31}});
+  refused({"entry 2 is 2147483648", "to 2147483647"});
   NpyArray<std::int32_t> short_one = rows();
   short_one.shape[0] = 6;
   short_one.values.resize(18);

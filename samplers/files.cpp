@@ -1,4 +1,4 @@
-#include "runtime/record/files.hpp"
+#include "samplers/files.hpp"
 
 #include <fcntl.h>
 #include <fmt/format.h>
