@@ -87,7 +87,8 @@ TEST(ScheduleFile, IsRowsOfStepClientSample) {
   EXPECT_EQ(bounds.steps, 3);
   EXPECT_EQ(bounds.batch, 3);
   EXPECT_EQ(bounds.active, 2);
-  write_npy(path, NpyArray<std::int64_t>{{7, 3}, {rows().values.begin(), rows().values.end()}});
+  const std::vector<std::int32_t> values = rows().values;
+  write_npy(path, NpyArray<std::int64_t>{{7, 3}, {values.begin(), values.end()}});
   EXPECT_EQ(load_schedule(path).sha256(), schedule.sha256());
   save_schedule(path, schedule);
   EXPECT_EQ(read_npy<std::int32_t>(path).values, rows().values);
