@@ -110,7 +110,7 @@ Json to_json(const Arguments& arguments, const RecordedRun& run, const Retiming&
   Json epochs = Json::array(), targets = Json::array();
   for (std::size_t i = 0; i < result.epochs.size(); ++i) {
     const EpochRecord& epoch = result.epochs[i];
-    epochs.push_back({{"epoch", epoch.epoch},
+    epochs.push_back({{"epoch", epoch.epoch + 1},
                       {"steps", epoch.steps},
                       {"recorded_virtual_time_s", run.epochs[i].virtual_time_s},
                       {"virtual_time_s", epoch.virtual_time_s},
@@ -137,7 +137,7 @@ std::string to_csv(const RecordedRun& run, const Retiming& result) {
   std::string csv = "epoch,steps,recorded_virtual_time_s,virtual_time_s,test_accuracy\n";
   for (std::size_t i = 0; i < result.epochs.size(); ++i) {
     const EpochRecord& epoch = result.epochs[i];
-    csv += fmt::format("{},{},{},{},{}\n", epoch.epoch, epoch.steps, run.epochs[i].virtual_time_s, epoch.virtual_time_s,
+    csv += fmt::format("{},{},{},{},{}\n", epoch.epoch + 1, epoch.steps, run.epochs[i].virtual_time_s, epoch.virtual_time_s,
                        epoch.test_accuracy ? fmt::to_string(*epoch.test_accuracy) : "");
   }
   return csv;

@@ -35,6 +35,7 @@ enum class Purpose : std::uint8_t {
   kLdsDraw = 10,          ///< lds: Dirichlet draws, element = client
   kServiceOrder = 11,     ///< random service orders, element = client
   kEvaluation = 12,       ///< evaluation subsets, element = sample id
+  kValidation = 14,       ///< validation split, element = sample id
   kTest = 255,            ///< tests only
 };
 

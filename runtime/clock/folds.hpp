@@ -139,24 +139,37 @@ struct RelayFold {
   }
 };
 
+/// Where waiting times go: [K], [K] and [entries], or all null.
+struct WaitingSums {
+  std::int64_t* waiting_ns;
+  std::int64_t* total_ns;
+  EntryWaiting* entry;
+
+  /// Entry e is of client k, which no other entry of the same step is.
+  PSL_HD void add(std::int64_t e, std::int32_t k, std::int64_t waited, std::int64_t total) const {
+    if (waiting_ns == nullptr) return;
+    waiting_ns[k] = add_ns(waiting_ns[k], waited);
+    total_ns[k] = add_ns(total_ns[k], total);
+    entry[e] = {waited, total};
+  }
+};
+
 /// ClientWaiting of the kinds whose steps follow each other. A client occurs once per step, so one team that walks the
 /// steps needs no atomics.
 struct WaitingFold {
   EpochEntries entries;
   ProfileView profile;
   ClockKind kind;
-  const StepTime* times;     ///< [T] before model_sync = round
-  std::int64_t* waiting_ns;  ///< [K]
-  std::int64_t* total_ns;    ///< [K]
+  const StepTime* times;  ///< [T] before model_sync = round
+  WaitingSums sums;
 
   template <class Team>
   PSL_HD void operator()(Team& team, std::int64_t) const {
     for (std::int64_t t = 0; t < entries.steps; ++t) {
       const std::int64_t n = entries.active(t), step = times[t].end_ns;
       for (std::int64_t i = team.rank(); i < n; i += team.size()) {
-        const std::int32_t k = entries.client(entries.served(t, i));
-        waiting_ns[k] = add_ns(waiting_ns[k], step - busy_ns(t, i));
-        total_ns[k] = add_ns(total_ns[k], step);
+        const std::int64_t e = entries.served(t, i);
+        sums.add(e, entries.client(e), step - busy_ns(t, i), step);
       }
       team.sync();
     }
@@ -179,8 +192,7 @@ struct RunAheadFold {
   std::int64_t round_steps;  ///< model_sync = round: steps per round, else 0
   std::int64_t* ready_ns;    ///< [K] C_k, carried over epochs
   std::int64_t* server_ns;   ///< [2] S and the latest end so far, carried over epochs
-  std::int64_t* waiting_ns;  ///< [K] or null
-  std::int64_t* total_ns;    ///< [K] or null
+  WaitingSums sums;
   StepTime* times;           ///< [T]
 
   template <class Team>
@@ -204,11 +216,8 @@ struct RunAheadFold {
         const std::int64_t e = first + i;
         const std::int32_t k = entries.client(e);
         const std::int64_t before = ready_ns[k], after = done(i).ns;
-        if (waiting_ns != nullptr) {
-          const std::int64_t busy = add_ns(add_ns(entries.forward_ns[e], server), entries.backward_ns[e]);
-          waiting_ns[k] = add_ns(waiting_ns[k], after - before - busy);
-          total_ns[k] = add_ns(total_ns[k], after - before);
-        }
+        const std::int64_t busy = add_ns(add_ns(entries.forward_ns[e], server), entries.backward_ns[e]);
+        sums.add(e, k, after - before - busy, after - before);
         ready_ns[k] = after;
       }
       team.sync();

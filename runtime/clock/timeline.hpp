@@ -68,7 +68,7 @@ struct ClockMode {
       ClockKind::kBarrier;  ///< kBarrier: which one is said by the settings' barrier: two, one or run_ahead
   ServiceOrder service_order = ServiceOrder::kCyclic;
   std::int64_t round_steps = 0;  ///< model_sync = round: steps per round, 0: the epoch
-  bool track_waiting = false;    ///< keep ClientWaiting; costs a pass over all entries
+  bool track_waiting = false;    ///< keep ClientWaiting and EntryWaiting; costs a pass over all entries
   /// Of random service orders; absent: the one that build() gets. A run that is timed anew with other draws keeps its
   /// turns: learning took them.
   std::optional<std::uint64_t> service_seed = {};
@@ -81,6 +81,11 @@ struct ClockMode {
 struct ClientWaiting {
   std::vector<std::int64_t> waiting_ns;  ///< [K]
   std::vector<std::int64_t> total_ns;    ///< [K]
+};
+
+/// The same for one active entry of the last epoch built.
+struct EntryWaiting {
+  std::int64_t waiting_ns, total_ns;
 };
 
 /// What a clock carries from epoch to epoch.
@@ -113,6 +118,9 @@ class Clock {
 
   /// Requires mode.track_waiting. Synchronises.
   ClientWaiting waiting() const;
+  /// Of the last epoch's `entries` active entries, in the order of its schedule's active_client. Requires
+  /// mode.track_waiting. Synchronises.
+  std::vector<EntryWaiting> entry_waiting(std::int64_t entries) const;
 
   struct Impl;
 

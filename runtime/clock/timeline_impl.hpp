@@ -82,6 +82,7 @@ struct Clock<Context>::Impl {
     if (mode.track_waiting) {
       waiting_ns = Buffer<std::int64_t, Context>(ctx, clients);
       total_ns = Buffer<std::int64_t, Context>(ctx, clients);
+      entry_waiting = Buffer<EntryWaiting, Context>(ctx, capacity);
       waiting_ns.fill_zero();
       total_ns.fill_zero();
     }
@@ -150,12 +151,13 @@ struct Clock<Context>::Impl {
       case ClockKind::kRunAhead:
         for_each_block(ctx, 1,
                        RunAheadFold{entries, profile(), round_steps(steps), ready_ns.data(), server_ns.data(),
-                                    waiting_ns.data(), total_ns.data(), times.data()});
+                                    {waiting_ns.data(), total_ns.data(), entry_waiting.data()}, times.data()});
         return;  // it did the rest as well
     }
     if (mode.track_waiting) {
       for_each_block(ctx, 1,
-                     WaitingFold{entries, profile(), mode.kind, times.data(), waiting_ns.data(), total_ns.data()});
+                     WaitingFold{entries, profile(), mode.kind, times.data(),
+                                 {waiting_ns.data(), total_ns.data(), entry_waiting.data()}});
     }
     if (model_sync == detail::ModelSync::kRound) {
       for_each_block(ctx, steps, RoundSync{entries, profile(), round_steps(steps), times.data()});
@@ -176,6 +178,7 @@ struct Clock<Context>::Impl {
   std::optional<PairSort<Context>> service;                           // random order only
   Buffer<std::int64_t, Context> ready_ns, server_ns;                  // [K], [2], run-ahead only
   Buffer<std::int64_t, Context> waiting_ns, total_ns;                 // [K], track_waiting only
+  Buffer<EntryWaiting, Context> entry_waiting;                        // [capacity], track_waiting only
   Buffer<StepTime, Context> times;                                    // [T]
 };
 
@@ -208,7 +211,7 @@ Timeline Clock<Context>::build(const ScheduleBuffer<Context>& schedule, std::uin
     timeline.critical_backward.push_back(time.critical_backward);
   }
   if (my.now_ns >= kForever) {
-    throw InputError("[clock]: virtual time passes 2^62 ns (146 years) in epoch " + std::to_string(epoch) +
+    throw InputError("[clock]: virtual time passes 2^62 ns (146 years) in epoch " + std::to_string(epoch + 1) +
                      ": the latencies must be smaller");
   }
   return timeline;
@@ -251,6 +254,11 @@ void Clock<Context>::set_state(const ClockState& state) {
 template <class Context>
 ClientWaiting Clock<Context>::waiting() const {
   return {impl_->waiting_ns.download(), impl_->total_ns.download()};
+}
+
+template <class Context>
+std::vector<EntryWaiting> Clock<Context>::entry_waiting(std::int64_t entries) const {
+  return impl_->entry_waiting.download(entries);
 }
 
 }  // namespace splitsim

@@ -65,6 +65,11 @@ struct SeedSettings {
   std::optional<std::uint64_t> data, partition, sampler, model, clock;
 };
 
+/// Keys of [record].
+struct RecordSettings {
+  bool waiting = false;  ///< waiting.csv: how long each client of each step waited
+};
+
 struct Config {
   std::uint64_t seed = 1;
   SeedSettings seeds;
@@ -75,6 +80,7 @@ struct Config {
   TrainSettings train;
   EvalSettings eval;
   LatencySettings clock;
+  RecordSettings record;
 };
 
 /// Parses TOML text over `base` (the defaults), then applies overrides of the form "sampler.kind=fpls" (the value is a

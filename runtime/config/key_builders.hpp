@@ -33,6 +33,7 @@ Section& section(Config& c) {
   if constexpr (std::is_same_v<Section, TrainSettings>) return c.train;
   if constexpr (std::is_same_v<Section, EvalSettings>) return c.eval;
   if constexpr (std::is_same_v<Section, LatencySettings>) return c.clock;
+  if constexpr (std::is_same_v<Section, RecordSettings>) return c.record;
 }
 template <auto Member>
 auto& at(Config& c) {

@@ -40,6 +40,8 @@ std::vector<Key> data_keys() {
       integer("data.augment.crop_pad", at<&S::crop_pad>, 0, 64, "pixels",
               "zero-pad the image, then crop at random; 0: off"),
       flag("data.augment.flip", at<&S::flip>, "flip horizontally with probability 1/2"),
+      real("data.validation", at<&S::validation>, 0.0, kBelowOne, "",
+           "share of the training set, of every class alike, that is held out and tested like the test set; 0: off"),
   };
 }
 
@@ -125,9 +127,13 @@ std::vector<Key> model_keys() {
               {"pooled", "over all samples of the step"}},
              "client BatchNorm while training").when({{"model.client_norm", {"batch"}}}),
       choice("model.init", at<&S::init>,
-             {{"torch", "as torch.nn's layers"}, {"kaiming", "convolutions as torchvision's ResNets, biases 0"}},
+             {{"torch", "as torch.nn's layers"}, {"kaiming", "convolutions as torchvision's ResNets, biases 0"},
+              {"file", "the weights in model.file"}},
              "initial weights"),
       seed("model.seed", at<&SeedSettings::model>, "seed of the initial weights"),
+      path_to("model.file", at<&S::file>,
+              "init = file: safetensors of a run (model.safetensors, model_average.safetensors) or of torchvision")
+          .when({{"model.init", {"file"}}}),
       Key{"model.layers", LayersRule{at<&S::layers>}, "", "layers: a list of tables, see below"}.when(
           {{"model.name", {"layers"}}}),
   };
@@ -152,7 +158,7 @@ std::vector<Key> all_keys() {
        integer("eval.step_images", at<&EvalSettings::step_images>, 0, kMaxInt32, "images",
                "these tests use so many test images, always the same random ones; 0: all").when({{"eval.every_steps", {}}}),
        real("eval.stop_at_accuracy", at<&EvalSettings::stop_at_accuracy>, 0.0, 1.0, "",
-            "end the run at the first test that reaches it; 0: never"),
+            "end the run at the first test (of the validation set, if there is one) that reaches it; 0: never"),
        choice("eval.replicas", at<&EvalSettings::replicas>,
               {{"average", "the halves' average, weighted by n_k"},
                {"each", "every client's, the mean of their figures"},
@@ -160,6 +166,8 @@ std::vector<Key> all_keys() {
               "which halves are tested in modes whose clients have their own").when({{"train.mode", {"psl_local", "sflv1", "sflv2", "sflv3"}}}).when({{"train.replicas", {"materialised"}}}),
        integer("eval.client", at<&EvalSettings::client>, 0, kMaxInt32, "client", "replicas = one: whose").when({{"eval.replicas", {"one"}}})});
   add(clock_keys());
+  add({flag("record.waiting", at<&RecordSettings::waiting>,
+            "write waiting.csv: how long each client of each step waited, in virtual time")});
   return keys;
 }
 

@@ -10,6 +10,7 @@
 #include "kernels/device/report.hpp"
 #include "runtime/data/glyphs.hpp"
 #include "runtime/data/loaders.hpp"
+#include "runtime/data/validation.hpp"
 #include "samplers/hash.hpp"
 
 namespace splitsim {
@@ -23,12 +24,14 @@ std::string Dataset::images_sha256() const {
   };
   add(train_size(), train_images);
   add(test_size(), test_images);
+  if (validation_size() > 0) add(validation_size(), validation_images);
   return hash.hex();
 }
 
 std::string Dataset::labels_sha256() const {
   Sha256 hash;
-  for (const std::vector<std::int32_t>* labels : {&train_labels, &test_labels}) {
+  for (const std::vector<std::int32_t>* labels : {&train_labels, &test_labels, &validation_labels}) {
+    if (labels == &validation_labels && labels->empty()) continue;
     const auto count = static_cast<std::int64_t>(labels->size());
     hash.add(&count, sizeof count);
     hash.add(*labels);
@@ -111,6 +114,7 @@ Dataset load_dataset(const DataSettings& settings, std::uint64_t seed) {
     set = load(settings);
     warn_of_missing_classes(set, settings);
   }
+  split_validation(set, settings.validation, seed);
   set_mean_and_std(set);
   return set;
 }

@@ -14,6 +14,7 @@ struct DataSettings {
   std::string dir;              ///< folder of the files, for every name but glyphs
   std::int32_t crop_pad = 0;    ///< augment.crop_pad, pixels
   bool flip = false;            ///< augment.flip
+  double validation = 0.0;      ///< share of the training set that is held out, in [0, 1)
 };
 
 /// Images are [N, C, H, W], values 0..255; labels are in [0, classes).
@@ -22,14 +23,17 @@ struct Dataset {
   std::int32_t channels = 0, height = 0, width = 0, classes = 0;
   std::vector<std::uint8_t> train_images, test_images;
   std::vector<std::int32_t> train_labels, test_labels;
+  std::vector<std::uint8_t> validation_images;  ///< taken off the training set (settings.validation)
+  std::vector<std::int32_t> validation_labels;
   std::array<float, 4> mean{};  ///< per channel of the training images, scaled to 0..1
   std::array<float, 4> std{};
 
   std::int64_t train_size() const { return static_cast<std::int64_t>(train_labels.size()); }
   std::int64_t test_size() const { return static_cast<std::int64_t>(test_labels.size()); }
+  std::int64_t validation_size() const { return static_cast<std::int64_t>(validation_labels.size()); }
   std::int64_t image_size() const { return std::int64_t{channels} * height * width; }
 
-  /// SHA-256 of the decoded content, training then test part, each with its shape: the same for every file format,
+  /// SHA-256 of the decoded content, training then test (then validation) part, each with its shape: the same for every file format,
   /// compression and order of bytes. They read everything, so ask once.
   std::string images_sha256() const;
   std::string labels_sha256() const;

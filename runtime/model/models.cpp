@@ -230,7 +230,7 @@ NetworkOptions network_options(const ModelSettings& settings) {
   options.norm[kServerSide] = norm("model.server_norm", settings.server_norm);
   options.client_segments =
       index_of("model.client_norm_statistics", settings.client_norm_statistics, {"client", "pooled"}) == 0;
-  options.init = static_cast<InitKind>(index_of("model.init", settings.init, {"torch", "kaiming"}));
+  options.init = static_cast<InitKind>(index_of("model.init", settings.init, {"torch", "kaiming", "file"}));
   return options;
 }
 

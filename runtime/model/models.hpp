@@ -17,7 +17,8 @@ struct ModelSettings {
   std::string client_norm = "group";              ///< group | batch | none
   std::string server_norm = "group";              ///< group | batch | none
   std::string client_norm_statistics = "client";  ///< client | pooled
-  std::string init = "torch";                     ///< torch | kaiming
+  std::string init = "torch";                     ///< torch | kaiming | file
+  std::string file;                               ///< init = file: safetensors, see runtime/model/model_file.hpp
   std::vector<LayerSpec> layers;                  ///< name = "layers": in order, each reading the one before
 };
 

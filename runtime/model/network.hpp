@@ -68,8 +68,9 @@ constexpr int kServerSide = 1;
 enum class NormKind : std::uint8_t { kGroup, kBatch, kNone };
 
 /// torch: as torch.nn draws, weights and biases uniform in +-1/sqrt(fan_in). kaiming: convolutions as torchvision's
-/// ResNets, normal with variance 2 / (out x kernel^2), biases 0; linear layers as torch.
-enum class InitKind : std::uint8_t { kTorch, kKaiming };
+/// ResNets, normal with variance 2 / (out x kernel^2), biases 0; linear layers as torch. file: drawn as torch, then
+/// replaced.
+enum class InitKind : std::uint8_t { kTorch, kKaiming, kFile };
 
 /// What of a network the model's layers leave open.
 struct NetworkOptions {

@@ -48,10 +48,11 @@ struct Participation {
   std::vector<std::int64_t> steps;    ///< [K] (micro-)steps in which a client took part
   std::vector<std::int64_t> samples;  ///< [K] that it gave in them
   std::vector<std::int64_t> models;   ///< [K] client models that it got, and that it returned
+  std::vector<std::int64_t> waiting_ns, active_ns;  ///< [K] sums over its steps, see WaitingRecord
 
   Participation() = default;
   explicit Participation(std::int32_t clients)
-      : steps(static_cast<std::size_t>(clients)), samples(steps), models(steps) {}
+      : steps(static_cast<std::size_t>(clients)), samples(steps), models(steps), waiting_ns(steps), active_ns(steps) {}
   friend bool operator==(const Participation&, const Participation&) = default;
 };
 

@@ -2,6 +2,9 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <limits>
+
 #include "kernels/device/error.hpp"
 
 namespace splitsim {
@@ -26,13 +29,15 @@ ClassificationMetrics metrics_of(const std::vector<Count>& confusion, std::int32
     right += confusion[i * c + i];
   }
   ClassificationMetrics metrics;
+  metrics.recall.resize(c, std::numeric_limits<double>::quiet_NaN());
   if (total == 0) return metrics;
   double recalls = 0.0, f1s = 0.0;
   int with_labels = 0, with_any = 0;
   for (std::size_t i = 0; i < c; ++i) {
     const auto hits = static_cast<double>(confusion[i * c + i]);
     if (labels[i] > 0) {
-      recalls += hits / static_cast<double>(labels[i]);
+      metrics.recall[i] = hits / static_cast<double>(labels[i]);
+      recalls += metrics.recall[i];
       ++with_labels;
     }
     if (labels[i] + predictions[i] > 0) {
@@ -55,6 +60,20 @@ ClassificationMetrics classification_metrics(const std::vector<std::int64_t>& co
   return metrics_of(confusion, classes);
 }
 
+WaitingShares waiting_shares(const std::vector<std::int64_t>& waiting_ns, const std::vector<std::int64_t>& active_ns) {
+  double sum = 0.0, largest = 0.0;
+  std::int64_t clients = 0;
+  for (std::size_t k = 0; k < active_ns.size(); ++k) {
+    if (active_ns[k] == 0) continue;
+    const double share = static_cast<double>(waiting_ns[k]) / static_cast<double>(active_ns[k]);
+    sum += share;
+    largest = std::max(largest, share);
+    ++clients;
+  }
+  if (clients == 0) return {};
+  return {sum / static_cast<double>(clients), largest};
+}
+
 TestFigures mean_of(const std::vector<TestFigures>& tests) {
   TestFigures mean;
   const double n = static_cast<double>(tests.size());
@@ -63,6 +82,10 @@ TestFigures mean_of(const std::vector<TestFigures>& tests) {
     mean.metrics.accuracy += test.metrics.accuracy / n;
     mean.metrics.macro_accuracy += test.metrics.macro_accuracy / n;
     mean.metrics.macro_f1 += test.metrics.macro_f1 / n;
+    mean.metrics.recall.resize(test.metrics.recall.size());
+    for (std::size_t c = 0; c < test.metrics.recall.size(); ++c) mean.metrics.recall[c] += test.metrics.recall[c] / n;
+    mean.confusion.resize(test.confusion.size());
+    for (std::size_t i = 0; i < test.confusion.size(); ++i) mean.confusion[i] += test.confusion[i];
   }
   return mean;
 }
@@ -70,11 +93,51 @@ TestFigures mean_of(const std::vector<TestFigures>& tests) {
 std::vector<AccuracyPoint> accuracy_curve(const std::vector<EpochRecord>& epochs) {
   std::vector<AccuracyPoint> curve;
   for (const EpochRecord& epoch : epochs) {
-    for (const StepEvaluation& step : epoch.step_evaluations)
-      curve.push_back({step.virtual_time_s, step.test_accuracy});
-    if (epoch.test_accuracy.has_value()) curve.push_back({epoch.virtual_time_s, *epoch.test_accuracy});
+    for (const StepEvaluation& step : epoch.step_evaluations) {
+      curve.push_back({step.virtual_time_s, step.validation_accuracy.value_or(step.test_accuracy)});
+    }
+    if (epoch.validation_accuracy.has_value() || epoch.test_accuracy.has_value()) {
+      curve.push_back({epoch.virtual_time_s,
+                       epoch.validation_accuracy.has_value() ? *epoch.validation_accuracy : *epoch.test_accuracy});
+    }
   }
   return curve;
+}
+
+std::optional<BestEpoch> best_epoch(const std::vector<EpochRecord>& epochs) {
+  const EpochRecord* best = nullptr;
+  const auto accuracy = [](const EpochRecord& epoch) {
+    return epoch.validation_accuracy.has_value() ? epoch.validation_accuracy : epoch.test_accuracy;
+  };
+  for (const EpochRecord& epoch : epochs) {
+    if (!accuracy(epoch).has_value()) continue;
+    if (best == nullptr || *accuracy(epoch) > *accuracy(*best)) best = &epoch;
+  }
+  if (best == nullptr) return std::nullopt;
+  return BestEpoch{best->epoch,
+                   best->test_loss,
+                   best->test_accuracy,
+                   best->test_macro_accuracy,
+                   best->test_macro_f1,
+                   best->validation_loss,
+                   best->validation_accuracy,
+                   best->validation_macro_accuracy,
+                   best->validation_macro_f1};
+}
+
+void set_test(EpochRecord& epoch, const TestFigures& figures) {
+  epoch.test_loss = figures.loss;
+  epoch.test_accuracy = figures.metrics.accuracy;
+  epoch.test_macro_accuracy = figures.metrics.macro_accuracy;
+  epoch.test_macro_f1 = figures.metrics.macro_f1;
+  epoch.test_recall = figures.metrics.recall;
+}
+
+void set_validation(EpochRecord& epoch, const TestFigures& figures) {
+  epoch.validation_loss = figures.loss;
+  epoch.validation_accuracy = figures.metrics.accuracy;
+  epoch.validation_macro_accuracy = figures.metrics.macro_accuracy;
+  epoch.validation_macro_f1 = figures.metrics.macro_f1;
 }
 
 std::optional<double> time_to_accuracy(const std::vector<AccuracyPoint>& curve, double target) {

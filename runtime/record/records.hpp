@@ -1,4 +1,6 @@
-// What a run leaves behind, as values and as text: steps.csv, epochs.jsonl, clients.csv, summary.json.
+// What a run leaves behind, as values and as text: steps.csv, epochs.jsonl, tests.jsonl, clients.csv, summary.json and
+// what is asked for beside them. One name per quantity in all files. Epochs and steps count from 0 in these values and
+// from 1 in the files; clients are ids from 0.
 //
 // Doubles are written in the shortest form that reads back as the same bits; in JSON what is not finite becomes null,
 // and in CSV nan or inf. Wall times and rates are the only fields that differ between two equal runs. Errors of the
@@ -13,15 +15,16 @@
 
 namespace splitsim {
 
-/// One row of steps.csv. Clients are ids, -1 for none. Epochs and steps count from 0.
+/// One row of steps.csv. Clients are ids, -1 for none.
 struct StepRecord {
   std::int32_t epoch = 0;
   std::int32_t step = 0;    ///< within the epoch
-  double loss = 0.0;        ///< mean over the batch
-  std::int32_t batch = 0;   ///< B_t
-  std::int32_t active = 0;  ///< A_t: clients that took part
-  double deviation = 0.0;   ///< batch deviation, L1, 0..2 (paper)
+  double train_loss = 0.0;  ///< mean over the batch
+  std::int32_t samples = 0;         ///< B_t
+  std::int32_t active_clients = 0;  ///< A_t: clients that took part
+  double batch_deviation = 0.0;     ///< L1, 0..2 (paper)
   std::int32_t train_correct = 0;
+  float client_lr = 0.0f, server_lr = 0.0f;  ///< learning rates of this step
   std::int64_t start_ns = 0, end_ns = 0;  ///< virtual time
   std::int32_t critical_forward = -1, critical_backward = -1;
   std::int64_t bytes_up = 0, bytes_down = 0;              ///< all clients, models included
@@ -36,6 +39,7 @@ struct StepEvaluation {
   double virtual_time_s = 0.0;  ///< at the end of the last of them
   double test_loss = 0.0;
   double test_accuracy = 0.0;  ///< 0..1
+  std::optional<double> validation_loss, validation_accuracy;  ///< where there is a validation set
 
   friend bool operator==(const StepEvaluation&, const StepEvaluation&) = default;
 };
@@ -47,6 +51,8 @@ struct EpochRecord {
   double train_loss = 0.0;
   double train_accuracy = 0.0;  ///< 0..1, of the predictions made while training
   std::optional<double> test_loss, test_accuracy, test_macro_accuracy, test_macro_f1;  ///< accuracies 0..1
+  std::vector<double> test_recall;  ///< [classes], NaN for a class without images; empty without an evaluation
+  std::optional<double> validation_loss, validation_accuracy, validation_macro_accuracy, validation_macro_f1;
   double batch_deviation_mean = 0.0;
   double virtual_time_s = 0.0;   ///< at the epoch's end, since the run's start
   double wall_time_s = 0.0;      ///< of this epoch, evaluation included
@@ -62,11 +68,45 @@ struct EpochRecord {
   friend bool operator==(const EpochRecord&, const EpochRecord&) = default;
 };
 
+/// One line of tests.jsonl: a test or validation, within an epoch or at its end. In a file of its own, since a
+/// confusion matrix is long where there are many classes.
+struct TestRecord {
+  std::int32_t epoch = 0;
+  std::int64_t step = 0;  ///< finished steps of the epoch
+  std::string set = "test";  ///< test | validation
+  double virtual_time_s = 0.0;
+  std::int64_t images = 0;
+  double loss = 0.0, accuracy = 0.0, macro_accuracy = 0.0, macro_f1 = 0.0;
+  std::vector<double> recall;  ///< [classes], NaN for a class without images
+  std::vector<std::int64_t> confusion;  ///< [classes, classes], row = label; summed over the clients that were tested
+
+  friend bool operator==(const TestRecord&, const TestRecord&) = default;
+};
+
+/// One row of client_tests.csv (eval.replicas = each): a client's own test at an epoch's end.
+struct ClientTest {
+  std::int32_t epoch = 0;
+  std::int32_t client = 0;
+  double test_loss = 0.0, test_accuracy = 0.0;
+
+  friend bool operator==(const ClientTest&, const ClientTest&) = default;
+};
+
+/// One row of waiting.csv (record.waiting): a client in a step. Of active_ns, from the step's start to its end, the
+/// part in which neither it nor the server on its behalf was at work (see ClientWaiting).
+struct WaitingRecord {
+  std::int32_t epoch = 0, step = 0, client = 0;
+  std::int64_t waiting_ns = 0, active_ns = 0;
+
+  friend bool operator==(const WaitingRecord&, const WaitingRecord&) = default;
+};
+
 /// One row of clients.csv: what a client did over the whole run.
 struct ClientRecord {
   std::int32_t client = 0;
   std::int64_t samples = 0;                               ///< n_k
   std::int64_t steps = 0;                                 ///< steps it took part in
+  std::int64_t waiting_ns = 0, active_ns = 0;             ///< sums of WaitingRecord's
   std::int64_t bytes_up = 0, bytes_down = 0;              ///< models included
   std::int64_t model_bytes_up = 0, model_bytes_down = 0;  ///< the part of them that is client models
 
@@ -81,12 +121,38 @@ struct TimeToAccuracy {
   friend bool operator==(const TimeToAccuracy&, const TimeToAccuracy&) = default;
 };
 
+/// What a run was asked for, in summary.json under "settings".
+struct RunSettings {
+  std::string data, partition, sampler, model, cut, mode;
+  std::int32_t clients = 0, batch = 0;  ///< K, B
+  std::int32_t epochs = 0;              ///< asked for
+  std::string client_optimizer, server_optimizer;
+  double client_lr = 0.0, server_lr = 0.0;  ///< train.*_optimizer.lr
+  /// Of the last step that ran; absent if none did.
+  std::optional<double> client_lr_last, server_lr_last;
+  std::vector<double> pixel_mean, pixel_std;  ///< per channel of the training images, of pixels scaled to 0..1
+
+  friend bool operator==(const RunSettings&, const RunSettings&) = default;
+};
+
+/// The epoch whose test at its end has the highest accuracy, of the validation set where there is one; the first of
+/// equals.
+struct BestEpoch {
+  std::int32_t epoch = 0;
+  std::optional<double> test_loss, test_accuracy, test_macro_accuracy, test_macro_f1;
+  std::optional<double> validation_loss, validation_accuracy, validation_macro_accuracy, validation_macro_f1;
+
+  friend bool operator==(const BestEpoch&, const BestEpoch&) = default;
+};
+
 /// summary.json.
 struct Summary {
   std::string version, git, device, backend;  ///< in the file: the object "splitsim"
   std::string status = "completed";           ///< completed | diverged | interrupted
   std::uint64_t seed = 0;
   std::string config_sha256, partition_sha256, schedule_sha256, timeline_sha256, model_sha256;
+  std::string model_average_sha256;  ///< empty: no side has replicas
+  RunSettings settings;
   /// Content of what the run read, name -> SHA-256: images, labels, partition; schedule and trace where there is one.
   std::map<std::string, std::string> inputs;
   std::int32_t epochs = 0;  ///< finished ones
@@ -95,7 +161,13 @@ struct Summary {
   double virtual_time_s = 0.0;
   double wall_time_s = 0.0;
   double train_samples_per_s = 0.0;
-  std::optional<double> test_accuracy, test_macro_f1;  ///< of the last evaluation, 0..1
+  /// Of the last evaluation at an epoch's end; accuracies 0..1.
+  std::optional<double> test_loss, test_accuracy, test_macro_accuracy, test_macro_f1;
+  std::vector<double> test_recall;  ///< as EpochRecord's
+  std::optional<double> validation_loss, validation_accuracy, validation_macro_accuracy, validation_macro_f1;
+  std::optional<BestEpoch> best;
+  /// Share of the time of the steps a client took part in during which it waited; over the clients that took part.
+  std::optional<double> waiting_share_mean, waiting_share_max;
   std::vector<TimeToAccuracy> time_to_accuracy;
   std::uint64_t peak_memory_bytes = 0;                        ///< of the device
   std::int64_t bytes_up = 0, bytes_down = 0;                  ///< all clients, the whole run, models included
@@ -106,21 +178,29 @@ struct Summary {
   friend bool operator==(const Summary&, const Summary&) = default;
 };
 
-/// First line of steps.csv and clients.csv, with the line end.
+/// First lines of the CSV files, with the line end.
 std::string steps_csv_header();
 std::string clients_csv_header();
+std::string client_tests_csv_header();
+std::string waiting_csv_header();
 /// Rows, each with its line end.
 std::string to_csv(const std::vector<StepRecord>& steps);
 std::string to_csv(const std::vector<ClientRecord>& clients);
+std::string to_csv(const std::vector<ClientTest>& tests);
+std::string to_csv(const std::vector<WaitingRecord>& waits);
 /// One line of JSON with its line end.
 std::string to_json_line(const EpochRecord& epoch);
+std::string to_json_line(const TestRecord& test);
 /// The whole file, indented.
 std::string to_json(const Summary& summary);
 
-/// Readers. An unfinished last line (a kill while it was written) is dropped from steps.csv and epochs.jsonl.
+/// Readers. An unfinished last line (a kill while it was written) is dropped from all but summary.json.
 std::vector<StepRecord> read_steps(const std::string& path);
 std::vector<EpochRecord> read_epochs(const std::string& path);
+std::vector<TestRecord> read_tests(const std::string& path);
 std::vector<ClientRecord> read_clients(const std::string& path);
+std::vector<ClientTest> read_client_tests(const std::string& path);
+std::vector<WaitingRecord> read_waiting(const std::string& path);
 Summary read_summary(const std::string& path);
 
 }  // namespace splitsim

@@ -1,24 +1,30 @@
 #include <fmt/format.h>
 
-#include <cmath>
-#include <limits>
-#include <nlohmann/json.hpp>
-#include <type_traits>
-
 #include "kernels/device/error.hpp"
+#include "runtime/record/json_fields.hpp"
+#include "runtime/record/ordinal.hpp"
 #include "runtime/record/records.hpp"
 #include "samplers/files.hpp"
 
 namespace splitsim {
 namespace {
 
-using Json = nlohmann::ordered_json;
+using namespace json_fields;
 
 // One list of fields per record, visited by the writer and by the reader.
 
+/// null where there is no validation set.
+template <class Record, class Visit>
+void visit_validation(Record& r, const Visit& visit) {
+  visit("validation_loss", r.validation_loss);
+  visit("validation_accuracy", r.validation_accuracy);
+  visit("validation_macro_accuracy", r.validation_macro_accuracy);
+  visit("validation_macro_f1", r.validation_macro_f1);
+}
+
 template <class Record, class Visit>
 void visit_epoch(Record& r, const Visit& visit) {
-  visit("epoch", r.epoch);
+  visit("epoch", ordinal(r.epoch));
   visit("steps", r.steps);
   visit("train_loss", r.train_loss);
   visit("train_accuracy", r.train_accuracy);
@@ -26,6 +32,8 @@ void visit_epoch(Record& r, const Visit& visit) {
   visit("test_accuracy", r.test_accuracy);
   visit("test_macro_accuracy", r.test_macro_accuracy);
   visit("test_macro_f1", r.test_macro_f1);
+  visit("test_recall", r.test_recall);
+  visit_validation(r, visit);
   visit("batch_deviation_mean", r.batch_deviation_mean);
   visit("virtual_time_s", r.virtual_time_s);
   visit("wall_time_s", r.wall_time_s);
@@ -45,6 +53,53 @@ void visit_evaluation(Record& r, const Visit& visit) {
   visit("virtual_time_s", r.virtual_time_s);
   visit("test_loss", r.test_loss);
   visit("test_accuracy", r.test_accuracy);
+  visit("validation_loss", r.validation_loss);
+  visit("validation_accuracy", r.validation_accuracy);
+}
+
+template <class Record, class Visit>
+void visit_test(Record& r, const Visit& visit) {
+  visit("epoch", ordinal(r.epoch));
+  visit("step", r.step);
+  visit("set", r.set);
+  visit("virtual_time_s", r.virtual_time_s);
+  visit("images", r.images);
+  visit("loss", r.loss);
+  visit("accuracy", r.accuracy);
+  visit("macro_accuracy", r.macro_accuracy);
+  visit("macro_f1", r.macro_f1);
+  visit("recall", r.recall);
+}
+
+template <class Record, class Visit>
+void visit_settings(Record& r, const Visit& visit) {
+  visit("data", r.data);
+  visit("pixel_mean", r.pixel_mean);
+  visit("pixel_std", r.pixel_std);
+  visit("partition", r.partition);
+  visit("clients", r.clients);
+  visit("sampler", r.sampler);
+  visit("batch", r.batch);
+  visit("model", r.model);
+  visit("cut", r.cut);
+  visit("mode", r.mode);
+  visit("epochs", r.epochs);
+  visit("client_optimizer", r.client_optimizer);
+  visit("client_lr", r.client_lr);
+  visit("client_lr_last", r.client_lr_last);
+  visit("server_optimizer", r.server_optimizer);
+  visit("server_lr", r.server_lr);
+  visit("server_lr_last", r.server_lr_last);
+}
+
+template <class Record, class Visit>
+void visit_best(Record& r, const Visit& visit) {
+  visit("epoch", ordinal(r.epoch));
+  visit("test_loss", r.test_loss);
+  visit("test_accuracy", r.test_accuracy);
+  visit("test_macro_accuracy", r.test_macro_accuracy);
+  visit("test_macro_f1", r.test_macro_f1);
+  visit_validation(r, visit);
 }
 
 template <class Record, class Visit>
@@ -64,6 +119,7 @@ void visit_summary(Record& r, const Visit& visit) {
   visit("schedule_sha256", r.schedule_sha256);
   visit("timeline_sha256", r.timeline_sha256);
   visit("model_sha256", r.model_sha256);
+  visit("model_average_sha256", r.model_average_sha256);
   visit("inputs", r.inputs);
   visit("epochs", r.epochs);
   visit("steps_per_epoch", r.steps_per_epoch);
@@ -71,8 +127,14 @@ void visit_summary(Record& r, const Visit& visit) {
   visit("virtual_time_s", r.virtual_time_s);
   visit("wall_time_s", r.wall_time_s);
   visit("train_samples_per_s", r.train_samples_per_s);
+  visit("test_loss", r.test_loss);
   visit("test_accuracy", r.test_accuracy);
+  visit("test_macro_accuracy", r.test_macro_accuracy);
   visit("test_macro_f1", r.test_macro_f1);
+  visit("test_recall", r.test_recall);
+  visit_validation(r, visit);
+  visit("waiting_share_mean", r.waiting_share_mean);
+  visit("waiting_share_max", r.waiting_share_max);
   visit("peak_memory_bytes", r.peak_memory_bytes);
   visit("bytes_up", r.bytes_up);
   visit("bytes_down", r.bytes_down);
@@ -93,77 +155,6 @@ void visit_target(Record& r, const Visit& visit) {
   visit("virtual_time_s", r.virtual_time_s);
 }
 
-template <class T>
-Json json_of(const T& value) {
-  if constexpr (std::is_floating_point_v<T>) {
-    return std::isfinite(value) ? Json(value) : Json(nullptr);
-  } else {
-    return value;
-  }
-}
-template <class T>
-Json json_of(const std::optional<T>& value) {
-  return value.has_value() ? json_of(*value) : Json(nullptr);
-}
-
-struct Writer {
-  Json& object;
-  template <class T>
-  void operator()(const char* key, const T& value) const {
-    object[key] = json_of(value);
-  }
-};
-
-/// Reads the fields that are there and of the right kind; anything else is an error naming `where`.
-struct Reader {
-  const Json& object;
-  const std::string& where;
-
-  template <class T>
-  void operator()(const char* key, T& value) const {
-    if (!object.is_object() || !object.contains(key)) throw InputError(fmt::format("{}: '{}' is missing", where, key));
-    read(key, object[key], value);
-  }
-
- private:
-  [[noreturn]] void fail(const char* key, const Json& json, const char* allowed) const {
-    throw InputError(fmt::format("{}: '{}' = {}; allowed: {}", where, key, json.dump(), allowed));
-  }
-  void read(const char* key, const Json& json, std::string& value) const {
-    if (!json.is_string()) fail(key, json, "a text");
-    value = json.get<std::string>();
-  }
-  void read(const char* key, const Json& json, std::map<std::string, std::string>& values) const {
-    if (!json.is_object()) fail(key, json, "an object");
-    values.clear();
-    for (const auto& [name, value] : json.items()) read(name.c_str(), value, values[name]);
-  }
-  void read(const char* key, const Json& json, double& value) const {
-    if (!json.is_number() && !json.is_null()) fail(key, json, "a number or null");
-    value = json.is_null() ? std::numeric_limits<double>::quiet_NaN() : json.get<double>();
-  }
-  void read(const char* key, const Json& json, std::optional<double>& value) const {
-    value.reset();
-    if (!json.is_null()) read(key, json, value.emplace());
-  }
-  template <class T>
-  void read(const char* key, const Json& json, T& value) const {
-    static_assert(std::is_integral_v<T>);
-    constexpr auto kMax = static_cast<std::uint64_t>(std::numeric_limits<T>::max());
-    const bool small = json.is_number_unsigned() && json.get<std::uint64_t>() <= kMax;
-    const bool negative = json.is_number_integer() && !json.is_number_unsigned() && std::is_signed_v<T> &&
-                          json.get<std::int64_t>() >= static_cast<std::int64_t>(std::numeric_limits<T>::min());
-    if (!small && !negative) fail(key, json, "a whole number");
-    value = json.get<T>();
-  }
-};
-
-Json parse(const std::string& text, const std::string& where) {
-  Json json = Json::parse(text, nullptr, /*allow_exceptions=*/false);
-  if (!json.is_object()) throw InputError(fmt::format("{}: not a JSON object", where));
-  return json;
-}
-
 }  // namespace
 
 std::string to_json_line(const EpochRecord& epoch) {
@@ -178,11 +169,32 @@ std::string to_json_line(const EpochRecord& epoch) {
   return json.dump() + "\n";
 }
 
+std::string to_json_line(const TestRecord& test) {
+  Json json;
+  visit_test(test, Writer{json});
+  json["confusion"] = Json::array();
+  const std::size_t classes = test.recall.size();
+  for (std::size_t label = 0; label < classes; ++label) {
+    const auto row = test.confusion.begin() + static_cast<std::ptrdiff_t>(label * classes);
+    json["confusion"].push_back(std::vector<std::int64_t>(row, row + static_cast<std::ptrdiff_t>(classes)));
+  }
+  return json.dump() + "\n";
+}
+
 std::string to_json(const Summary& summary) {
-  Json json, program, participation;
+  Json json, program, participation, settings;
   visit_program(summary, Writer{program});
   json["splitsim"] = program;
+  visit_settings(summary.settings, Writer{settings});
+  json["settings"] = settings;
   visit_summary(summary, Writer{json});
+  if (summary.best.has_value()) {
+    Json best;
+    visit_best(*summary.best, Writer{best});
+    json["best"] = best;
+  } else {
+    json["best"] = nullptr;
+  }
   visit_participation(summary, Writer{participation});
   json["participation"] = participation;
   json["time_to_accuracy"] = Json::array();
@@ -212,14 +224,38 @@ std::vector<EpochRecord> read_epochs(const std::string& path) {
   return epochs;
 }
 
+std::vector<TestRecord> read_tests(const std::string& path) {
+  const std::string text = read_text_file(path);
+  std::vector<TestRecord> tests;
+  std::size_t at = 0;
+  for (std::size_t end = text.find('\n'); end != std::string::npos; end = text.find('\n', at)) {
+    const std::string where = fmt::format("'{}' line {}", path, tests.size() + 1);
+    const Json json = parse(text.substr(at, end - at), where);
+    TestRecord& test = tests.emplace_back();
+    visit_test(test, Reader{json, where});
+    std::vector<double> row;
+    if (!json.contains("confusion") || !json["confusion"].is_array()) {
+      throw InputError(fmt::format("{}: 'confusion' is no matrix", where));
+    }
+    for (const Json& counts : json["confusion"]) {
+      Reader{json, where}.read("confusion", counts, row);
+      for (const double count : row) test.confusion.push_back(static_cast<std::int64_t>(count));
+    }
+    at = end + 1;
+  }
+  return tests;
+}
+
 Summary read_summary(const std::string& path) {
   const std::string where = fmt::format("'{}'", path);
   const Json json = parse(read_text_file(path), where);
-  for (const char* key : {"splitsim", "participation", "time_to_accuracy"}) {
+  for (const char* key : {"splitsim", "settings", "best", "participation", "time_to_accuracy"}) {
     if (!json.contains(key)) throw InputError(fmt::format("{}: '{}' is missing", where, key));
   }
   Summary summary;
   visit_program(summary, Reader{json["splitsim"], where});
+  visit_settings(summary.settings, Reader{json["settings"], where});
+  if (!json["best"].is_null()) visit_best(summary.best.emplace(), Reader{json["best"], where});
   visit_summary(summary, Reader{json, where});
   visit_participation(summary, Reader{json["participation"], where});
   for (const Json& entry : json["time_to_accuracy"]) {

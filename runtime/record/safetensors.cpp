@@ -63,15 +63,16 @@ struct Entry {
   std::string name;
   std::vector<std::int64_t> shape;
   std::uint64_t begin, end;
+  bool skipped;
 };
 
-Entry parse_entry(const std::string& path, const std::string& name, const Json& value) {
+Entry parse_entry(const std::string& path, const std::string& name, const Json& value, bool skipped) {
   const auto bad = [&](const std::string& what) { fail(path, fmt::format("tensor '{}' has {}", name, what)); };
   if (!value.is_object() || !value.contains("dtype") || !value.contains("shape") || !value.contains("data_offsets")) {
     bad("no dtype, shape and data_offsets");
   }
-  if (value["dtype"] != "F32") bad(fmt::format("the type {}; allowed: \"F32\"", value["dtype"].dump()));
-  Entry entry{name, {}, 0, 0};
+  if (!skipped && value["dtype"] != "F32") bad(fmt::format("the type {}; allowed: \"F32\"", value["dtype"].dump()));
+  Entry entry{name, {}, 0, 0, skipped};
   if (!value["shape"].is_array()) bad("a shape that is no list");
   for (const Json& extent : value["shape"]) {
     if (!extent.is_number_unsigned() || extent.get<std::uint64_t>() > (std::uint64_t{1} << 60)) {
@@ -88,7 +89,7 @@ Entry parse_entry(const std::string& path, const std::string& name, const Json& 
   entry.end = offsets[1].get<std::uint64_t>();
   const std::int64_t count = count_values(entry.shape);
   if (count < 0 || entry.end < entry.begin ||
-      entry.end - entry.begin != static_cast<std::uint64_t>(count) * sizeof(float)) {
+      (!skipped && entry.end - entry.begin != static_cast<std::uint64_t>(count) * sizeof(float))) {
     bad(fmt::format("data_offsets [{}, {}] that do not fit its shape [{}]", entry.begin, entry.end,
                     fmt::join(entry.shape, ", ")));
   }
@@ -140,7 +141,7 @@ void write_safetensors(const std::string& path, const std::vector<TensorView>& t
   write_file_atomically(path, parts);
 }
 
-TensorFile read_safetensors(const std::string& path) {
+TensorFile read_safetensors(const std::string& path, std::string_view skip) {
   std::error_code error;
   const std::uint64_t file_bytes = std::filesystem::file_size(path, error);
   if (error) throw InputError(fmt::format("cannot read '{}': {}", path, error.message()));
@@ -164,7 +165,7 @@ TensorFile read_safetensors(const std::string& path) {
   const Json header = parse_header(path, text);
   for (const auto& [name, value] : header.items()) {
     if (name != kMetadata) {
-      entries.push_back(parse_entry(path, name, value));
+      entries.push_back(parse_entry(path, name, value, !skip.empty() && name.ends_with(skip)));
       continue;
     }
     if (!value.is_object()) fail(path, "its metadata is no object");
@@ -190,6 +191,10 @@ TensorFile read_safetensors(const std::string& path) {
                            payload < offset ? " (truncated?)" : ""));
   }
   for (Entry& entry : entries) {
+    if (entry.skipped) {
+      file.seekg(static_cast<std::streamoff>(entry.end - entry.begin), std::ios::cur);
+      continue;
+    }
     Tensor tensor{std::move(entry.name), std::move(entry.shape), {}};
     tensor.values.resize((entry.end - entry.begin) / sizeof(float));
     if (!file.read(reinterpret_cast<char*>(tensor.values.data()),

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <map>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "kernels/device/view.hpp"
@@ -42,7 +43,7 @@ void write_safetensors(const std::string& path, const std::vector<TensorView>& t
                        const std::map<std::string, std::string>& metadata = {});
 
 /// Reads and checks the whole file: header, types (F32 only), shapes, offsets without gaps, overlaps or left-over
-/// bytes.
-TensorFile read_safetensors(const std::string& path);
+/// bytes. Tensors whose names end with `skip` (not empty) may be of any type and are left out.
+TensorFile read_safetensors(const std::string& path, std::string_view skip = {});
 
 }  // namespace splitsim

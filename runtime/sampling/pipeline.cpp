@@ -7,11 +7,24 @@
 
 #include "kernels/device/error.hpp"
 #include "kernels/device/range.hpp"
+#include "runtime/config/seeds.hpp"
 #include "runtime/model/models.hpp"
 #include "runtime/train/modes.hpp"
 #include "samplers/keyed.hpp"
 
 namespace splitsim {
+
+Population population_of(const Dataset& dataset, const Config& config) {
+  try {
+    return make_partition(dataset.train_labels, dataset.classes, config.partition, seeds_of(config).partition);
+  } catch (const InputError& error) {
+    if (dataset.validation_size() == 0 || config.partition.kind != "file") throw;
+    throw InputError(fmt::format("{} (data.validation = {} holds out {} of the {} training images: a partition file has "
+                                 "an entry for each of the other {})",
+                                 error.what(), config.data.validation, dataset.validation_size(),
+                                 dataset.train_size() + dataset.validation_size(), dataset.train_size()));
+  }
+}
 
 Network network_of(const ModelSettings& model, FeatureShape input, std::int32_t classes) {
   return build_network(model_layers(model, classes), model.cut, input, classes, network_options(model));

@@ -16,6 +16,9 @@
 
 namespace splitsim {
 
+/// The training set, dealt to clients. Errors: InputError; one that a validation split explains says so.
+Population population_of(const Dataset& dataset, const Config& config);
+
 /// The configured model, cut in two, for images of this shape. Errors: InputError.
 Network network_of(const ModelSettings& model, FeatureShape input, std::int32_t classes);
 

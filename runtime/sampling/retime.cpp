@@ -23,7 +23,7 @@ void check_hash(const RecordedRun& run, const EpochRecord& epoch, const std::str
   if (epoch.schedule_sha256 == schedule_sha256) return;
   throw InputError(fmt::format(
       "{}/epochs.jsonl: epoch {} has schedule {}, but its config gives {}: recorded with another version, or changed",
-      run.dir, epoch.epoch, epoch.schedule_sha256.empty() ? "none" : epoch.schedule_sha256.substr(0, 12),
+      run.dir, epoch.epoch + 1, epoch.schedule_sha256.empty() ? "none" : epoch.schedule_sha256.substr(0, 12),
       schedule_sha256.substr(0, 12)));
 }
 
@@ -102,7 +102,7 @@ std::vector<EpochRecord> retime(Context& ctx, const RecordedRun& run, const Late
     const Timeline timeline = clock.build(buffer, seed, number);
     const auto time_after = [&](std::int64_t steps) {
       if (steps < 1 || steps > timeline.steps()) {
-        throw InputError(fmt::format("{}/epochs.jsonl: epoch {}: {} steps, its schedule has {}", run.dir, epoch.epoch,
+        throw InputError(fmt::format("{}/epochs.jsonl: epoch {}: {} steps, its schedule has {}", run.dir, epoch.epoch + 1,
                                      steps, timeline.steps()));
       }
       return seconds(timeline.end_ns[static_cast<std::size_t>(steps - 1)]);

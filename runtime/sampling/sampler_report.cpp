@@ -5,6 +5,7 @@
 #include <cmath>
 #include <limits>
 
+#include "runtime/record/metrics.hpp"
 #include "samplers/hash.hpp"
 
 namespace splitsim {
@@ -13,21 +14,6 @@ namespace {
 
 double seconds_since(std::chrono::steady_clock::time_point start) {
   return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-}
-
-void add_waiting(const ClientWaiting& waiting, SamplerReport& report) {
-  double sum = 0.0, largest = 0.0;
-  std::int64_t clients = 0;
-  for (std::size_t k = 0; k < waiting.total_ns.size(); ++k) {
-    if (waiting.total_ns[k] == 0) continue;
-    const double share = static_cast<double>(waiting.waiting_ns[k]) / static_cast<double>(waiting.total_ns[k]);
-    sum += share;
-    largest = std::max(largest, share);
-    ++clients;
-  }
-  if (clients == 0) return;
-  report.waiting_mean = sum / static_cast<double>(clients);
-  report.waiting_max = largest;
 }
 
 }  // namespace
@@ -122,7 +108,10 @@ SamplerReport measure_sampler(Context& ctx, const Population& population,
   report.serfling_bound = serfling_bound(population.samples(), population.classes, config.sampler.batch);
   report.virtual_time_s = static_cast<double>(clock.now_ns()) * 1e-9;
   report.step_s = spread_of(std::move(step_s));
-  add_waiting(clock.waiting(), report);
+  const ClientWaiting waiting = clock.waiting();
+  const WaitingShares shares = waiting_shares(waiting.waiting_ns, waiting.total_ns);
+  report.waiting_mean = shares.mean;
+  report.waiting_max = shares.max;
   report.samples_per_s = static_cast<double>(slots) / std::max(report.construction_s, 1e-9);
   report.construction_s /= epochs;
   report.memory_bytes = ctx.counters().bytes_in_use - bytes_before;

@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "kernels/device/error.hpp"
+#include "runtime/model/model_file.hpp"
 
 namespace splitsim {
 
@@ -27,7 +28,9 @@ json to_json(const RunState& state) {
           {"client_ready_ns", state.clock.client_ready_ns},
           {"client_steps", state.participation.steps},
           {"client_samples", state.participation.samples},
-          {"client_models", state.participation.models}};
+          {"client_models", state.participation.models},
+          {"client_waiting_ns", state.participation.waiting_ns},
+          {"client_active_ns", state.participation.active_ns}};
 }
 
 RunState from_json(const json& j) {
@@ -39,22 +42,13 @@ RunState from_json(const json& j) {
   j.at("client_steps").get_to(state.participation.steps);
   j.at("client_samples").get_to(state.participation.samples);
   j.at("client_models").get_to(state.participation.models);
+  j.at("client_waiting_ns").get_to(state.participation.waiting_ns);
+  j.at("client_active_ns").get_to(state.participation.active_ns);
   return state;
 }
 
 TensorView flat(const std::string& name, const std::vector<float>& values) {
   return {name, {static_cast<std::int64_t>(values.size())}, {values.data(), static_cast<std::int64_t>(values.size())}};
-}
-
-std::vector<std::int64_t> weight_shape(const Layer& layer) {
-  switch (layer.spec.kind) {
-    case LayerKind::kConv2d:
-      return {layer.spec.out, layer.in.channels, layer.spec.kernel, layer.spec.kernel};
-    case LayerKind::kLinear:
-      return {layer.spec.out, layer.in.size()};
-    default:
-      return {layer.weight_size};
-  }
 }
 
 }  // namespace
@@ -128,36 +122,25 @@ void load_checkpoint(const std::string& dir, const RunIdentity& identity, RunSta
   }
 }
 
-std::vector<TensorView> model_tensors(const Network& network, const TrainingState& training,
+std::vector<TensorView> model_tensors(const Network& network, const std::vector<float> (&parameters)[2],
                                       std::vector<std::vector<float>>& storage) {
   std::vector<TensorView> tensors;
   storage.clear();
-  storage.reserve(4 * network.layers.size());  // views into it must stay
-  for (std::size_t i = 0; i < network.layers.size(); ++i) {
-    const Layer& layer = network.layers[i];
-    if (!layer.has_parameters()) continue;
-    const int side = network.side(i);
-    const std::vector<float>& all = training.parameters[side];
-    const std::int64_t stride = network.replica_size(side);
+  const std::vector<ModelTensor> list = model_tensor_list(network);
+  storage.reserve(list.size());  // views into it must stay
+  for (const ModelTensor& tensor : list) {
+    const std::vector<float>& all = parameters[tensor.side];
+    const std::int64_t stride = network.replica_size(tensor.side);
     const std::int64_t replicas = static_cast<std::int64_t>(all.size()) / stride;
-    const auto add = [&](const char* what, std::int64_t offset, std::int64_t size, std::vector<std::int64_t> shape) {
-      std::vector<float>& values = storage.emplace_back();
-      values.reserve(static_cast<std::size_t>(replicas * size));
-      for (std::int64_t g = 0; g < replicas; ++g) {
-        const auto from = all.begin() + g * stride + offset;
-        values.insert(values.end(), from, from + size);
-      }
-      if (replicas > 1) shape.insert(shape.begin(), replicas);
-      tensors.push_back({fmt::format("{}.{}.{}", kSideNames[side], layer.spec.name, what),
-                         std::move(shape),
-                         {values.data(), static_cast<std::int64_t>(values.size())}});
-    };
-    add("weight", layer.weight_offset, layer.weight_size, weight_shape(layer));
-    if (layer.bias_size > 0) add("bias", layer.bias_offset, layer.bias_size, {layer.bias_size});
-    if (layer.spec.kind != LayerKind::kBatchNorm) continue;
-    const std::int64_t channels = layer.in.channels;
-    add("running_mean", layer.running_offset, channels, {channels});
-    add("running_var", layer.running_offset + channels, channels, {channels});
+    std::vector<float>& values = storage.emplace_back();
+    values.reserve(static_cast<std::size_t>(replicas * tensor.size));
+    for (std::int64_t g = 0; g < replicas; ++g) {
+      const auto from = all.begin() + g * stride + tensor.offset;
+      values.insert(values.end(), from, from + tensor.size);
+    }
+    std::vector<std::int64_t> shape = tensor.shape;
+    if (replicas > 1) shape.insert(shape.begin(), replicas);
+    tensors.push_back({tensor.name, std::move(shape), {values.data(), static_cast<std::int64_t>(values.size())}});
   }
   return tensors;
 }

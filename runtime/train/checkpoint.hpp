@@ -46,7 +46,7 @@ void load_checkpoint(const std::string& dir, const RunIdentity& identity, RunSta
 
 /// The model as named tensors, "client.conv1.weight" and so on, in the shapes of torch.nn; with G > 1 replicas a
 /// leading dimension G. The tensors' values live in `storage`.
-std::vector<TensorView> model_tensors(const Network& network, const TrainingState& training,
+std::vector<TensorView> model_tensors(const Network& network, const std::vector<float> (&parameters)[2],
                                       std::vector<std::vector<float>>& storage);
 
 }  // namespace splitsim

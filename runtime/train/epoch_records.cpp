@@ -10,15 +10,15 @@ std::vector<StepRecord> step_records(std::int32_t epoch, const DealtSchedule& de
   for (std::int64_t m = 0; m < dealt.schedule.steps() && metrics[m].batch > 0; ++m) {
     const StepMetrics& micro = metrics[m];
     loss += micro.loss * micro.batch;
-    step.batch += micro.batch;
-    step.active += micro.active;
+    step.samples += micro.batch;
+    step.active_clients += micro.active;
     step.train_correct += micro.correct;
     if (!dealt.ends_step(static_cast<std::size_t>(m))) continue;
     step.epoch = epoch;
     step.step = dealt.parent_of(static_cast<std::size_t>(m));
-    step.loss = dealt.parent.empty() ? micro.loss : loss / step.batch;  // a step of its own keeps its bits
+    step.train_loss = dealt.parent.empty() ? micro.loss : loss / step.samples;  // a step of its own keeps its bits
     const auto i = static_cast<std::size_t>(step.step);
-    step.deviation = plan.deviation[i];
+    step.batch_deviation = plan.deviation[i];
     step.start_ns = plan.timeline.start_ns[i];
     step.end_ns = plan.timeline.end_ns[i];
     step.critical_forward = plan.timeline.critical_forward[i];
@@ -30,14 +30,37 @@ std::vector<StepRecord> step_records(std::int32_t epoch, const DealtSchedule& de
   return steps;
 }
 
+std::vector<WaitingRecord> waiting_records(std::int32_t epoch, const Schedule& schedule,
+                                           const std::vector<EntryWaiting>& entries) {
+  std::vector<WaitingRecord> waits;
+  waits.reserve(entries.size());
+  for (std::int32_t t = 0; t < schedule.steps(); ++t) {
+    const auto step = static_cast<std::size_t>(t);
+    for (std::int32_t e = schedule.active_first[step]; e < schedule.active_first[step + 1]; ++e) {
+      const EntryWaiting& entry = entries[static_cast<std::size_t>(e)];
+      waits.push_back(
+          {epoch, t, schedule.active_client[static_cast<std::size_t>(e)], entry.waiting_ns, entry.total_ns});
+    }
+  }
+  return waits;
+}
+
+void add_waiting(const std::vector<WaitingRecord>& waits, Participation& total) {
+  for (const WaitingRecord& wait : waits) {
+    const auto k = static_cast<std::size_t>(wait.client);
+    total.waiting_ns[k] += wait.waiting_ns;
+    total.active_ns[k] += wait.active_ns;
+  }
+}
+
 void summarise_steps(const std::vector<StepRecord>& steps, double train_seconds, EpochRecord& record) {
   double loss = 0.0;
   std::int64_t correct = 0, samples = 0;
   for (const StepRecord& step : steps) {
-    loss += step.loss * step.batch;
+    loss += step.train_loss * step.samples;
     correct += step.train_correct;
-    samples += step.batch;
-    record.batch_deviation_mean += step.deviation;
+    samples += step.samples;
+    record.batch_deviation_mean += step.batch_deviation;
   }
   record.steps = static_cast<std::int64_t>(steps.size());
   record.samples = samples;

@@ -25,13 +25,13 @@ std::vector<std::int32_t> shuffled(std::int64_t count, std::uint64_t seed) {
 }  // namespace
 
 template <class Context>
-Evaluator<Context>::Evaluator(Context& ctx, const Network& network, std::int32_t batch, std::int64_t images,
-                              const std::vector<double>& client_weights)
+Evaluator<Context>::Evaluator(Context& ctx, const Network& network, std::int32_t batch,
+                              const std::int64_t (&images)[2], const std::vector<double>& client_weights)
     : ctx_(ctx),
       network_(network),
       batch_(batch),
-      images_(images),
-      batches_((images + batch - 1) / batch),
+      images_{images[0], images[1]},
+      batches_((std::max(images[0], images[1]) + batch - 1) / batch),
       client_weights_(client_weights),
       stack_(network, {.slots = batch}, false) {
   Arena<Context> measure;
@@ -53,7 +53,7 @@ void Evaluator<Context>::layout(Arena<Context>& arena) {
   weights_ = arena.template take<double>(static_cast<std::int64_t>(client_weights_.size()), name);
   for (int side = 0; side < 2; ++side)
     average_.side[side] = arena.template take<float>(network_.replica_size(side), name);
-  ids_ = arena.template take<std::int32_t>(images_, name);
+  ids_ = arena.template take<std::int32_t>(images_[0] + images_[1], name);
   loss_ = arena.template take<float>(batch_, name);
   unit_ = arena.template take<float>(batch_, name);
   correct_ = arena.template take<std::int32_t>(batch_, name);
@@ -71,7 +71,10 @@ void Evaluator<Context>::start(const DeviceImages<Context>& data, const GatherSh
   for (const MemoryItem& item : plan_) bytes += item.bytes;
   arena_ = Arena<Context>(ctx_, bytes);
   layout(arena_);
-  const std::vector<std::int32_t> ids = shuffled(images_, gather.seed);
+  std::vector<std::int32_t> ids = shuffled(images_[0], gather.seed);
+  for (const std::int32_t id : shuffled(images_[1], gather.seed)) {
+    ids.push_back(static_cast<std::int32_t>(images_[0]) + id);
+  }
   if (!ids.empty()) ctx_.upload(ids_.data(), ids.data(), ids.size() * sizeof(std::int32_t));
   if (!client_weights_.empty()) {
     ctx_.upload(weights_.data(), client_weights_.data(), client_weights_.size() * sizeof(double));
@@ -79,11 +82,8 @@ void Evaluator<Context>::start(const DeviceImages<Context>& data, const GatherSh
 }
 
 template <class Context>
-Evaluation Evaluator<Context>::evaluate(const View<const float> (&parameters)[2], const std::int64_t (&replicas)[2],
-                                        std::int64_t which, std::int64_t limit) {
-  const Range range("evaluate");
-  const std::int64_t images = limit > 0 ? std::min(limit, images_) : images_;
-  const std::int64_t batches = (images + batch_ - 1) / batch_;
+TwoSides Evaluator<Context>::chosen(const View<const float> (&parameters)[2], const std::int64_t (&replicas)[2],
+                                    std::int64_t which) {
   TwoSides used;
   for (int side = 0; side < 2; ++side) {
     const std::int64_t size = network_.replica_size(side);
@@ -97,6 +97,27 @@ Evaluation Evaluator<Context>::evaluate(const View<const float> (&parameters)[2]
       used.side[side] = {const_cast<float*>(parameters[side].data()), parameters[side].size()};
     }
   }
+  return used;
+}
+
+template <class Context>
+std::vector<float> Evaluator<Context>::average(const View<const float> (&parameters)[2],
+                                               const std::int64_t (&replicas)[2], int side) {
+  const View<float> from = chosen(parameters, replicas, kAverage).side[side];
+  std::vector<float> values(static_cast<std::size_t>(from.size()));
+  if (!values.empty()) ctx_.download(values.data(), from.data(), values.size() * sizeof(float));
+  return values;
+}
+
+template <class Context>
+Evaluation Evaluator<Context>::evaluate(const View<const float> (&parameters)[2], const std::int64_t (&replicas)[2],
+                                        std::int64_t which, std::int64_t limit, EvaluationSet set) {
+  const Range range("evaluate");
+  const bool validation = set == EvaluationSet::kValidation;
+  const std::int64_t first = validation ? images_[0] : 0, all = images_[validation ? 1 : 0];
+  const std::int64_t images = limit > 0 ? std::min(limit, all) : all;
+  const std::int64_t batches = (images + batch_ - 1) / batch_;
+  const TwoSides used = chosen(parameters, replicas, which);
   ctx_.fill_zero(tables_.batch.data(), sizeof(std::int32_t));
   ctx_.fill_zero(confusion_.data(), static_cast<std::size_t>(confusion_.size()) * sizeof(std::int32_t));
   const std::int32_t* slots = tables_.slots.data();
@@ -105,7 +126,7 @@ Evaluation Evaluator<Context>::evaluate(const View<const float> (&parameters)[2]
   const Segments segments{map.active, map.first, map.rank, 1};
   const StackMaps maps{{map, map}, {segments, segments}};
   for (std::int64_t b = 0; b < batches; ++b) {
-    begin_eval(ctx_, View<const std::int32_t>(ids_.sub(0, images)), data_->labels.view(), tables_);
+    begin_eval(ctx_, View<const std::int32_t>(ids_.sub(first, images)), data_->labels.view(), tables_);
     gather_images(ctx_, slots, batch_, gather_, data_->images.view(), tables_.sample, nullptr, stack_.input());
     stack_.forward(ctx_, maps, used);
     softmax_cross_entropy(ctx_, slots, batch_, network_.classes, 0.0f, stack_.output(), tables_.label, unit_, loss_,

@@ -10,16 +10,17 @@
 #include "kernels/device/error.hpp"
 #include "runtime/config/continuation.hpp"
 #include "runtime/config/silent_settings.hpp"
-#include "runtime/config/version.hpp"
+#include "runtime/model/model_file.hpp"
 #include "runtime/record/ledger.hpp"
-#include "runtime/record/metrics.hpp"
 #include "runtime/record/run_writer.hpp"
 #include "runtime/sampling/pipeline.hpp"
 #include "runtime/train/checkpoint.hpp"
 #include "runtime/train/engine.hpp"
 #include "runtime/train/epoch_records.hpp"
-#include "runtime/train/evaluator.hpp"
+#include "runtime/train/learning_rate.hpp"
 #include "runtime/train/micro_steps.hpp"
+#include "runtime/train/run_results.hpp"
+#include "runtime/train/tester.hpp"
 #include "samplers/hash.hpp"
 #include "samplers/schedule_file.hpp"
 
@@ -29,6 +30,19 @@ namespace {
 
 double seconds_since(std::chrono::steady_clock::time_point start) {
   return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+}
+
+// What clients waited is recorded in every run.
+ClockMode waiting_clock_mode(const Config& config) {
+  ClockMode mode = clock_mode_of(config);
+  mode.track_waiting = true;
+  return mode;
+}
+
+std::string model_sha256(const std::vector<float> (&sides)[2]) {
+  Sha256 hash;
+  for (const std::vector<float>& parameters : sides) hash.add(parameters);
+  return hash.hex();
 }
 
 }  // namespace
@@ -56,7 +70,7 @@ struct Experiment<Context>::Impl {
   const ScheduleBounds train_bounds;  // of what the engine runs: dealt into micro-steps where clients take turns
   const Ledger ledger;
   Engine<Context> engine;
-  Evaluator<Context> evaluator;
+  Tester<Context> tester;
   Clock<Context> clock;
   ExperimentPlan plan;
 
@@ -73,17 +87,18 @@ struct Experiment<Context>::Impl {
   bool run_epoch(std::int32_t epoch, const RunOptions& options);
   bool train_steps(std::int32_t epoch, const DealtSchedule& dealt, const Timeline& timeline, const RunOptions& options,
                    EpochRecord& record);
-  TestFigures test(std::int64_t limit);
-  void evaluate_epoch(EpochRecord& record);
-  void evaluate_step(std::int64_t steps, const Timeline& timeline, EpochRecord& record);
   bool is_target(double accuracy) const {
     return config.eval.stop_at_accuracy > 0.0 && accuracy >= config.eval.stop_at_accuracy;
   }
-  Summary summarise();
-  void write_results(const TrainingState& training, const Summary& summary);
+  bool reaches(const StepEvaluation& test) const { return is_target(test.validation_accuracy.value_or(test.test_accuracy)); }
+  void write_epoch(const EpochRecord& record, const std::vector<StepRecord>& steps,
+                   const std::vector<WaitingRecord>& waits);
+  Summary finish();
+  void write_results(const std::vector<float> (&model)[2], const std::vector<float> (&average)[2],
+                     const Summary& summary);
 
   // Alive from begin() on.
-  std::unique_ptr<DeviceImages<Context>> train_images_, test_images_;
+  std::unique_ptr<DeviceImages<Context>> train_images_;
   std::unique_ptr<ScheduleBuffer<Context>> schedules_[2];
   std::unique_ptr<DealtBuffer<Context>> dealt_[2];  // where clients take turns
   Buffer<double, Context> deviation_;
@@ -92,6 +107,8 @@ struct Experiment<Context>::Impl {
   std::vector<EpochRecord> records_;  // of all epochs, those before a resume included
   std::string status_ = "completed";
   bool reached_ = false;  // eval.stop_at_accuracy
+  ModelWeights initial_;           // model.init = file
+  std::vector<float> rates_[2];    // [steps of the run], by side
   std::int64_t samples_this_session_ = 0;
   double test_seconds_ = 0.0;  // of tests within the current epoch
 };
@@ -101,7 +118,7 @@ Experiment<Context>::Impl::Impl(Context& context, const Config& settings)
     : ctx(context),
       config(settings),
       dataset(load_dataset(config.data, seeds_of(config).data)),
-      population(make_partition(dataset.train_labels, dataset.classes, config.partition, seeds_of(config).partition)),
+      population(population_of(dataset, config)),
       network(network_of(config.model, {dataset.channels, dataset.height, dataset.width}, dataset.classes)),
       cut(cut_bytes_of(network)),
       profile(make_profile(population.clients, config.clock, cut, seeds_of(config).clock)),
@@ -112,8 +129,8 @@ Experiment<Context>::Impl::Impl(Context& context, const Config& settings)
       train_bounds(mode.one_by_one ? dealt_bounds(bounds, population) : bounds),
       ledger(cut, mode, config.train.round),
       engine(ctx, network, engine_settings()),
-      evaluator(ctx, network, config.eval.batch, dataset.test_size(), shares_of(population.sizes())),
-      clock(ctx, profile, config.clock, bounds, clock_mode_of(config)) {
+      tester(ctx, config, network, dataset, population),
+      clock(ctx, profile, config.clock, bounds, waiting_clock_mode(config)) {
   for (const SamplerInfo& info : sampler_infos()) {
     if (info.name == config.sampler.kind && !info.owners && mode.needs_owners()) {
       throw InputError(
@@ -133,6 +150,9 @@ void Experiment<Context>::Impl::make_plan() {
   plan.dataset = dataset.name;
   plan.train_samples = dataset.train_size();
   plan.test_samples = dataset.test_size();
+  plan.validation_samples = dataset.validation_size();
+  plan.pixel_mean.assign(dataset.mean.begin(), dataset.mean.begin() + dataset.channels);
+  plan.pixel_std.assign(dataset.std.begin(), dataset.std.begin() + dataset.channels);
   plan.classes = dataset.classes;
   plan.clients = population.clients;
   const std::vector<std::int64_t> sizes = population.sizes();
@@ -152,16 +172,22 @@ void Experiment<Context>::Impl::make_plan() {
                  {"partition", plan.partition_sha256}};
   if (config.sampler.kind == "file") plan.inputs["schedule"] = load_schedule(config.sampler.file).sha256();
   if (!profile.trace_sha256.empty()) plan.inputs["trace"] = profile.trace_sha256;
+  if (config.model.init == "file") {
+    initial_ = read_model_file(config.model.file, network, {plan.client_replicas, plan.server_replicas});
+    plan.inputs["initial_model"] = model_sha256(initial_.side);
+  }
 
-  const auto images = static_cast<std::uint64_t>(dataset.train_images.size() + dataset.test_images.size());
-  const auto labels = static_cast<std::uint64_t>(dataset.train_size() + dataset.test_size()) * sizeof(std::int32_t);
+  const auto images = static_cast<std::uint64_t>(dataset.train_images.size() + dataset.test_images.size() +
+                                                 dataset.validation_images.size());
+  const auto labels = static_cast<std::uint64_t>(dataset.train_size() + dataset.test_size() + dataset.validation_size()) *
+                      sizeof(std::int32_t);
   plan.memory.push_back({"data set", images + labels});
   plan.memory.push_back({"population, sampler, clock", ctx.counters().bytes_in_use});
   const std::uint64_t dealt = mode.one_by_one ? DealtBuffer<Context>::bytes(train_bounds) : 0;
   plan.memory.push_back({"schedules", 2 * (ScheduleBuffer<Context>::bytes(bounds) + dealt)});
   plan.memory.insert(plan.memory.end(), engine.plan().begin(), engine.plan().end());
   MemoryItem& evaluation = plan.memory.emplace_back(MemoryItem{"evaluation", 0});
-  for (const MemoryItem& item : evaluator.plan()) evaluation.bytes += item.bytes;
+  for (const MemoryItem& item : tester.plan()) evaluation.bytes += item.bytes;
   for (const MemoryItem& item : plan.memory) plan.memory_bytes += item.bytes;
   plan.available_bytes = ctx.memory_bytes() + ctx.counters().bytes_in_use;
 }
@@ -194,10 +220,9 @@ void Experiment<Context>::Impl::begin(const RunOptions& options) {
     writer_->truncate(state_.epochs);
     if (resumes) records_ = read_epochs(writer_->path("epochs.jsonl"));
     writer_->write_text("config.toml", to_toml(config));  // a resumed run may have other paths, or more epochs
-    if (!resumes) writer_->write_partition(population.owner);
+    if (!resumes) writer_->write_partition(population);
   }
   train_images_ = std::make_unique<DeviceImages<Context>>(ctx, dataset.train_images, dataset.train_labels);
-  test_images_ = std::make_unique<DeviceImages<Context>>(ctx, dataset.test_images, dataset.test_labels);
   for (auto& schedule : schedules_) schedule = std::make_unique<ScheduleBuffer<Context>>(ctx, bounds);
   deviation_ = Buffer<double, Context>(ctx, bounds.steps);
   if (mode.one_by_one) {
@@ -205,7 +230,14 @@ void Experiment<Context>::Impl::begin(const RunOptions& options) {
   }
   const auto half = [&](int i) { return mode.one_by_one ? dealt_[i]->view() : schedules_[i]->view(); };
   engine.start(*train_images_, gather_shape(dataset, config.data, seeds_of(config).data, true), half(0), half(1));
-  evaluator.start(*test_images_, gather_shape(dataset, config.data, seeds_of(config).data, false));
+  tester.start();
+  rates_[kClientSide] = learning_rates(config.train.client_optimizer, bounds.steps, config.train.epochs);
+  rates_[kServerSide] = learning_rates(config.train.server_optimizer, bounds.steps, config.train.epochs);
+  if (!resumes && config.model.init == "file") {
+    training = engine.download();
+    for (int side = 0; side < 2; ++side) training.parameters[side] = initial_.side[side];
+    engine.upload(training);
+  }
   if (resumes) {
     engine.upload(training);
     clock.set_state(state_.clock);
@@ -216,8 +248,9 @@ void Experiment<Context>::Impl::begin(const RunOptions& options) {
 template <class Context>
 bool Experiment<Context>::Impl::reaches(const EpochRecord& record) const {
   for (const StepEvaluation& test : record.step_evaluations) {
-    if (is_target(test.test_accuracy)) return true;
+    if (reaches(test)) return true;
   }
+  if (record.validation_accuracy.has_value()) return is_target(*record.validation_accuracy);
   return record.test_accuracy.has_value() && is_target(*record.test_accuracy);
 }
 
@@ -264,7 +297,10 @@ bool Experiment<Context>::Impl::train_steps(std::int32_t epoch, const DealtSched
     const std::int64_t t = dealt.parent_of(static_cast<std::size_t>(m));
     const bool ends_step = dealt.ends_step(static_cast<std::size_t>(m));
     if (ends_step && config.eval.every_steps > 0 && (epoch * bounds.steps + t + 1) % config.eval.every_steps == 0) {
-      evaluate_step(t + 1, timeline, record);
+      const auto start = std::chrono::steady_clock::now();
+      tester.test_step(engine, t + 1, static_cast<double>(timeline.end_ns[static_cast<std::size_t>(t)]) * 1e-9, record);
+      test_seconds_ += seconds_since(start);
+      reached_ = reached_ || reaches(record.step_evaluations.back());
     }
     collect();
     if (options.on_progress && samples > 0) {
@@ -293,46 +329,6 @@ bool Experiment<Context>::Impl::train_steps(std::int32_t epoch, const DealtSched
   return !stopped;
 }
 
-template <class Context>
-TestFigures Experiment<Context>::Impl::test(std::int64_t limit) {
-  const View<const float> parameters[2] = {engine.parameters(kClientSide), engine.parameters(kServerSide)};
-  const std::int64_t replicas[2] = {engine.replicas(kClientSide), engine.replicas(kServerSide)};
-  std::vector<std::int64_t> which = {Evaluator<Context>::kAverage};
-  if (config.eval.replicas == "one") which = {config.eval.client};
-  if (config.eval.replicas == "each" && (replicas[0] > 1 || replicas[1] > 1)) {
-    which.clear();  // clients without samples have never trained
-    for (std::int32_t k = 0; k < population.clients; ++k) {
-      if (population.size(k) > 0) which.push_back(k);
-    }
-  }
-  std::vector<TestFigures> figures;
-  for (const std::int64_t replica : which) {
-    const Evaluation result = evaluator.evaluate(parameters, replicas, replica, limit);
-    figures.push_back({result.loss, classification_metrics(result.confusion, dataset.classes)});
-  }
-  return mean_of(figures);
-}
-
-template <class Context>
-void Experiment<Context>::Impl::evaluate_step(std::int64_t steps, const Timeline& timeline, EpochRecord& record) {
-  const auto start = std::chrono::steady_clock::now();
-  const TestFigures figures = test(config.eval.step_images);
-  test_seconds_ += seconds_since(start);
-  const double time = static_cast<double>(timeline.end_ns[static_cast<std::size_t>(steps - 1)]) * 1e-9;
-  record.step_evaluations.push_back({steps, time, figures.loss, figures.metrics.accuracy});
-  reached_ = reached_ || is_target(figures.metrics.accuracy);
-}
-
-template <class Context>
-void Experiment<Context>::Impl::evaluate_epoch(EpochRecord& record) {
-  const TestFigures figures = test(0);
-  record.test_loss = figures.loss;
-  record.test_accuracy = figures.metrics.accuracy;
-  record.test_macro_accuracy = figures.metrics.macro_accuracy;
-  record.test_macro_f1 = figures.metrics.macro_f1;
-  reached_ = reached_ || is_target(figures.metrics.accuracy);
-}
-
 // What the engine runs: the schedule, or its micro-steps, which then go to the device.
 template <class Context>
 DealtSchedule Experiment<Context>::Impl::deal_epoch(Schedule schedule, std::int32_t epoch) {
@@ -354,11 +350,15 @@ bool Experiment<Context>::Impl::run_epoch(std::int32_t epoch, const RunOptions& 
   record.epoch = epoch;
   record.schedule_sha256 = epoch_plan.schedule.sha256();
   record.timeline_sha256 = epoch_plan.timeline.sha256();
+  std::vector<WaitingRecord> waits = waiting_records(
+      epoch, epoch_plan.schedule,
+      clock.entry_waiting(static_cast<std::int64_t>(epoch_plan.schedule.active_client.size())));
   const DealtSchedule dealt = deal_epoch(std::move(epoch_plan.schedule), epoch);
   record.schedule_wall_s = seconds_since(start);
 
   engine.begin_epoch(epoch, epoch & 1, dealt.schedule.steps());
   test_seconds_ = 0.0;
+  tester.begin_epoch();
   const auto train_start = std::chrono::steady_clock::now();
   const bool finished = train_steps(epoch, dealt, epoch_plan.timeline, options, record);
   const double train_seconds = seconds_since(train_start) - test_seconds_;
@@ -372,21 +372,30 @@ bool Experiment<Context>::Impl::run_epoch(std::int32_t epoch, const RunOptions& 
   }
   const bool last = epoch + 1 == config.train.epochs;
   const std::int32_t every = config.eval.every_epochs;
-  if (finished && (last || (every > 0 && (epoch + 1) % every == 0))) evaluate_epoch(record);
+  if (finished && (last || (every > 0 && (epoch + 1) % every == 0))) {
+    tester.test_epoch(engine, record);
+    reached_ = reached_ || reaches(record);
+  }
   record.wall_time_s = seconds_since(start);
 
   if (status_ == "interrupted") return false;  // the last checkpoint is where a resumed run goes on
   records_.push_back(record);
   const std::vector<Traffic> traffic = ledger.add(dealt, record.steps, whole, state_.participation);
-  for (std::size_t i = 0; i < steps.size(); ++i) set_traffic(steps[i], traffic[i]);
+  for (std::size_t i = 0; i < steps.size(); ++i) {
+    set_traffic(steps[i], traffic[i]);
+    const auto at = static_cast<std::size_t>(epoch * bounds.steps + steps[i].step);
+    steps[i].client_lr = rates_[kClientSide][at];
+    steps[i].server_lr = rates_[kServerSide][at];
+  }
+  std::erase_if(waits, [&](const WaitingRecord& wait) { return wait.step >= record.steps; });  // has not run
+  add_waiting(waits, state_.participation);
   const bool ended = finished && whole;  // not where a test within the epoch has ended the run
   if (ended) {
     state_.epochs = epoch + 1;
     state_.clock = clock.state();
   }
   if (writer_ != nullptr) {
-    writer_->append_steps(steps);
-    writer_->append_epoch(record);
+    write_epoch(record, steps, waits);
     const std::int32_t save_every = config.train.checkpoint_epochs;
     if (ended && save_every > 0 && (last || (epoch + 1) % save_every == 0)) {
       save_checkpoint(options.out_dir, identity(), state_, engine.download());
@@ -397,75 +406,47 @@ bool Experiment<Context>::Impl::run_epoch(std::int32_t epoch, const RunOptions& 
 }
 
 template <class Context>
-Summary Experiment<Context>::Impl::summarise() {
-  const TrainingState training = engine.download();
-  Sha256 model;
-  for (const auto& parameters : training.parameters) model.add(parameters);
+void Experiment<Context>::Impl::write_epoch(const EpochRecord& record, const std::vector<StepRecord>& steps,
+                                            const std::vector<WaitingRecord>& waits) {
+  writer_->append_steps(steps);
+  if (config.record.waiting) writer_->append_waiting(waits);
+  if (!tester.tests().empty()) writer_->append_tests(tester.tests());
+  if (!tester.client_tests().empty()) writer_->append_client_tests(tester.client_tests());
+  writer_->append_epoch(record);
+}
 
-  Summary summary;
-  summary.version = version();
-  summary.git = git_commit();
+template <class Context>
+Summary Experiment<Context>::Impl::finish() {
+  RunOutcome outcome{status_, state_.epochs, records_, state_.participation, {}};
+  if (!records_.empty() && records_.back().steps > 0) {
+    const auto last = static_cast<std::size_t>(records_.back().epoch * bounds.steps + records_.back().steps - 1);
+    for (int side = 0; side < 2; ++side) outcome.lr_last[side] = static_cast<double>(rates_[side][last]);
+  }
+  const TrainingState training = engine.download();
+  Summary summary = summarise(config, plan, ledger, outcome);
   summary.device = ctx.device_name();
   summary.backend = Context::kName;
-  summary.status = status_;
-  summary.seed = config.seed;
-  summary.config_sha256 = plan.config_sha256;
-  summary.partition_sha256 = plan.partition_sha256;
-  summary.model_sha256 = model.hex();
-  summary.inputs = plan.inputs;
-  summary.epochs = state_.epochs;
-  summary.steps_per_epoch = bounds.steps;
-  Sha256 schedules, timelines;
-  std::int64_t steps = 0, samples = 0;
-  double train_seconds = 0.0;
-  for (const EpochRecord& record : records_) {
-    samples += record.samples;
-    train_seconds += record.train_wall_s;
-    schedules.add(record.schedule_sha256);
-    timelines.add(record.timeline_sha256);
-    steps += record.steps;
-    summary.batch_deviation_mean += record.batch_deviation_mean * static_cast<double>(record.steps);
-    summary.virtual_time_s = record.virtual_time_s;
-    summary.wall_time_s += record.wall_time_s;
-    if (!record.test_accuracy.has_value()) continue;
-    summary.test_accuracy = record.test_accuracy;
-    summary.test_macro_f1 = record.test_macro_f1;
-  }
-  summary.schedule_sha256 = schedules.hex();
-  summary.timeline_sha256 = timelines.hex();
-  if (steps > 0) summary.batch_deviation_mean /= static_cast<double>(steps);
-  if (train_seconds > 0.0) summary.train_samples_per_s = static_cast<double>(samples) / train_seconds;
-  const std::vector<AccuracyPoint> curve = accuracy_curve(records_);
-  for (const double target : {0.5, 0.6, 0.7, 0.8, 0.85, 0.9, 0.95}) {
-    summary.time_to_accuracy.push_back({target, time_to_accuracy(curve, target)});
+  summary.model_sha256 = model_sha256(training.parameters);
+  std::vector<float> average[2];
+  if (engine.replicas(kClientSide) > 1 || engine.replicas(kServerSide) > 1) {
+    tester.average(engine, average);
+    summary.model_average_sha256 = model_sha256(average);
   }
   summary.peak_memory_bytes = ctx.counters().bytes_peak;
-  Traffic traffic;
-  for (std::size_t k = 0; k < state_.participation.samples.size(); ++k) {
-    traffic += ledger.of_client(state_.participation, k);
-  }
-  set_traffic(summary, traffic);
-  const std::vector<std::int64_t>& took_part = state_.participation.steps;
-  const auto [least, most] = std::minmax_element(took_part.begin(), took_part.end());
-  summary.participation_min = *least;
-  summary.participation_max = *most;
-  for (const std::int64_t count : took_part) summary.participation_mean += static_cast<double>(count);
-  summary.participation_mean /= static_cast<double>(population.clients);
-  if (writer_ != nullptr && status_ != "interrupted") write_results(training, summary);
+  if (writer_ != nullptr && status_ != "interrupted") write_results(training.parameters, average, summary);
   return summary;
 }
 
 template <class Context>
-void Experiment<Context>::Impl::write_results(const TrainingState& training, const Summary& summary) {
-  std::vector<ClientRecord> clients;
-  for (std::int32_t k = 0; k < population.clients; ++k) {
-    const auto i = static_cast<std::size_t>(k);
-    clients.push_back({k, population.size(k), state_.participation.steps[i]});
-    set_traffic(clients.back(), ledger.of_client(state_.participation, i));
-  }
-  writer_->write_clients(clients);
+void Experiment<Context>::Impl::write_results(const std::vector<float> (&model)[2],
+                                              const std::vector<float> (&average)[2], const Summary& summary) {
+  writer_->write_clients(client_records(population.sizes(), ledger, state_.participation));
   std::vector<std::vector<float>> storage;
-  writer_->write_model(model_tensors(network, training, storage), summary.model_sha256);
+  writer_->write_model("model.safetensors", model_tensors(network, model, storage), summary.model_sha256);
+  if (!summary.model_average_sha256.empty()) {
+    writer_->write_model("model_average.safetensors", model_tensors(network, average, storage),
+                         summary.model_average_sha256);
+  }
   writer_->write_summary(summary);
 }
 
@@ -478,7 +459,7 @@ Summary Experiment<Context>::Impl::run(const RunOptions& options) {
   for (std::int32_t epoch = state_.epochs; epoch < config.train.epochs && !reached_; ++epoch) {
     if (!run_epoch(epoch, options)) break;
   }
-  return summarise();
+  return finish();
 }
 
 template <class Context>
