@@ -1,7 +1,8 @@
 # Everything from a fresh Debian 12: each target does the set-up it needs. The CMake presets work without this file.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup build demo test test-debug cuda tidy bench bundle clean
+.PHONY: help setup build demo test test-debug cuda tidy bench install bundle clean
+PREFIX ?= /usr/local
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 20
@@ -31,8 +32,11 @@ tidy:  ## build with clang-tidy
 	@scripts/setup.sh tidy
 	@scripts/build.sh tidy
 
-bench: build  ## measure the ratios of the specification on this machine
-	@source scripts/common.sh && "$$root/build/$$(pick_preset)/bin/splitsim-bench"
+bench: build  ## measure the ratios of the specification on this machine; PYTORCH=python3 adds the comparisons with it
+	@source scripts/common.sh && "$$root/build/$$(pick_preset)/bin/splitsim-bench" $(if $(PYTORCH),--pytorch "$(PYTORCH)")
+
+install: build  ## executables, man pages, completions and experiments into PREFIX (/usr/local), below DESTDIR if that is set
+	@source scripts/common.sh && DESTDIR="$(DESTDIR)" cmake --install "$$root/build/$$(pick_preset)" --prefix "$(PREFIX)" --component splitsim
 
 bundle: setup  ## a relocatable archive in dist/ for a machine with a GPU
 	@scripts/bundle.sh

@@ -64,8 +64,9 @@ int run_driver(const std::string& program, const std::function<int()>& body) {
   }
 }
 
-bool parse_arguments(CLI::App& app, int argc, char** argv) {
+bool parse_arguments(CLI::App& app, int argc, char** argv, const Manual& manual) {
   app.set_version_flag("--version", fmt::format("{} {} ({})", app.get_name(), version(), git_commit()));
+  if (answer_questions(app, argc, argv, manual)) return false;
   try {
     app.parse(argc, argv);
   } catch (const CLI::Success& answered) {  // --help, --version

@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "drivers/command_line.hpp"
 #include "kernels/device/context.hpp"
 #include "kernels/device/machine.hpp"
 
@@ -29,8 +30,8 @@ void flush_output();
 /// that nobody reads any more needs no message.
 int run_driver(const std::string& program, const std::function<int()>& body);
 
-/// Parses the command line. True: go on. False: --help or --version has been answered. Errors: InputError.
-bool parse_arguments(CLI::App& app, int argc, char** argv);
+/// Parses the command line. True: go on. False: --help, --version and their like have been answered. Errors: InputError.
+bool parse_arguments(CLI::App& app, int argc, char** argv, const Manual& manual = {});
 
 /// --set takes all that follows it, maybe also the config file: moves that to `config_file` if it is still empty.
 void take_config_file(std::vector<std::string>& overrides, std::string& config_file);

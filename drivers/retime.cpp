@@ -9,6 +9,7 @@
 
 #include "drivers/common.hpp"
 #include "drivers/inputs.hpp"
+#include "drivers/output_folder.hpp"
 #include "drivers/process_start.hpp"
 #include "kernels/device/error.hpp"
 #include "runtime/config/seeds.hpp"
@@ -62,8 +63,7 @@ bool parse(int argc, char** argv, Arguments& arguments) {
       ->allow_extra_args(false)
       ->type_name("KEY=PATH");
   arguments.device.add_to(app);
-  app.footer(kNotes);
-  return parse_arguments(app, argc, argv);
+  return parse_arguments(app, argc, argv, {kNotes, false});
 }
 
 struct Retiming {
@@ -146,10 +146,7 @@ std::string to_csv(const RecordedRun& run, const Retiming& result) {
 int run(int argc, char** argv) {
   Arguments arguments;
   if (!parse(argc, argv, arguments)) return 0;
-  if (!arguments.out_dir.empty() && std::filesystem::exists(arguments.out_dir) &&
-      !std::filesystem::is_directory(arguments.out_dir)) {
-    throw InputError(fmt::format("--out {}: allowed: a folder, or a name that is free", arguments.out_dir));
-  }
+  check_output_folder("--out", arguments.out_dir);
   for (const char* name : {"retime.csv", "retime.json"}) {
     if (arguments.out_dir.empty()) break;
     check_output("--out", (std::filesystem::path(arguments.out_dir) / name).string(), {arguments.latency_file});

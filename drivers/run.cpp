@@ -6,10 +6,12 @@
 
 #include "drivers/common.hpp"
 #include "drivers/inputs.hpp"
+#include "drivers/output_folder.hpp"
 #include "drivers/process_start.hpp"
 #include "kernels/device/error.hpp"
 #include "kernels/device/report.hpp"
 #include "runtime/config/config.hpp"
+#include "runtime/config/help.hpp"
 #include "runtime/config/continuation.hpp"
 #include "runtime/record/progress.hpp"
 #include "runtime/record/run_directory.hpp"
@@ -33,7 +35,7 @@ Exit codes: 0 done, 1 internal error, 2 bad input, 3 no GPU, 4 a loss was not fi
 struct Arguments {
   std::string config_file, out_dir, resume_dir;
   std::vector<std::string> overrides;
-  bool force = false, dry_run = false;
+  bool force = false, dry_run = false, print_config = false;
   DeviceOptions device;
 
   bool resume() const { return !resume_dir.empty(); }
@@ -56,8 +58,9 @@ bool parse(int argc, char** argv, Arguments& arguments) {
       ->excludes(out);
   app.add_flag("--dry-run", arguments.dry_run, "print the plan and the memory it needs, then stop");
   arguments.device.add_to(app);
-  app.footer(kExamples + config_help());
-  if (!parse_arguments(app, argc, argv)) return false;
+  app.add_flag("--print-config", arguments.print_config,
+               "print the configuration with a comment on every key, then stop");
+  if (!parse_arguments(app, argc, argv, {kExamples, true})) return false;
 
   take_config_file(arguments.overrides, arguments.config_file);
   return true;
@@ -175,8 +178,13 @@ int run(int argc, char** argv) {
   Arguments arguments;
   if (!parse(argc, argv, arguments)) return 0;
   std::optional<RunDirectory> directory;
-  if (arguments.resume() && !arguments.dry_run) directory.emplace(arguments.resume_dir, RunDirectoryUse::kResume);
+  if (arguments.resume() && !arguments.dry_run && !arguments.print_config) directory.emplace(arguments.resume_dir, RunDirectoryUse::kResume);
   const Config config = resolve(arguments);
+  if (arguments.print_config) {
+    say_text(commented_toml(config));
+    return 0;
+  }
+  if (arguments.dry_run) check_output_folder("--out", arguments.out_dir);
   if (!arguments.out_dir.empty() && !arguments.dry_run) {
     const auto use = arguments.force ? RunDirectoryUse::kForce : RunDirectoryUse::kNew;
     directory.emplace(arguments.out_dir, use, inputs_of(arguments.config_file, config));

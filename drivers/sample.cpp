@@ -6,10 +6,12 @@
 
 #include "drivers/common.hpp"
 #include "drivers/inputs.hpp"
+#include "drivers/output_folder.hpp"
 #include "drivers/process_start.hpp"
 #include "kernels/device/error.hpp"
 #include "kernels/device/report.hpp"
 #include "runtime/config/config.hpp"
+#include "runtime/config/help.hpp"
 #include "runtime/sampling/memory_plan.hpp"
 #include "runtime/sampling/sampler_report.hpp"
 #include "runtime/sampling/timeline_trace.hpp"
@@ -46,6 +48,7 @@ struct Arguments {
   std::int64_t cut_bytes = 0;           // 0: the model's
   std::int32_t epochs = 1;
   TraceLimits trace;
+  bool print_config = false;
   DeviceOptions device;
 };
 
@@ -95,8 +98,9 @@ bool parse(int argc, char** argv, Arguments& arguments) {
                  "write the first epoch's schedule, for sampler.kind = \"file\" (with a single sampler)")
       ->type_name("FILE.npy");
   arguments.device.add_to(app);
-  app.footer(kNotes + config_help());
-  if (!parse_arguments(app, argc, argv)) return false;
+  app.add_flag("--print-config", arguments.print_config,
+               "print the configuration with a comment on every key, then stop");
+  if (!parse_arguments(app, argc, argv, {kNotes, true})) return false;
   take_config_file(arguments.overrides, arguments.config_file);
   return true;
 }
@@ -177,12 +181,6 @@ Scene make_scene(const Context& ctx, const Arguments& arguments, const std::vect
   return scene;
 }
 
-void check_output_folder(const std::string& dir) {
-  if (std::filesystem::exists(dir) && !std::filesystem::is_directory(dir)) {
-    throw InputError(fmt::format("--out {}: allowed: a folder, or a name that is free", dir));
-  }
-}
-
 template <class Context>
 int run(Context& ctx, const Arguments& arguments, const std::vector<Config>& configs) {
   const Config& common = configs.front();
@@ -240,8 +238,14 @@ int run(int argc, char** argv) {
     throw InputError(
         fmt::format("--save-schedule with {} samplers: allowed: one (--samplers)", arguments.samplers.size()));
   }
-  if (!arguments.out_dir.empty()) check_output_folder(arguments.out_dir);
   const std::vector<Config> configs = configs_of(arguments);
+  if (arguments.print_config) {
+    say_text(commented_toml(configs.front()));
+    return 0;
+  }
+  check_output_folder("--out", arguments.out_dir);
+  check_output_file("--trace", arguments.trace_file);
+  check_output_file("--save-schedule", arguments.schedule_file);
   for (const Config& config : configs) {
     const std::vector<std::string> inputs = inputs_of(arguments.config_file, config);
     check_output("--trace", arguments.trace_file, inputs);

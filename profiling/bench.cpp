@@ -63,7 +63,10 @@ int run(int argc, char** argv) {
   Options options;
   std::string device = "cpu", json_file;
   app.add_flag("--quick", options.quick, "fewer rounds and a smaller sampler: checks that the benchmark works");
-  app.add_option("--device", device, "backend")->check(CLI::IsMember({"cpu", "cuda"}))->capture_default_str();
+  app.add_option("--device", device, "backend")
+      ->check(CLI::IsMember({"cpu", "cuda"}))
+      ->type_name("cpu|cuda")
+      ->capture_default_str();
   app.add_option("--threads", options.threads, "CPU threads; 0: all")->capture_default_str();
   app.add_option("--json", json_file, "also write the figures to this file");
   app.add_option("--pytorch", options.python, "Python interpreter with PyTorch: adds the comparisons with it (CPU)");

@@ -9,6 +9,8 @@
 #include <string>
 #include <vector>
 
+#include "kernels/device/report.hpp"
+
 namespace splitsim::bench {
 
 struct Figure {
@@ -25,6 +27,9 @@ struct Options {
   std::string python;  ///< interpreter with PyTorch; empty: no comparison
   int threads = 0;
 };
+
+/// A line on stderr: some figures take minutes.
+inline void say_timing(const std::string& what) { report_line("timing " + what); }
 
 inline double seconds(const std::function<void()>& work) {
   const auto start = std::chrono::steady_clock::now();

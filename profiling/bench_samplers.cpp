@@ -18,6 +18,7 @@ std::vector<Figure> sampler_figures(Context& ctx, const Options& options) {
   const std::int32_t clients = options.quick ? 2'000 : 100'000;
   std::vector<std::int32_t> labels(static_cast<std::size_t>(samples));
   for (std::size_t i = 0; i < labels.size(); ++i) labels[i] = static_cast<std::int32_t>(i % 10);
+  say_timing(fmt::format("ugs schedules of {} samples", samples));
   PartitionSettings partition;
   partition.kind = "iid";
   partition.clients = clients;

@@ -3,6 +3,7 @@
 
 #include <array>
 #include <cstdio>
+#include <filesystem>
 #include <memory>
 #include <nlohmann/json.hpp>
 
@@ -159,8 +160,13 @@ struct TorchTimes {
 };
 /// Runs profiling/pytorch_reference.py for one of its two loops.
 TorchTimes pytorch(const Options& options, const std::string& arguments) {
-  const std::string command =
-      fmt::format("{} {}/profiling/pytorch_reference.py {}", options.python, SPLITSIM_SOURCE_DIR, arguments);
+  namespace fs = std::filesystem;
+  fs::path script = fs::path(SPLITSIM_SOURCE_DIR) / "profiling/pytorch_reference.py";
+  std::error_code error;
+  if (!fs::exists(script, error)) {  // installed
+    script = fs::read_symlink("/proc/self/exe", error).parent_path() / "../share/splitsim/pytorch_reference.py";
+  }
+  const std::string command = fmt::format("{} '{}' {}", options.python, script.string(), arguments);
   const std::unique_ptr<FILE, int (*)(FILE*)> pipe(popen(command.c_str(), "r"), pclose);
   std::string text;
   std::array<char, 4096> chunk;
@@ -173,6 +179,7 @@ TorchTimes pytorch(const Options& options, const std::string& arguments) {
 /// A step against PyTorch's on the same batch, in turns: the centralised one, or its tied loop over 128 clients.
 template <class Context>
 Figure against_pytorch(Context& ctx, const Options& options, Case what, bool loop) {
+  say_timing(fmt::format("PyTorch and splitsim ({}{})", what.model, loop ? ", a loop over clients" : ""));
   const bool large = what.model.starts_with("resnet");
   if (!loop) what.mode = "central";
   const std::string model = what.model + (large && what.norm == "batch" ? "_batch" : "");
@@ -206,6 +213,7 @@ template <class Context>
 std::vector<Figure> training_figures(Context& ctx, const Options& options) {
   std::vector<Figure> figures;
   {
+    say_timing("psl steps, K = 1024 and K = 1");
     Case many, one;
     many.clients = 1024;
     one.clients = 1;
@@ -214,6 +222,7 @@ std::vector<Figure> training_figures(Context& ctx, const Options& options) {
         {"psl step, K = 1024 over K = 1 (lenet)", c.ratio, 1.05, false, "ratio", milliseconds(c, "K = 1024", "K = 1")});
   }
   for (const char* model : {"lenet", "cnn"}) {
+    say_timing(fmt::format("psl_local and psl steps ({})", model));
     Case local, tied;
     local.model = tied.model = model;
     local.clients = tied.clients = 256;
@@ -223,6 +232,7 @@ std::vector<Figure> training_figures(Context& ctx, const Options& options) {
                        Context::kIsDevice ? 1.5 : 1.25, false, "ratio", milliseconds(c, "psl_local", "psl")});
   }
   if constexpr (Context::kIsDevice) {  // on a CPU these steps take seconds
+    say_timing("psl_local and psl steps (resnet18)");
     Case local, tied;
     local.model = tied.model = "resnet18";
     local.input = tied.input = {3, 32, 32};
@@ -234,6 +244,7 @@ std::vector<Figure> training_figures(Context& ctx, const Options& options) {
                        milliseconds(c, "psl_local", "psl")});
   }
   {
+    say_timing("fls and ugs epochs");
     Case fls, ugs;
     fls.partition = ugs.partition = "extended_dirichlet";
     fls.samples = ugs.samples = options.quick ? 2560 : 12800;
@@ -247,6 +258,7 @@ std::vector<Figure> training_figures(Context& ctx, const Options& options) {
                                    a.steps_per_epoch(), c.second * 1e6, b.steps_per_epoch())});
   }
   {
+    say_timing("schedules and timelines");
     Case quickstart;
     quickstart.samples = 20000;
     quickstart.partition = "extended_dirichlet";

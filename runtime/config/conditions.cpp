@@ -91,6 +91,18 @@ std::string why_unread(const Key& key, const Config& config) {
                      alike ? wanted(in_the_way.front(), "and") : list(other, "or with"), several ? "do" : "does");
 }
 
+std::string read_where(const Key& key) {
+  std::string text;
+  for (const std::vector<Condition>& all : key.conditions) {
+    if (!text.empty()) text += ", or with ";
+    for (std::size_t i = 0; i < all.size(); ++i) {
+      text += fmt::format("{}{} {}", i == 0 ? "" : " and ", all[i].key,
+                          all[i].values.empty() ? "> 0" : "= " + joined(all[i].values));
+    }
+  }
+  return text;
+}
+
 void reset_unread(Config& config) {
   static const Config defaults;
   // By the values as they are: what a key that is reset itself says of others does not count anyway.

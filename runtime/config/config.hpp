@@ -86,11 +86,11 @@ struct Config {
 /// Parses TOML text over `base` (the defaults), then applies overrides of the form "sampler.kind=fpls" (the value is a
 /// TOML value, a bare word is taken as a string; inline tables work too). Relative paths in the text count from the
 /// folder of `source_name`, those in overrides from the working directory; the config has absolute ones. Short keys
-/// ("train.lr", short_keys.hpp) set several keys. A key that the chosen kinds do not read has its default in the result.
-/// Errors: InputError, one line: unknown key (with the nearest known one), wrong type, value out of range or not in the
-/// list, NaN; a key that nothing reads: one of the text neither under the text alone nor under the result, one of the
-/// overrides not under the result; two names of one key with different values; syntax errors with line and column of
-/// `source_name`.
+/// ("train.lr", short_keys.hpp) set several keys. A key that the chosen kinds do not read has its default in the
+/// result. Errors: InputError, one line: unknown key (with the nearest known one), wrong type, value out of range or
+/// not in the list, NaN; a key that nothing reads: one of the text neither under the text alone nor under the result,
+/// one of the overrides not under the result; two names of one key with different values; syntax errors with line and
+/// column of `source_name`.
 Config parse_config(const std::string& toml_text, const std::string& source_name,
                     const std::vector<std::string>& overrides, const Config& base = {});
 
@@ -113,16 +113,13 @@ struct ConfigVariant {
 std::vector<Config> parse_variants(const ConfigText& text, const std::vector<std::string>& overrides,
                                    const std::vector<ConfigVariant>& variants);
 
-/// Fully resolved TOML of the keys that are read: parse_config(to_toml(c)) is the same experiment, and the same config if
-/// c came from parse_config.
+/// Fully resolved TOML of the keys that are read: parse_config(to_toml(c)) is the same experiment, and the same config
+/// if c came from parse_config.
 std::string to_toml(const Config& config);
 
 /// SHA-256 of the resolved config without paths (data.dir, partition.file, sampler.file, clock.trace_file) and without
-/// keys that are not read: the same experiment has the same hash wherever its files lie and however many threads or GPUs
-/// run it.
+/// keys that are not read: the same experiment has the same hash wherever its files lie and however many threads or
+/// GPUs run it.
 std::string config_sha256(const Config& config);
-
-/// Every key with its default, unit and meaning, one line each, for --help.
-std::string config_help();
 
 }  // namespace splitsim

@@ -120,6 +120,9 @@ bool is_read(const Key& key, const Config& config);
 /// Of a key that is not read: "sampler.kind = "ugs" does not read it; urn and lds do".
 std::string why_unread(const Key& key, const Config& config);
 
+/// What a key is read with: "sampler.kind = urn, lds"; empty: always.
+std::string read_where(const Key& key);
+
 /// Gives every key that is not read its default.
 void reset_unread(Config& config);
 

@@ -23,7 +23,8 @@ void apply_override(Reader& reader, const std::string& option, const std::string
   };
   const std::string path = trimmed(text.substr(0, equals));
   if (equals == std::string::npos || path.empty()) {
-    throw InputError(fmt::format("{} {}: allowed: key=value, as in sampler.kind=fpls", option, quoted(shortened(text))));
+    throw InputError(
+        fmt::format("{} {}: allowed: key=value, as in sampler.kind=fpls", option, quoted(shortened(text))));
   }
   const std::string value = trimmed(text.substr(equals + 1));
 
@@ -116,8 +117,8 @@ void check_read(const std::vector<GivenKey>& given, const std::vector<Config>& r
       return std::any_of(one.keys.begin(), one.keys.end(), [&](const Key* key) { return is_read(*key, config); });
     });
     if (read) continue;
-    throw InputError(fmt::format("{}{} = {}: {}", one.place, one.written, one.value,
-                                 why_unread(*one.keys.front(), readers.back())));
+    throw InputError(
+        fmt::format("{}{} = {}: {}", one.place, one.written, one.value, why_unread(*one.keys.front(), readers.back())));
   }
 }
 

@@ -63,9 +63,9 @@ void Reader::apply(const std::string& path, const toml::node& node, const toml::
     if (table == nullptr) {
       const std::string kind = find_key(path + ".kind") != nullptr ? "kind" : "name";
       const std::string meant_key = path + "." + kind;
-      fail(node.source(), fmt::format("{} = {}: allowed: a table with the keys {}{}", path, shown_value(node),
-                                      joined(names_in(path)),
-                                      did_you_mean(node.is_string() && find_key(meant_key) != nullptr ? meant_key : "")));
+      fail(node.source(),
+           fmt::format("{} = {}: allowed: a table with the keys {}{}", path, shown_value(node), joined(names_in(path)),
+                       did_you_mean(node.is_string() && find_key(meant_key) != nullptr ? meant_key : "")));
     }
     apply(path + ".", *table);
   } else if (!apply_parameter(path, node, at)) {
@@ -135,9 +135,9 @@ void Reader::unknown(const std::string& path, const toml::source_region& at) con
   std::string meant = meant_by_unknown(wrong);
   if (meant.empty()) meant = nearest(wrong, all_paths());
   fail(at, fmt::format("unknown key {}{}", shown_key(wrong),
-                       meant.empty() ? fmt::format("; known{}: {}", table.empty() ? "" : " in " + table,
-                                                   joined(names_in(table)))
-                                     : did_you_mean(meant)));
+                       meant.empty()
+                           ? fmt::format("; known{}: {}", table.empty() ? "" : " in " + table, joined(names_in(table)))
+                           : did_you_mean(meant)));
 }
 
 // clock.delay_ms.base = 3.0: the parent is a distribution.

@@ -1,12 +1,11 @@
 // model.layers: a list of tables.
-#include "runtime/config/reader.hpp"
-
 #include <fmt/format.h>
 
 #include <algorithm>
 
 #include "kernels/device/error.hpp"
 #include "runtime/config/nearest.hpp"
+#include "runtime/config/reader.hpp"
 
 namespace splitsim {
 
@@ -33,9 +32,8 @@ LayerSpec Reader::layer(const Key& key, const toml::table& table) const {
     kinds.push_back(known.name);
   }
   if (info == nullptr) {
-    fail(table.source(),
-         fmt::format("{}kind = {}: allowed: {}{}", path, kind == nullptr ? "none" : shown_value(*kind), joined(kinds),
-                     did_you_mean(text == nullptr ? "" : nearest(text->get(), kinds))));
+    fail(table.source(), fmt::format("{}kind = {}: allowed: {}{}", path, kind == nullptr ? "none" : shown_value(*kind),
+                                     joined(kinds), did_you_mean(text == nullptr ? "" : nearest(text->get(), kinds))));
   }
   LayerSpec spec{.kind = info->kind, .name = ""};
   for (const auto& [name, value] : table) {
@@ -75,9 +73,9 @@ LayerSpec Reader::complete(const LayerSpec& spec, const std::string& path, const
   if (spec.kind == LayerKind::kConv2d && spec.out == 0) fail(at, path + "out: a conv needs its output channels");
   if ((spec.kind == LayerKind::kConv2d || pool) && spec.kernel == 0) fail(at, path + "kernel: missing");
   if (spec.kind == LayerKind::kMaxPool && (spec.kernel > 15 || 2 * spec.padding > spec.kernel)) {
-    fail(at, fmt::format(
-                 "{}kernel = {}, padding = {}: allowed for max_pool: windows up to 15, padding up to half of them",
-                 path, spec.kernel, spec.padding));
+    fail(at,
+         fmt::format("{}kernel = {}, padding = {}: allowed for max_pool: windows up to 15, padding up to half of them",
+                     path, spec.kernel, spec.padding));
   }
   return spec;
 }

@@ -1,6 +1,4 @@
 // Values of every kind but layers.
-#include "runtime/config/reader.hpp"
-
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -10,6 +8,7 @@
 #include "kernels/device/error.hpp"
 #include "runtime/config/nearest.hpp"
 #include "runtime/config/paths.hpp"
+#include "runtime/config/reader.hpp"
 
 namespace splitsim {
 
@@ -46,8 +45,7 @@ void Reader::read(const Key& key, const IntegerRule& rule, const toml::node& nod
 
 void Reader::read(const Key& key, const RealRule& rule, const toml::node& node) {
   const double value = number_of(node);
-  const bool inside =
-      std::isfinite(value) && value <= rule.high && (rule.above ? value > rule.low : value >= rule.low);
+  const bool inside = std::isfinite(value) && value <= rule.high && (rule.above ? value > rule.low : value >= rule.low);
   if (!inside) refuse(key, node);
   rule.field(config_) = value;
 }
@@ -82,7 +80,8 @@ void Reader::read(const Key& key, const TextRule& rule, const toml::node& node) 
   if (rule.is_path) {
     text = absolute_path(text, source_.folder);
     // The folder may have any bytes in its name; the saved configuration is TOML.
-    if (!is_utf8(text)) fail(node.source(), fmt::format("{}: allowed: a path in a folder named in UTF-8", name_of(key)));
+    if (!is_utf8(text))
+      fail(node.source(), fmt::format("{}: allowed: a path in a folder named in UTF-8", name_of(key)));
   }
   rule.field(config_) = std::move(text);
 }

@@ -49,21 +49,11 @@ std::vector<std::string> meant_by(const std::string& path) {
 
 std::string meant_by_unknown(const std::string& path) {
   static const std::map<std::string, std::string> synonyms = {
-      {"k", "partition.clients"},
-      {"num_clients", "partition.clients"},
-      {"n_clients", "partition.clients"},
-      {"b", "sampler.batch"},
-      {"batch", "sampler.batch"},
-      {"batch_size", "sampler.batch"},
-      {"bs", "sampler.batch"},
-      {"learning_rate", "train.lr"},
-      {"wd", "train.weight_decay"},
-      {"dataset", "data.name"},
-      {"method", "sampler.kind"},
-      {"num_epochs", "train.epochs"},
-      {"n_epochs", "train.epochs"},
-      {"optim", "train.optimizer"},
-      {"norm", "model.norm"},
+      {"k", "partition.clients"},   {"num_clients", "partition.clients"}, {"n_clients", "partition.clients"},
+      {"b", "sampler.batch"},       {"batch", "sampler.batch"},           {"batch_size", "sampler.batch"},
+      {"bs", "sampler.batch"},      {"learning_rate", "train.lr"},        {"wd", "train.weight_decay"},
+      {"dataset", "data.name"},     {"method", "sampler.kind"},           {"num_epochs", "train.epochs"},
+      {"n_epochs", "train.epochs"}, {"optim", "train.optimizer"},         {"norm", "model.norm"},
       {"random_seed", "seed"},
   };
   const std::size_t dot = path.find('.');

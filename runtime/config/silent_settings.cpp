@@ -26,9 +26,10 @@ void of_local_batches(const Config& config, const SamplingFacts& facts, Texts& t
   const auto clients = static_cast<std::int64_t>(facts.client_sizes.size());
   const std::int64_t batch = config.sampler.batch;
   if (config.sampler.kind == "fls" && batch < clients) {
-    texts.push_back(fmt::format("sampler.batch = {} for {} clients: fls gives one sample per client and step, so "
-                                "batches have up to {}",
-                                batch, clients, clients));
+    texts.push_back(
+        fmt::format("sampler.batch = {} for {} clients: fls gives one sample per client and step, so "
+                    "batches have up to {}",
+                    batch, clients, clients));
   }
   if (config.sampler.kind != "fpls") return;
   const std::int64_t samples = std::accumulate(facts.client_sizes.begin(), facts.client_sizes.end(), std::int64_t{0});
@@ -36,9 +37,10 @@ void of_local_batches(const Config& config, const SamplingFacts& facts, Texts& t
     return size > 0 && 2 * batch * size < samples;  // its share would round to 0
   });
   if (small > 0) {
-    texts.push_back(fmt::format("sampler.batch = {}: the shares of {} client{} round to 0 samples and are made 1, so "
-                                "batches are larger",
-                                batch, small, small == 1 ? "" : "s"));
+    texts.push_back(
+        fmt::format("sampler.batch = {}: the shares of {} client{} round to 0 samples and are made 1, so "
+                    "batches are larger",
+                    batch, small, small == 1 ? "" : "s"));
   }
 }
 
@@ -74,8 +76,8 @@ void of_latencies(const Config& config, const SamplingFacts& facts, Texts& texts
 
 void of_optimizer(const std::string& side, const OptimizerSettings& optimizer, std::int32_t epochs, Texts& texts) {
   if (optimizer.warmup_epochs >= epochs) {
-    texts.push_back(fmt::format("train.{}.warmup_epochs = {}: the run has {} epoch{} and never leaves the warm-up", side,
-                                optimizer.warmup_epochs, epochs, epochs == 1 ? "" : "s"));
+    texts.push_back(fmt::format("train.{}.warmup_epochs = {}: the run has {} epoch{} and never leaves the warm-up",
+                                side, optimizer.warmup_epochs, epochs, epochs == 1 ? "" : "s"));
   }
   if (optimizer.schedule == "step" && optimizer.step_epochs >= epochs) {
     texts.push_back(fmt::format("train.{}.step_epochs = {}: the run has {} epoch{}, so its rate is constant", side,
@@ -113,15 +115,17 @@ std::vector<std::string> silent_settings(const Config& config, const TrainingFac
     texts.push_back(fmt::format("eval.every_steps = {}: the run has {} steps", eval.every_steps, steps));
   }
   if (eval.every_steps > 0 && eval.step_images >= facts.test_images) {
-    texts.push_back(fmt::format("eval.step_images = {}: all {} test images are used", eval.step_images, facts.test_images));
+    texts.push_back(
+        fmt::format("eval.step_images = {}: all {} test images are used", eval.step_images, facts.test_images));
   }
   if (reads_rounds(config) && train.round > facts.steps_per_epoch) {
-    texts.push_back(fmt::format("train.round = {}: an epoch has {} steps, and ends a round", train.round,
-                                facts.steps_per_epoch));
+    texts.push_back(
+        fmt::format("train.round = {}: an epoch has {} steps, and ends a round", train.round, facts.steps_per_epoch));
   }
   if (train.checkpoint_epochs > train.epochs) {
-    texts.push_back(fmt::format("train.checkpoint_epochs = {}: the run has {} epoch{}, so its end is the only checkpoint",
-                                train.checkpoint_epochs, train.epochs, train.epochs == 1 ? "" : "s"));
+    texts.push_back(
+        fmt::format("train.checkpoint_epochs = {}: the run has {} epoch{}, so its end is the only checkpoint",
+                    train.checkpoint_epochs, train.epochs, train.epochs == 1 ? "" : "s"));
   }
   if (eval.every_epochs > train.epochs) {
     texts.push_back(fmt::format("eval.every_epochs = {}: the run has {} epoch{} and is tested at its end only",

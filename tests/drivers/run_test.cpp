@@ -26,7 +26,8 @@ TEST_F(Run, HelpNamesEveryKeyAndOption) {
                              "--dry-run", "--version", "Examples:", "Exit codes:"}) {
     EXPECT_NE(help.out.find(option), std::string::npos) << option;
   }
-  for (const Key& key : config_keys()) EXPECT_NE(help.out.find("  " + key.path + " = "), std::string::npos) << key.path;
+  const Result all = execute("splitsim-run", {"--help", "all"});
+  for (const Key& key : config_keys()) EXPECT_NE(all.out.find("  " + key.path + " = "), std::string::npos) << key.path;
 }
 
 TEST_F(Run, MistakesOnTheCommandLine) {

@@ -1,12 +1,11 @@
 // Relative paths: from a file's folder in a file, from the working directory in --set; saved ones are absolute.
-#include "runtime/config/paths.hpp"
-
 #include <gtest/gtest.h>
 #include <sys/stat.h>
 
 #include <filesystem>
 
 #include "runtime/config/config.hpp"
+#include "runtime/config/paths.hpp"
 #include "tests/runtime/temp_dir.hpp"
 
 namespace splitsim {
@@ -18,7 +17,8 @@ std::string here(const std::string& path) { return (fs::current_path() / path).s
 
 constexpr const char* kText =
     "data = { name = 'npy', dir = 'da ta/\xc3\xa9' }\npartition = { kind = 'file', file = './p.npy' }\n"
-    "sampler = { kind = 'file', file = '../s.npy' }\nclock = { delay_ms = { kind = 'trace' }, trace_file = '~/t.csv' }\n";
+    "sampler = { kind = 'file', file = '../s.npy' }\nclock = { delay_ms = { kind = 'trace' }, trace_file = '~/t.csv' "
+    "}\n";
 
 TEST(ConfigPaths, OfAFileCountFromItsFolder) {
   const test::TempDir dir;

@@ -80,9 +80,9 @@ TEST(ConfigRead, AKeyOfTheFileMayServeTheFilesOwnKind) {
   // Not read by the file, nor by the result.
   EXPECT_NE(error_of("sampler.delta = 2.0", {"sampler.kind=fls"}), "");
   // What is not read cannot be wrong together with others either.
-  EXPECT_EQ(error_of("train.client_optimizer = { momentum = 0.9, nesterov = true }",
-                     {"train.client_optimizer.kind=adam"}),
-            "");
+  EXPECT_EQ(
+      error_of("train.client_optimizer = { momentum = 0.9, nesterov = true }", {"train.client_optimizer.kind=adam"}),
+      "");
 }
 
 TEST(ConfigRead, VariantsShareWhatOneOfThemReads) {
@@ -121,7 +121,8 @@ std::string random_value(const Key& key) {
   struct Visitor {
     const Key& key;
     std::string operator()(const IntegerRule& rule) const {
-      return std::to_string(*rc::gen::inRange<std::int64_t>(rule.low, std::min<std::int64_t>(rule.high, rule.low + 40)));
+      return std::to_string(
+          *rc::gen::inRange<std::int64_t>(rule.low, std::min<std::int64_t>(rule.high, rule.low + 40)));
     }
     std::string operator()(const RealRule& rule) const {
       const double share = *rc::gen::inRange(1, 1000) * 1e-3;
@@ -132,12 +133,15 @@ std::string random_value(const Key& key) {
     std::string operator()(const ChoiceRule& rule) const {
       return quoted(rule.choices[*rc::gen::inRange<std::size_t>(0, rule.choices.size())].name);
     }
-    std::string operator()(const TextRule&) const { return quoted(*rc::gen::element<std::string>("a", "b/c", "\xc3\xa4 d")); }
+    std::string operator()(const TextRule&) const {
+      return quoted(*rc::gen::element<std::string>("a", "b/c", "\xc3\xa4 d"));
+    }
     std::string operator()(const IntegersRule&) const { return "[1, 3]"; }
     std::string operator()(const LayersRule&) const { return "[{ kind = 'linear' }]"; }
     std::string operator()(const DistributionRule& rule) const {
-      return *rc::gen::arbitrary<bool>() || rule.use == DistributionUse::kJitter ? "{ kind = 'uniform', low = 1, high = 2 }"
-                                                                              : "{ kind = 'trace' }";
+      return *rc::gen::arbitrary<bool>() || rule.use == DistributionUse::kJitter
+                 ? "{ kind = 'uniform', low = 1, high = 2 }"
+                 : "{ kind = 'trace' }";
     }
   };
   return std::visit(Visitor{key}, key.rule);

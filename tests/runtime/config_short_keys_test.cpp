@@ -1,11 +1,10 @@
 // Short keys, and what is meant by names of other programs.
-#include "runtime/config/short_keys.hpp"
-
 #include <gtest/gtest.h>
 
 #include "kernels/device/error.hpp"
 #include "runtime/config/config.hpp"
 #include "runtime/config/keys.hpp"
+#include "runtime/config/short_keys.hpp"
 
 namespace splitsim {
 namespace {
@@ -43,18 +42,19 @@ TEST(ShortKeys, SetEveryKeyThatTheyMean) {
 }
 
 TEST(ShortKeys, TheOptimizerOfBothSidesIsATableToo) {
-  for (const Config& c : {with({}, "[train.optimizer]\nkind = 'adam'\nlr = 0.25\n"),
-                          with({"train.optimizer={kind=\"adam\", lr=0.25}"}),
-                          with({"train.optimizer.lr=0.25", "train.optimizer.kind=adam"})}) {
+  for (const Config& c :
+       {with({}, "[train.optimizer]\nkind = 'adam'\nlr = 0.25\n"), with({"train.optimizer={kind=\"adam\", lr=0.25}"}),
+        with({"train.optimizer.lr=0.25", "train.optimizer.kind=adam"})}) {
     EXPECT_EQ(c.train.client_optimizer.kind, "adam");
     EXPECT_EQ(c.train.server_optimizer.lr, 0.25);
   }
 }
 
 TEST(ShortKeys, TwoNamesOfAKeyInOnePlaceAreOneTooMany) {
-  EXPECT_EQ(error_of({}, "[train]\nlr = 0.1\nclient_optimizer = { lr = 0.2 }\n"),
-            "exp.toml:2:1: train.client_optimizer.lr = 0.2 and train.lr = 0.1 both set train.client_optimizer.lr: allowed: "
-            "one of them");
+  EXPECT_EQ(
+      error_of({}, "[train]\nlr = 0.1\nclient_optimizer = { lr = 0.2 }\n"),
+      "exp.toml:2:1: train.client_optimizer.lr = 0.2 and train.lr = 0.1 both set train.client_optimizer.lr: allowed: "
+      "one of them");
   EXPECT_NE(error_of({"train.lr=0.1", "train.server_optimizer.lr=0.2"}), "");
   EXPECT_EQ(error_of({"train.lr=0.1", "train.server_optimizer.lr=0.1"}), "");  // no contradiction
   EXPECT_EQ(with({"train.lr=0.1", "train.lr=0.2"}).train.server_optimizer.lr, 0.2);
@@ -75,12 +75,21 @@ TEST(ShortKeys, ErrorsNameTheKeyAsItWasWritten) {
 }
 
 TEST(ShortKeys, BareNamesAreUnderstood) {
-  for (const auto& [name, meant] : std::initializer_list<std::pair<const char*, const char*>>{
-           {"lr", "train.lr"},        {"learning_rate", "train.lr"},      {"epochs", "train.epochs"},
-           {"K", "partition.clients"}, {"clients", "partition.clients"},  {"B", "sampler.batch"},
-           {"batch_size", "sampler.batch"}, {"alpha", "partition.alpha"}, {"momentum", "train.momentum"},
-           {"mode", "train.mode"},    {"cut", "model.cut"},               {"train.batch", "sampler.batch"},
-           {"optimizer", "train.optimizer"}, {"dataset", "data.name"}}) {
+  for (const auto& [name, meant] :
+       std::initializer_list<std::pair<const char*, const char*>>{{"lr", "train.lr"},
+                                                                  {"learning_rate", "train.lr"},
+                                                                  {"epochs", "train.epochs"},
+                                                                  {"K", "partition.clients"},
+                                                                  {"clients", "partition.clients"},
+                                                                  {"B", "sampler.batch"},
+                                                                  {"batch_size", "sampler.batch"},
+                                                                  {"alpha", "partition.alpha"},
+                                                                  {"momentum", "train.momentum"},
+                                                                  {"mode", "train.mode"},
+                                                                  {"cut", "model.cut"},
+                                                                  {"train.batch", "sampler.batch"},
+                                                                  {"optimizer", "train.optimizer"},
+                                                                  {"dataset", "data.name"}}) {
     EXPECT_EQ(error_of({std::string(name) + "=3"}),
               std::string("--set: unknown key ") + name + "; did you mean " + meant + "?");
   }

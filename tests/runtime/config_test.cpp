@@ -10,6 +10,7 @@
 #include <set>
 
 #include "kernels/device/error.hpp"
+#include "runtime/config/help.hpp"
 #include "runtime/config/keys.hpp"
 #include "runtime/config/paths.hpp"
 
@@ -322,7 +323,7 @@ TEST(Config, EveryKindOfDistributionHasDefaultsThatAreAllowed) {
 }
 
 TEST(Config, TheHelpNamesEveryKeyChoiceAndDistribution) {
-  const std::string help = config_help();
+  const std::string help = config_help("all");
   for (const Key& key : config_keys()) {
     EXPECT_NE(help.find("\n  " + key.path + " = "), std::string::npos) << key.path;
     EXPECT_NE(help.find(key.unit.empty() ? "" : "[" + key.unit + "]"), std::string::npos) << key.unit;

@@ -17,8 +17,9 @@ struct Hashes {
 
 // One epoch of two random parts each: jittered clock, weights that train at rate 0 and so stay as they began.
 Hashes hashes_of(const test::SmallData& data, const std::vector<std::string>& seeds) {
-  std::vector<std::string> overrides = {"train.epochs=1", "train.lr=0.0", "clock.jitter={kind=\"uniform\",low=0.5,high=2}",
-                                        "model.name=mlp", "model.cut=fc1", "data.augment.flip=true"};
+  std::vector<std::string> overrides = {
+      "train.epochs=1", "train.lr=0.0",  "clock.jitter={kind=\"uniform\",low=0.5,high=2}",
+      "model.name=mlp", "model.cut=fc1", "data.augment.flip=true"};
   overrides.insert(overrides.end(), seeds.begin(), seeds.end());
   CpuContext ctx;
   Hashes hashes;
@@ -53,8 +54,8 @@ TEST(Seeds, EachMovesItsPart) {
 
   // All of them set to another seed's value are that seed.
   const Hashes other = hashes_of(data, {"seed=5"});
-  const Hashes apart = hashes_of(
-      data, {"data.seed=5", "partition.seed=5", "sampler.seed=5", "model.seed=5", "clock.seed=5"});
+  const Hashes apart =
+      hashes_of(data, {"data.seed=5", "partition.seed=5", "sampler.seed=5", "model.seed=5", "clock.seed=5"});
   EXPECT_EQ(apart.schedule, other.schedule);
   EXPECT_EQ(apart.timeline, other.timeline);
   EXPECT_EQ(apart.model, other.model);
@@ -66,9 +67,11 @@ TEST(Seeds, AreTheExperimentsUnlessSet) {
   EXPECT_EQ(seeds_of(config).sampler, 3u);
   EXPECT_EQ(seeds_of(config).model, 9u);
   EXPECT_NE(to_toml(config).find("seed = 3"), std::string::npos);
-  EXPECT_EQ(to_toml(parse_config("seed = 9", "", {})).find("seed"), to_toml(parse_config("seed = 9", "", {})).rfind("seed"));
+  EXPECT_EQ(to_toml(parse_config("seed = 9", "", {})).find("seed"),
+            to_toml(parse_config("seed = 9", "", {})).rfind("seed"));
   // The same experiment, said twice.
-  EXPECT_EQ(config_sha256(parse_config("seed = 9", "", {})), config_sha256(parse_config("seed = 9", "", {"model.seed=9"})));
+  EXPECT_EQ(config_sha256(parse_config("seed = 9", "", {})),
+            config_sha256(parse_config("seed = 9", "", {"model.seed=9"})));
   EXPECT_NE(config_sha256(parse_config("seed = 9", "", {})), config_sha256(config));
 }
 
