@@ -6,142 +6,168 @@
 #include <array>
 #include <charconv>
 #include <cmath>
-#include <fstream>
+#include <cstddef>
 #include <string_view>
+#include <utility>
+
+#define CSV_IO_NO_THREAD  // the text is in memory already
+#include <csv.h>
 
 #include "kernels/device/error.hpp"
+#include "kernels/device/report.hpp"
+#include "samplers/files.hpp"
 #include "samplers/hash.hpp"
 
 namespace splitsim {
 
 namespace {
 
-constexpr std::array<const char*, 5> kColumns = {"client", "compute_ms_per_sample", "up_mbps", "down_mbps", "delay_ms"};
-
-struct Cell {
-  std::string_view text;
-  std::size_t column;  // of its first character, from 1
+struct Column {
+  const char* name;
+  std::vector<double> Trace::*values;
+  const char* key;  // of the quantity that reads it
+  bool positive;    // 0 is refused
 };
 
-std::vector<Cell> split(std::string_view line) {
-  std::vector<Cell> cells;
-  for (std::size_t first = 0;;) {
-    const std::size_t comma = std::min(line.find(',', first), line.size());
-    const std::size_t begin = std::min(line.find_first_not_of(" \t", first), comma);
-    std::size_t end = comma;
-    while (end > begin && (line[end - 1] == ' ' || line[end - 1] == '\t')) --end;
-    cells.push_back({line.substr(begin, end - begin), begin + 1});
-    if (comma == line.size()) return cells;
-    first = comma + 1;
+constexpr std::array<Column, 4> kColumns = {{
+    {"compute_ms_per_sample", &Trace::compute_ms_per_sample, "clock.compute_ms", false},
+    {"up_mbps", &Trace::up_mbps, "clock.uplink_mbps", true},
+    {"down_mbps", &Trace::down_mbps, "clock.downlink_mbps", true},
+    {"delay_ms", &Trace::delay_ms, "clock.delay_ms", false},
+}};
+constexpr const char* kNames = "client, compute_ms_per_sample, up_mbps, down_mbps, delay_ms";
+
+using Reader = io::CSVReader<1 + kColumns.size(), io::trim_chars<' ', '\t'>, io::double_quote_escape<',', '"'>,
+                             io::throw_on_overflow, io::single_and_empty_line_comment<'#'>>;
+
+/// The file with one kind of line end that the library reads: a carriage return alone, as old spreadsheets write it,
+/// becomes a line feed, and the last line gets one.
+std::string text_of(const std::string& path) {
+  std::string text;
+  try {
+    text = read_text_file(path);
+  } catch (const InputError& error) {
+    throw InputError(fmt::format("clock.trace_file = \"{}\": {}", path, error.what()));
   }
+  const std::size_t nul = text.find('\0');
+  if (nul != std::string::npos) {
+    const auto lines = std::count(text.begin(), text.begin() + static_cast<std::ptrdiff_t>(nul), '\n');
+    throw InputError(fmt::format("{}:{}: holds a NUL byte; allowed: text in UTF-8 (is this UTF-16?)", path, 1 + lines));
+  }
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    if (text[i] == '\r' && (i + 1 == text.size() || text[i + 1] != '\n')) text[i] = '\n';
+  }
+  if (!text.empty() && text.back() != '\n') text += '\n';
+  return text;
 }
 
 class TraceReader {
  public:
-  TraceReader(const std::string& path, std::int32_t clients)
-      : path_(path), clients_(clients), seen_(static_cast<std::size_t>(clients), 0) {
-    for (std::vector<double>* values :
-         {&trace_.compute_ms_per_sample, &trace_.up_mbps, &trace_.down_mbps, &trace_.delay_ms}) {
-      values->resize(static_cast<std::size_t>(clients));
+  TraceReader(const std::string& path, std::int32_t clients, const TraceColumns& columns)
+      : path_(path),
+        text_(text_of(path)),
+        reader_(path, text_.data(), text_.data() + text_.size()),
+        seen_(static_cast<std::size_t>(clients), 0) {
+    for (std::size_t i = 0; i < kColumns.size(); ++i) {
+      needed_[i] = std::find(columns.begin(), columns.end(), kColumns[i].values) != columns.end();
+      if (needed_[i]) (trace_.*kColumns[i].values).resize(seen_.size());
     }
   }
 
   Trace read() {
-    std::ifstream file(path_);
-    if (!file) throw InputError(fmt::format("clock.trace_file = \"{}\": cannot be opened", path_));
-    bool have_header = false;
-    for (std::string line; std::getline(file, line);) {
-      ++line_;
-      if (!line.empty() && line.back() == '\r') line.pop_back();
-      if (line.find_first_not_of(" \t") == std::string::npos || line.front() == '#') continue;
-      have_header ? read_row(line) : read_header(line);
-      have_header = true;
+    try {
+      read_header();
+      while (read_row()) {
+      }
+    } catch (const io::error::header_missing&) {
+      throw InputError(fmt::format("{}: empty: must start with a line that names its columns, of {}", path_, kNames));
+    } catch (const io::error::extra_column_in_header& error) {
+      fail(fmt::format("unknown column \"{}\": the columns are {}", error.column_name, kNames));
+    } catch (const io::error::duplicated_column_in_header& error) {
+      fail(fmt::format("column \"{}\" appears twice", error.column_name));
+    } catch (const io::error::too_few_columns&) {
+      fail("fewer cells than columns");
+    } catch (const io::error::too_many_columns&) {
+      fail("more cells than columns");
+    } catch (const io::error::escaped_string_not_closed&) {
+      fail("a quote that is not closed in its line");
+    } catch (const io::error::line_length_limit_exceeded&) {
+      fail("the line is too long: allowed are 2^24 - 1 characters");
     }
-    if (file.bad()) throw InputError(fmt::format("clock.trace_file = \"{}\": cannot be read", path_));
-    if (!have_header)
-      throw InputError(fmt::format("{}: empty: must start with the line {}", path_, fmt::join(kColumns, ",")));
-    const auto missing = std::find(seen_.begin(), seen_.end(), 0);
+    const auto missing = std::find(seen_.begin(), seen_.end(), 0u);
     if (missing != seen_.end()) {
       throw InputError(fmt::format("{}: no row for client {}: clients 0..{} must all be there", path_,
-                                   missing - seen_.begin(), clients_ - 1));
+                                   missing - seen_.begin(), seen_.size() - 1));
+    }
+    if (beyond_ > 0) {
+      warn(fmt::format("clock.trace_file = \"{}\": {} row(s) of clients beyond partition.clients = {} are not read",
+                       path_, beyond_, seen_.size()));
     }
     return std::move(trace_);
   }
 
  private:
-  [[noreturn]] void fail(std::size_t column, const std::string& message) const {
-    throw InputError(fmt::format("{}:{}:{}: {}", path_, line_, column, message));
+  [[noreturn]] void fail(const std::string& message) const {
+    throw InputError(fmt::format("{}:{}: {}", path_, reader_.get_file_line(), message));
   }
 
-  void read_header(std::string_view line) {
-    for (const Cell& cell : split(line)) {
-      const auto found = std::find(kColumns.begin(), kColumns.end(), cell.text);
-      const auto index = static_cast<std::size_t>(found - kColumns.begin());
-      if (found == kColumns.end()) {
-        fail(cell.column,
-             fmt::format("unknown column \"{}\": the columns are {}", cell.text, fmt::join(kColumns, ", ")));
-      }
-      if (std::find(order_.begin(), order_.end(), index) != order_.end()) {
-        fail(cell.column, fmt::format("column \"{}\" appears twice", cell.text));
-      }
-      order_.push_back(index);
-    }
-    for (std::size_t index = 0; index < kColumns.size(); ++index) {
-      if (std::find(order_.begin(), order_.end(), index) == order_.end()) {
-        fail(line.size() + 1, fmt::format("column \"{}\" is missing", kColumns[index]));
+  void read_header() {
+    reader_.read_header(io::ignore_missing_column, "client", kColumns[0].name, kColumns[1].name, kColumns[2].name,
+                        kColumns[3].name);
+    if (!reader_.has_column("client")) fail("column \"client\" is missing");
+    for (std::size_t i = 0; i < kColumns.size(); ++i) {
+      if (needed_[i] && !reader_.has_column(kColumns[i].name)) {
+        fail(fmt::format("column \"{}\" is missing: {}.kind = \"trace\" reads it", kColumns[i].name, kColumns[i].key));
       }
     }
   }
 
-  void read_row(std::string_view line) {
-    const std::vector<Cell> cells = split(line);
-    if (cells.size() < order_.size()) {
-      fail(line.size() + 1, fmt::format("{} cells: must be {}", cells.size(), order_.size()));
+  bool read_row() {
+    char* id = nullptr;
+    std::array<char*, kColumns.size()> cell{};
+    if (!reader_.read_row(id, cell[0], cell[1], cell[2], cell[3])) return false;
+    const auto client =
+        parse<std::int32_t>("client", id, "a client number >= 0", [](std::int32_t k) { return k >= 0; });
+    std::array<double, kColumns.size()> value{};
+    for (std::size_t i = 0; i < kColumns.size(); ++i) {
+      if (!needed_[i]) continue;
+      const bool positive = kColumns[i].positive;
+      value[i] = parse<double>(kColumns[i].name, cell[i], positive ? "a finite number > 0" : "a finite number >= 0",
+                               [=](double x) { return std::isfinite(x) && (positive ? x > 0 : x >= 0); });
     }
-    if (cells.size() > order_.size()) {
-      fail(cells[order_.size()].column, fmt::format("{} cells: must be {}", cells.size(), order_.size()));
-    }
-    std::array<double, kColumns.size()> values{};
-    std::int32_t client = 0;
-    std::size_t client_column = 0;
-    for (std::size_t i = 0; i < cells.size(); ++i) {
-      if (order_[i] == 0) {
-        client = parse<std::int32_t>(cells[i], "a client number >= 0", [](std::int32_t k) { return k >= 0; });
-        client_column = cells[i].column;
-      } else if (order_[i] == 2 || order_[i] == 3) {
-        values[order_[i]] =
-            parse<double>(cells[i], "a finite number > 0", [](double x) { return std::isfinite(x) && x > 0; });
-      } else {
-        values[order_[i]] =
-            parse<double>(cells[i], "a finite number >= 0", [](double x) { return std::isfinite(x) && x >= 0; });
-      }
-    }
-    if (client >= clients_) return;
     const auto k = static_cast<std::size_t>(client);
-    if (seen_[k] != 0) fail(client_column, fmt::format("client {} appears twice (first in line {})", client, seen_[k]));
-    seen_[k] = line_;
-    trace_.compute_ms_per_sample[k] = values[1];
-    trace_.up_mbps[k] = values[2];
-    trace_.down_mbps[k] = values[3];
-    trace_.delay_ms[k] = values[4];
+    if (k >= seen_.size()) {
+      ++beyond_;
+      return true;
+    }
+    if (seen_[k] != 0) fail(fmt::format("client {} appears twice (first in line {})", client, seen_[k]));
+    seen_[k] = reader_.get_file_line();
+    for (std::size_t i = 0; i < kColumns.size(); ++i) {
+      if (needed_[i]) (trace_.*kColumns[i].values)[k] = value[i];
+    }
+    return true;
   }
 
+  /// Not the library's own numbers: those are not rounded to the nearest double, and take an empty cell for 0.
   template <class T, class Allowed>
-  T parse(const Cell& cell, const char* what, Allowed allowed) const {
+  T parse(const char* column, std::string_view cell, const char* what, Allowed allowed) const {
+    const std::size_t first = std::min(cell.find_first_not_of(" \t"), cell.size());  // blanks within quotes
+    cell = cell.substr(first, cell.find_last_not_of(" \t") + 1 - first);
     T value{};
-    const char* end = cell.text.data() + cell.text.size();
-    const auto [stop, status] = std::from_chars(cell.text.data(), end, value);
+    const char* end = cell.data() + cell.size();
+    const auto [stop, status] = std::from_chars(cell.data(), end, value);
     if (status != std::errc() || stop != end || !allowed(value)) {
-      fail(cell.column, fmt::format("\"{}\": must be {}", cell.text, what));
+      fail(fmt::format("{} = \"{:.40}\": must be {}", column, cell, what));
     }
     return value;
   }
 
   const std::string& path_;
-  std::int32_t clients_;
-  std::int64_t line_ = 0;
-  std::vector<std::size_t> order_;  // position in a row -> index into kColumns
-  std::vector<std::int64_t> seen_;  // line of each client's row, 0: none yet
+  const std::string text_;
+  Reader reader_;
+  std::array<bool, kColumns.size()> needed_{};
+  std::vector<unsigned> seen_;  // line of each client's row, 0: none yet
+  std::int64_t beyond_ = 0;     // rows of clients that there are not
   Trace trace_;
 };
 
@@ -158,9 +184,7 @@ std::string Trace::sha256() const {
 }
 
 Trace load_trace(const std::string& path, std::int32_t clients, const TraceColumns& columns) {
-  Trace all = TraceReader(path, clients).read(), trace;
-  for (const auto column : columns) trace.*column = std::move(all.*column);
-  return trace;
+  return TraceReader(path, clients, columns).read();
 }
 
 }  // namespace splitsim

@@ -21,12 +21,16 @@ struct Trace {
 /// Columns by where their values go.
 using TraceColumns = std::vector<std::vector<double> Trace::*>;
 
-/// Reads a CSV file whose first line names the columns client, compute_ms_per_sample, up_mbps, down_mbps, delay_ms in
-/// any order, and whose other lines hold one client each, in any order. Blank lines and lines that start with '#' are
-/// skipped. The other columns than those asked for are left empty. Rows of clients >= `clients` are checked and ignored, so one trace serves experiments of any smaller size.
-/// Errors: InputError "FILE:LINE:COLUMN: ..." (line and character column count from 1) for a missing, unknown or
-/// repeated column, a missing or extra cell, a cell that is not a number of its range (times >= 0, speeds > 0), a
-/// client twice; InputError naming the file if it cannot be read or a client in [0, clients) has no row.
+/// Reads the columns asked for from a CSV file; the others are left empty. Its first line names its columns, of client,
+/// compute_ms_per_sample, up_mbps, down_mbps, delay_ms, in any order; `client` and those asked for must be there, and
+/// the cells of others are not looked at. Every other line is a client, in any order. A UTF-8 byte order mark, line
+/// ends of any system, cells in double quotes and blanks around cells are understood; blank lines and lines that start
+/// with '#' are skipped. Rows of clients >= `clients` are checked and ignored with one warning, so that one trace
+/// serves experiments of any smaller size.
+/// Errors: InputError "FILE:LINE: ..." (from 1) for a column missing (names the key that reads it), unknown or repeated,
+/// a missing or extra cell, a cell that is not a number of its range (times >= 0, speeds > 0), a client twice, a NUL
+/// byte, a line of 2^24 characters; InputError naming the file if it cannot be read or a client in [0, clients) has no
+/// row.
 Trace load_trace(const std::string& path, std::int32_t clients, const TraceColumns& columns);
 
 }  // namespace splitsim

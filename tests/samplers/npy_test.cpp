@@ -1,5 +1,6 @@
 #include "samplers/npy.hpp"
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 #include <rapidcheck/gtest.h>
 #include <sys/stat.h>
@@ -202,8 +203,7 @@ TYPED_TEST(NpyIntegers, AnyTypeByteOrderAndMemoryOrder) {
   std::vector<TypeParam> expected;
   for (int n = 0; n < 24; ++n) expected.push_back(static_cast<TypeParam>(n * 5));
   for (const Spelling& as : all_spellings()) {
-    SCOPED_TRACE(std::string(1, as.kind) + std::to_string(as.bytes) + (as.big_endian ? " big" : " little") +
-                 (as.fortran ? " Fortran" : " C"));
+    SCOPED_TRACE(fmt::format("{}{}, big-endian {}, Fortran {}", as.kind, as.bytes, as.big_endian, as.fortran));
     if (as.kind == 'b') {
       write_bytes(path, spelled(as, [](int n) { return n % 5 == 3 ? 1 : 0; }));
       const NpyArray<TypeParam> flags = read_npy_integers<TypeParam>(path, {0, 1, "flags"});

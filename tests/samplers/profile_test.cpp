@@ -145,7 +145,7 @@ RC_GTEST_PROP(Profile, AddressedDrawsDoNotDependOnK, ()) {
   many = few;
   RC_ASSERT(few.sha256() == many.sha256());
   auto& values = **rc::gen::element(&many.delay_ns, &many.forward_ns, &many.backward_ns, &many.up_ns, &many.down_ns,
-                                   &many.model_up_ns, &many.model_down_ns);
+                                    &many.model_up_ns, &many.model_down_ns);
   values[*rc::gen::inRange<std::size_t>(0, values.size())] += 1;
   RC_ASSERT(few.sha256() != many.sha256());
 }
@@ -251,26 +251,68 @@ TEST_F(TraceTest, HashIsOfTheValuesThatAreRead) {
   EXPECT_EQ(hash(header + "0,1,2,3,4\n1,5,6,7,8\n", nothing), "");
 }
 
+TEST_F(TraceTest, SpreadsheetsAndOtherSystems) {
+  const auto reads = [&](const std::string& text) {
+    write(text);
+    const Trace trace = load_trace(path_, 2, {&Trace::up_mbps, &Trace::delay_ms});
+    EXPECT_EQ(trace.up_mbps, (std::vector<double>{10.0, 20.0}));
+    EXPECT_EQ(trace.delay_ms, (std::vector<double>{0.5, 3.0}));
+    EXPECT_TRUE(trace.down_mbps.empty());
+  };
+  reads("client,up_mbps,delay_ms\n0,10,0.5\n1,20,3\n");  // what nothing reads need not be there
+  reads(
+      "\xEF\xBB\xBF"
+      "client,up_mbps,delay_ms\r\n0,10,0.5\r\n1,20,3\r\n");
+  reads("client,up_mbps,delay_ms\r0,10,0.5\r1,20,3");
+  reads("\"client\", \"up_mbps\" ,\"delay_ms\"\n\"0\",\" 10 \",\"0.5\"\n 1 ,\t20,3");
+  reads("# a comment, \"\n\n  \nup_mbps,delay_ms,client,down_mbps\n20,3,1,not read\n#\n10,0.5,0,\n");
+  reads("client,up_mbps,delay_ms\n0,10,0.5" + std::string(1 << 20, ' ') + "\n1,20,3\n");
+}
+
+TEST_F(TraceTest, BytesThatAreNoTable) {
+  const std::string header = kHeader;
+  EXPECT_EQ(error_of(header + std::string("0,1,2\0,3,4\n", 11)),
+            ":2: holds a NUL byte; allowed: text in UTF-8 (is this UTF-16?)");
+  EXPECT_EQ(error_of(header + "0,\"1,2,3,4\n"), ":2: a quote that is not closed in its line");
+  EXPECT_EQ(error_of(header + "0,1,2,3,4" + std::string(1 << 24, ' ') + "\n"),
+            ":2: the line is too long: allowed are 2^24 - 1 characters");
+  EXPECT_EQ(error_of("\xEF\xBB\xBF"),
+            ": empty: must start with a line that names its columns, of client, "
+            "compute_ms_per_sample, up_mbps, down_mbps, delay_ms");
+  EXPECT_EQ(error_of("up_mbps,delay_ms\n1,1\n"), ":1: column \"client\" is missing");
+}
+
+TEST_F(TraceTest, RowsOfOtherClientsAreCountedInOneWarning) {
+  write(std::string(kHeader) + "0,1,2,3,4\n5,1,2,3,4\n1,1,2,3,4\n2,1,2,3,4\n");
+  ::testing::internal::CaptureStderr();
+  load_trace(path_, 2, kAllColumns);
+  load_trace(path_, 2, kAllColumns);
+  const std::string said = ::testing::internal::GetCapturedStderr();
+  EXPECT_EQ(std::count(said.begin(), said.end(), '\n'), 1) << said;
+  EXPECT_NE(said.find("2 row(s) of clients beyond partition.clients = 2"), std::string::npos) << said;
+}
+
 TEST_F(TraceTest, ErrorsNameLineAndColumn) {
   const std::string header = kHeader;
-  EXPECT_EQ(error_of(header + "0,1,2,3,4\n1,1,2,x3,4\n"), ":3:7: \"x3\": must be a finite number > 0");
-  EXPECT_EQ(error_of(header + "0,1,0,3,4\n"), ":2:5: \"0\": must be a finite number > 0");
-  EXPECT_EQ(error_of(header + "0,-1,1,3,4\n"), ":2:3: \"-1\": must be a finite number >= 0");
-  EXPECT_EQ(error_of(header + "0,nan,1,3,4\n"), ":2:3: \"nan\": must be a finite number >= 0");
-  EXPECT_EQ(error_of(header + "0,1,inf,3,4\n"), ":2:5: \"inf\": must be a finite number > 0");
-  EXPECT_EQ(error_of(header + "0,1,1,3,1e999\n"), ":2:9: \"1e999\": must be a finite number >= 0");
-  EXPECT_EQ(error_of(header + "0,1,,3,4\n"), ":2:5: \"\": must be a finite number > 0");
-  EXPECT_EQ(error_of(header + "0,1, 2 2,3,4\n"), ":2:6: \"2 2\": must be a finite number > 0");
-  EXPECT_EQ(error_of(header + "-1,1,1,3,4\n"), ":2:1: \"-1\": must be a client number >= 0");
-  EXPECT_EQ(error_of(header + "0.5,1,1,3,4\n"), ":2:1: \"0.5\": must be a client number >= 0");
-  EXPECT_EQ(error_of(header + "0,1,2,3\n"), ":2:8: 4 cells: must be 5");
-  EXPECT_EQ(error_of(header + "0,1,2,3,4,5\n"), ":2:11: 6 cells: must be 5");
-  EXPECT_EQ(error_of(header + "0,1,2,3,4\n\n0,1,2,3,4\n"), ":4:1: client 0 appears twice (first in line 2)");
+  EXPECT_EQ(error_of(header + "0,1,2,3,4\n1,1,2,x3,4\n"), ":3: down_mbps = \"x3\": must be a finite number > 0");
+  EXPECT_EQ(error_of(header + "0,1,0,3,4\n"), ":2: up_mbps = \"0\": must be a finite number > 0");
+  EXPECT_EQ(error_of(header + "0,-1,1,3,4\n"), ":2: compute_ms_per_sample = \"-1\": must be a finite number >= 0");
+  EXPECT_EQ(error_of(header + "0,nan,1,3,4\n"), ":2: compute_ms_per_sample = \"nan\": must be a finite number >= 0");
+  EXPECT_EQ(error_of(header + "0,1,inf,3,4\n"), ":2: up_mbps = \"inf\": must be a finite number > 0");
+  EXPECT_EQ(error_of(header + "0,1,1,3,1e999\n"), ":2: delay_ms = \"1e999\": must be a finite number >= 0");
+  EXPECT_EQ(error_of(header + "0,1,,3,4\n"), ":2: up_mbps = \"\": must be a finite number > 0");
+  EXPECT_EQ(error_of(header + "0,1, 2 2,3,4\n"), ":2: up_mbps = \"2 2\": must be a finite number > 0");
+  EXPECT_EQ(error_of(header + "-1,1,1,3,4\n"), ":2: client = \"-1\": must be a client number >= 0");
+  EXPECT_EQ(error_of(header + "0.5,1,1,3,4\n"), ":2: client = \"0.5\": must be a client number >= 0");
+  EXPECT_EQ(error_of(header + "0,1,2,3\n"), ":2: fewer cells than columns");
+  EXPECT_EQ(error_of(header + "0,1,2,3,4,5\n"), ":2: more cells than columns");
+  EXPECT_EQ(error_of(header + "0,1,2,3,4\n\n0,1,2,3,4\n"), ":4: client 0 appears twice (first in line 2)");
   EXPECT_EQ(error_of("client,up_mbps,speed\n"),
-            ":1:16: unknown column \"speed\": the columns are client, "
+            ":1: unknown column \"speed\": the columns are client, "
             "compute_ms_per_sample, up_mbps, down_mbps, delay_ms");
-  EXPECT_EQ(error_of("client,client\n"), ":1:8: column \"client\" appears twice");
-  EXPECT_EQ(error_of("client,up_mbps\n"), ":1:15: column \"compute_ms_per_sample\" is missing");
+  EXPECT_EQ(error_of("client,client\n"), ":1: column \"client\" appears twice");
+  EXPECT_EQ(error_of("client,up_mbps\n"),
+            ":1: column \"compute_ms_per_sample\" is missing: clock.compute_ms.kind = \"trace\" reads it");
   EXPECT_EQ(error_of(header + "1,1,2,3,4\n"), ": no row for client 0: clients 0..1 must all be there");
   EXPECT_TRUE(error_of("").starts_with(": empty"));
   std::filesystem::remove(path_);
