@@ -8,10 +8,19 @@
 
 namespace splitsim {
 
+/// Text that may quote what somebody else wrote, as one line that leaves a terminal alone: control characters become
+/// blanks.
+inline std::string one_line(std::string text) {
+  for (char& c : text) {
+    if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) c = ' ';
+  }
+  return text;
+}
+
 /// Process exit codes: 0 success, 1 internal error, 2 bad input, 3 no GPU, 4 diverged, 130 interrupted.
 class Error : public std::runtime_error {
  public:
-  Error(int exit_code, const std::string& message) : std::runtime_error(message), exit_code_(exit_code) {}
+  Error(int exit_code, const std::string& message) : std::runtime_error(one_line(message)), exit_code_(exit_code) {}
   int exit_code() const noexcept { return exit_code_; }
 
  private:

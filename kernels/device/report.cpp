@@ -2,10 +2,11 @@
 
 #include <unistd.h>
 
-#include <algorithm>
 #include <cerrno>
 #include <mutex>
 #include <set>
+
+#include "kernels/device/error.hpp"
 
 namespace splitsim {
 
@@ -42,9 +43,7 @@ void set_program_name(const std::string& name) {
 
 void report_line(std::string_view message) noexcept try {
   const std::lock_guard lock(mutex);
-  std::string line = program_name() + ": " + std::string(message);
-  std::replace(line.begin(), line.end(), '\n', ' ');
-  write_stderr(line + '\n');
+  write_stderr(one_line(program_name() + ": " + std::string(message)) + '\n');
 } catch (...) {
 }
 

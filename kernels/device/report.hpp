@@ -11,7 +11,7 @@ namespace splitsim {
 /// The name that lines start with, "splitsim-run". Default: "splitsim".
 void set_program_name(const std::string& name);
 
-/// Writes "program: message" as one line, line breaks in it replaced by blanks.
+/// Writes "program: message" as one line, control characters in it replaced by blanks.
 void report_line(std::string_view message) noexcept;
 
 /// Something that is allowed but probably not meant: one line, "program: warning: message", each text once per process.

@@ -71,7 +71,4 @@ std::string shortened(const std::string& text);
 /// "; did you mean NAME?", or nothing.
 std::string did_you_mean(const std::string& name);
 
-/// Control characters replaced by blanks.
-std::string one_line(std::string text);
-
 }  // namespace splitsim
