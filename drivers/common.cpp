@@ -55,6 +55,8 @@ int run_driver(const std::string& program, const std::function<int()>& body) {
     return complain(error.what(), error.exit_code());
   } catch (const std::bad_alloc&) {
     return complain("out of host memory", OutOfMemory("").exit_code());
+  } catch (const std::filesystem::filesystem_error& error) {
+    return complain(fmt::format("'{}': {}", error.path1().string(), error.code().message()), InputError("").exit_code());
   } catch (const std::system_error& error) {  // fmt, when a file cannot be written
     return complain(error.what(), 1);
   } catch (const std::exception& error) {

@@ -1,6 +1,7 @@
 #include <fmt/format.h>
 #include <zlib.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <filesystem>
@@ -26,12 +27,13 @@ std::vector<std::uint8_t> read_data_file(const std::string& path) {
   gzbuffer(file, 1u << 18);
 
   std::vector<std::uint8_t> bytes;
-  constexpr std::size_t kChunk = std::size_t{1} << 22;
+  constexpr std::size_t kFirstChunk = std::size_t{1} << 16, kLargestChunk = std::size_t{1} << 22;
   int got = 0;
   do {  // to the end of the file and beyond: only there does zlib check the stream's length and CRC
     const std::size_t size = bytes.size();
-    bytes.resize(size + kChunk);
-    got = gzread(file, bytes.data() + size, kChunk);
+    const std::size_t chunk = std::clamp(size, kFirstChunk, kLargestChunk);
+    bytes.resize(size + chunk);
+    got = gzread(file, bytes.data() + size, static_cast<unsigned>(chunk));
     bytes.resize(size + static_cast<std::size_t>(got > 0 ? got : 0));
   } while (got > 0);
   int code = Z_OK;

@@ -67,14 +67,23 @@ bool is_run(const fs::path& root) {
   return start.starts_with("{\n  \"splitsim\": {\n    \"version\": ");
 }
 
+// A lock that its owner was killed in writing: the start of a mark, or nothing.
+bool is_torn_mark(const fs::path& path) {
+  std::ifstream file(path, std::ios::binary);
+  std::string start(kMark.size(), '\0');
+  file.read(start.data(), static_cast<std::streamsize>(start.size()));
+  return file.eof() && kMark.starts_with(std::string_view(start.data(), static_cast<std::size_t>(file.gcount())));
+}
+
 // What no run that began has left: our own lock and unfinished files beside it.
 bool counts_as_empty(const fs::path& root) {
-  const bool marked = is_mark(root / kLockFile);
+  const bool marked = is_mark(root / kLockFile), torn = is_torn_mark(root / kLockFile);
   for (const fs::directory_entry& entry : fs::directory_iterator(root)) {
     const std::string name = entry.path().filename().string();
     const auto unfinished = [&](const std::string& file) { return name == file + ".part"; };
     const auto& files = run_directory_files();
-    if (!marked || (name != kLockFile && std::none_of(files.begin(), files.end(), unfinished))) return false;
+    if (name == kLockFile ? marked || torn : marked && std::any_of(files.begin(), files.end(), unfinished)) continue;
+    return false;
   }
   return true;
 }
@@ -139,9 +148,8 @@ void RunDirectory::refuse_unless_fit() const {
                     is_run(root) ? ", or continue its run with --resume, or replace it with --force" : ""));
   }
   if (use_ == RunDirectoryUse::kForce && !is_run(root) && !counts_as_empty(root)) {
-    throw InputError(
-        fmt::format("--force: '{}' holds files but no run of splitsim; allowed: a run, an empty folder, a free name",
-                    dir_));
+    throw InputError(fmt::format(
+        "--force: '{}' holds files but no run of splitsim; allowed: a run, an empty folder, a free name", dir_));
   }
   if (::access(dir_.c_str(), W_OK | X_OK) != 0) fail("write into run directory", dir_, errno);
 }
@@ -178,7 +186,8 @@ void RunDirectory::lock() {
                        std::strerror(reason)));
     }
     // The file may have been removed by its last owner before we locked it; a lock on it then keeps nobody out.
-    struct stat ours {}, there {};
+    struct stat ours {
+    }, there{};
     if (::fstat(lock_, &ours) == 0 && ::stat(path.c_str(), &there) == 0 && ours.st_ino == there.st_ino &&
         ours.st_dev == there.st_dev) {
       break;
@@ -187,19 +196,25 @@ void RunDirectory::lock() {
   }
   const std::string text = lock_text();
   // Over the old text before it is cut: on a full disk the mark must stay.
-  const auto size = static_cast<ssize_t>(text.size());
-  if (::pwrite(lock_, text.data(), text.size(), 0) != size || ::ftruncate(lock_, size) != 0) {
-    fail("write", path, errno);
+  for (std::size_t written = 0; written < text.size();) {
+    const ssize_t done = ::pwrite(lock_, text.data() + written, text.size() - written, static_cast<off_t>(written));
+    if (done < 0 && errno == EINTR) continue;
+    if (done < 0) fail("write", path, errno);
+    written += static_cast<std::size_t>(done);
   }
+  if (::ftruncate(lock_, static_cast<off_t>(text.size())) != 0) fail("write", path, errno);
 }
 
 void RunDirectory::undo() noexcept {
   std::error_code ignored;
   const fs::path root(dir_);
   // With anything beside it the mark stays: it says whose that is.
-  if (made_lock_ && std::distance(fs::directory_iterator(root, ignored), {}) == 1) {
-    fs::remove(root / kLockFile, ignored);
+  bool alone = made_lock_;
+  for (fs::directory_iterator at(root, ignored), end; alone && !ignored && at != end; at.increment(ignored)) {
+    alone = at->path().filename() == kLockFile;
   }
+  if (alone && !ignored) fs::remove(root / kLockFile, ignored);
+  ignored.clear();
   made_lock_ = false;
   // Folders that were made here, innermost first, as long as they are empty.
   for (fs::path at = fs::absolute(dir_, ignored).lexically_normal(); !made_.empty() && !ignored;) {

@@ -46,7 +46,9 @@ std::string_view first_epochs(const std::string& path, std::string_view text, st
 void truncate_file(const std::string& path, std::int32_t epochs, int header_lines,
                    const std::function<std::int32_t(std::string_view)>& epoch_of) {
   if (epochs == 0) {
-    std::filesystem::remove(path);
+    std::error_code error;
+    std::filesystem::remove(path, error);
+    if (error) throw InputError(fmt::format("cannot remove '{}': {}", path, error.message()));
     return;
   }
   const std::string text = read_text_file(path);

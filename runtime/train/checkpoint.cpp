@@ -2,8 +2,11 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <filesystem>
+#include <limits>
 #include <nlohmann/json.hpp>
+#include <stdexcept>
 
 #include "kernels/device/error.hpp"
 #include "runtime/model/model_file.hpp"
@@ -33,18 +36,38 @@ json to_json(const RunState& state) {
           {"client_active_ns", state.participation.active_ns}};
 }
 
-RunState from_json(const json& j) {
-  RunState state;
-  j.at("epochs").get_to(state.epochs);
-  j.at("now_ns").get_to(state.clock.now_ns);
-  j.at("server_ready_ns").get_to(state.clock.server_ready_ns);
-  j.at("client_ready_ns").get_to(state.clock.client_ready_ns);
-  j.at("client_steps").get_to(state.participation.steps);
-  j.at("client_samples").get_to(state.participation.samples);
-  j.at("client_models").get_to(state.participation.models);
-  j.at("client_waiting_ns").get_to(state.participation.waiting_ns);
-  j.at("client_active_ns").get_to(state.participation.active_ns);
-  return state;
+constexpr std::int64_t kLargest = std::int64_t{1} << 62;  // sums with what a run may add stay within 63 bits
+
+/// Integers only: what else JSON may hold would be converted in silence.
+std::int64_t count_in(const json& j, std::int64_t largest = kLargest) {
+  const std::int64_t value = j.is_number_integer() ? j.get<std::int64_t>() : -1;
+  if (value < 0 || value > largest) throw std::runtime_error("a number is out of range");
+  return value;
+}
+
+template <class T>
+void counts_in(const json& j, std::size_t size, std::vector<T>& values) {
+  if (!j.is_array() || j.size() != size) throw std::runtime_error("a list does not have the experiment's length");
+  values.clear();
+  for (const json& value : j) {
+    values.push_back(static_cast<T>(count_in(value, std::min(kLargest, std::int64_t{std::numeric_limits<T>::max()}))));
+  }
+}
+
+/// state: of the experiment at its start, which says how many clients there are.
+void from_json(const json& j, RunState& state) {
+  const std::size_t clients = state.participation.steps.size();
+  state.epochs = static_cast<std::int32_t>(count_in(j.at("epochs"), std::numeric_limits<std::int32_t>::max()));
+  if (state.epochs == 0) throw std::runtime_error("epochs = 0");  // the first one is saved after an epoch
+  state.clock.now_ns = count_in(j.at("now_ns"));
+  state.clock.server_ready_ns = count_in(j.at("server_ready_ns"));
+  const json& ready = j.at("client_ready_ns");
+  counts_in(ready, ready.empty() ? 0 : clients, state.clock.client_ready_ns);
+  counts_in(j.at("client_steps"), clients, state.participation.steps);
+  counts_in(j.at("client_samples"), clients, state.participation.samples);
+  counts_in(j.at("client_models"), clients, state.participation.models);
+  counts_in(j.at("client_waiting_ns"), clients, state.participation.waiting_ns);
+  counts_in(j.at("client_active_ns"), clients, state.participation.active_ns);
 }
 
 TensorView flat(const std::string& name, const std::vector<float>& values) {
@@ -82,9 +105,10 @@ void save_checkpoint(const std::string& dir, const RunIdentity& identity, const 
   }
   json values = to_json(state);
   for (int side = 0; side < 2; ++side) values[tensor_name(side, "steps_taken")] = training.taken[side];
-  write_safetensors(checkpoint_file(dir), tensors, {{"continuation_sha256", identity.continuation_sha256},
-                                                    {"inputs", json(identity.inputs).dump()},
-                                                    {"state", values.dump()}});
+  write_safetensors(checkpoint_file(dir), tensors,
+                    {{"continuation_sha256", identity.continuation_sha256},
+                     {"inputs", json(identity.inputs).dump()},
+                     {"state", values.dump()}});
 }
 
 void load_checkpoint(const std::string& dir, const RunIdentity& identity, RunState& state, TrainingState& training) {
@@ -107,8 +131,11 @@ void load_checkpoint(const std::string& dir, const RunIdentity& identity, RunSta
   check_inputs(dir, recorded, identity.inputs);
   try {
     const json values = json::parse(file.metadata.at("state"));
-    state = from_json(values);
-    for (int side = 0; side < 2; ++side) values.at(tensor_name(side, "steps_taken")).get_to(training.taken[side]);
+    from_json(values, state);
+    for (int side = 0; side < 2; ++side) {
+      const json& taken = values.at(tensor_name(side, "steps_taken"));
+      counts_in(taken, taken.size(), training.taken[side]);
+    }
   } catch (const std::exception& error) {
     throw InputError(fmt::format("{}: the run's state is damaged ({})", path, error.what()));
   }

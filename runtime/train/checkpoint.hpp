@@ -40,6 +40,7 @@ void save_checkpoint(const std::string& dir, const RunIdentity& identity, const 
 /// Whether there is one, whatever is in it.
 bool has_checkpoint(const std::string& dir);
 
+/// `state`: as the experiment starts, with a place for every client.
 /// Errors: InputError if there is no checkpoint, it is damaged, or it belongs to another config or to inputs of other
 /// content.
 void load_checkpoint(const std::string& dir, const RunIdentity& identity, RunState& state, TrainingState& training);
