@@ -13,7 +13,7 @@ stage=$root/dist/$name
 rm -rf "$stage"
 mkdir -p "$stage/lib" "$stage/licenses" "$stage/tests"
 cmake --install "$build" --prefix "$stage" --strip >/dev/null
-rm -f "$stage/bin/test_drivers" "$stage/bin/test_floors" # they need the source tree
+rm -f "$stage"/bin/{test_drivers,test_floors,test_faults,test_fuzz,config_keys_json} # they need the source tree
 
 # glibc comes with the machine, CUDA with the driver's machine; everything else travels.
 stays='^(linux-vdso|ld-linux|libc|libm|libdl|libpthread|librt|libresolv|libutil|libcuda|libcudart|libcublas|libcublasLt|libcudnn.*|libcurand|libnv.*)\.so|^(linux-vdso|ld-linux)'

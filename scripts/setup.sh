@@ -2,7 +2,7 @@
 # Installs what the build needs and is missing: Debian packages, and, where there is no CUDA toolkit, its headers (Thrust, cuRAND)
 # or the whole compiler from their wheels, into .deps/cuda. When nothing is missing it uses no network and changes nothing.
 #
-#   scripts/setup.sh [tidy]       tidy: also clang-tidy and clang-format
+#   scripts/setup.sh [tidy|fuzz]  tidy: also clang-tidy and clang-format; fuzz: also clang with libFuzzer
 #
 # SPLITSIM_CUDA_WHEELS=1  fetch the CUDA compiler and cuBLAS too (600 MB), so that the CUDA backend is built
 #                     =0  headers only (65 MB), even where there is an NVIDIA GPU
@@ -14,6 +14,7 @@ packages=(g++ make cmake ninja-build git ca-certificates libdnnl-dev libfmt-dev 
   nlohmann-json3-dev zlib1g-dev nettle-dev libgtest-dev librapidcheck-dev libbenchmark-dev liblemon-dev libfccp-dev libboost-graph-dev
   python3 pkg-config)
 [[ ${1:-} == tidy ]] && packages+=(clang-tidy clang-format)
+[[ ${1:-} == fuzz ]] && packages+=(clang libclang-rt-dev libomp-dev)
 
 install_packages() {
   local missing=() package

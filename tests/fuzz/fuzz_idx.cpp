@@ -1,0 +1,37 @@
+// The four files of a data set in IDX format: see cut().
+#include <filesystem>
+
+#include "runtime/data/dataset.hpp"
+#include "tests/fuzz/targets.hpp"
+
+namespace splitsim::fuzz {
+
+namespace {
+
+void check_half(const Dataset& set, const std::vector<std::uint8_t>& images, const std::vector<std::int32_t>& labels) {
+  require(images.size() == labels.size() * static_cast<std::size_t>(set.image_size()), "as many labels as images");
+  for (const std::int32_t label : labels) require(label >= 0 && label < set.classes, "labels are classes");
+}
+
+}  // namespace
+
+void fuzz_idx(std::string_view bytes) {
+  const bool zipped = !bytes.empty() && (bytes[0] & 1) != 0;
+  const std::string dir = scratch_folder() + "/idx";
+  std::filesystem::create_directories(dir);
+  const std::vector<std::string_view> files = cut(bytes.substr(bytes.empty() ? 0 : 1), 4);
+  std::size_t i = 0;
+  for (const char* name :
+       {"train-images-idx3-ubyte", "train-labels-idx1-ubyte", "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"}) {
+    std::filesystem::remove(dir + "/" + name + (zipped ? "" : ".gz"));
+    scratch_file(std::string("idx/") + name + (zipped ? ".gz" : ""), files[i++]);
+  }
+  DataSettings settings;
+  settings.name = "mnist";
+  settings.dir = dir;
+  const Dataset set = load_dataset(settings, 1);
+  check_half(set, set.train_images, set.train_labels);
+  check_half(set, set.test_images, set.test_labels);
+}
+
+}  // namespace splitsim::fuzz
