@@ -33,14 +33,15 @@ class FailedWrites : public test::FaultyProcess {
         << context << ": " << result.err;
   }
 
-  /// Runs `attempt` under a failure of its first, second, ... operation, until it has fewer.
+  /// Runs `attempt` under a failure of its first, second, ... operation, until it has fewer; of each `stride`-th one
+  /// only in the short test.
   template <class Attempt>
-  void at_every_operation(const Fault& common, const Attempt& attempt) {
+  void at_every_operation(const Fault& common, const Attempt& attempt, long stride = 1) {
     const auto complaints = [] {
       return ::testing::UnitTest::GetInstance()->current_test_info()->result()->total_part_count();
     };
     const int before = complaints();
-    for (long at = 1; complaints() < before + 8; ++at) {
+    for (long at = 1; complaints() < before + 8; at += long_tests() ? 1 : stride) {
       for (std::size_t i = 0; i < kErrors.size(); ++i) {
         for (const bool sticky : {false, true}) {
           const bool its_turn = i == static_cast<std::size_t>(at) % kErrors.size() && sticky == (at % 8 >= 4);
@@ -66,7 +67,8 @@ class FailedWrites : public test::FaultyProcess {
   /// Of the results; a plan that was shown before something failed claims nothing.
   static std::string hashes_in(const std::string& out) {
     std::string hashes;
-    for (std::size_t at = out.find("sha256 ", std::min(out.find("\nstatus "), out.size())); at != std::string::npos; at = out.find("sha256 ", at + 1)) {
+    for (std::size_t at = out.find("sha256 ", std::min(out.find("\nstatus "), out.size())); at != std::string::npos;
+         at = out.find("sha256 ", at + 1)) {
       hashes += out.substr(at, 72);
     }
     return hashes;
@@ -113,19 +115,22 @@ TEST_F(FailedWrites, OfAResumedRun) {
       execute_under(killer, "splitsim-run", run_arguments({"--out", begun})).hit.find("rename " + begun + "/check") !=
           0 ||
       test::slurp(begun + "/epochs.jsonl").find('\n') + 1 == test::slurp(begun + "/epochs.jsonl").size());
-  at_every_operation({.under = dir}, [&](const Fault& fault) {
-    copy(begun, dir);
-    const Faulted result = execute_under(fault, "splitsim-run", {"--device", "cpu", "--resume", dir});
-    if (result.hit.empty()) return false;
-    const std::string context = context_of(result, fault);
-    expect_told(result, "splitsim-run", context);
-    if (result.exit_code != 0) {
-      const Result again = execute("splitsim-run", {"--device", "cpu", "--resume", dir});
-      EXPECT_EQ(again.exit_code, 0) << context << ", then: " << again.err;
-    }
-    test::expect_same(test::contents_of(dir), all, context);
-    return true;
-  });
+  at_every_operation(
+      {.under = dir},
+      [&](const Fault& fault) {
+        copy(begun, dir);
+        const Faulted result = execute_under(fault, "splitsim-run", {"--device", "cpu", "--resume", dir});
+        if (result.hit.empty()) return false;
+        const std::string context = context_of(result, fault);
+        expect_told(result, "splitsim-run", context);
+        if (result.exit_code != 0) {
+          const Result again = execute("splitsim-run", {"--device", "cpu", "--resume", dir});
+          EXPECT_EQ(again.exit_code, 0) << context << ", then: " << again.err;
+        }
+        test::expect_same(test::contents_of(dir), all, context);
+        return true;
+      },
+      3);
 }
 
 TEST_F(FailedWrites, OfAReplacedRun) {
@@ -133,28 +138,31 @@ TEST_F(FailedWrites, OfAReplacedRun) {
   ASSERT_EQ(execute("splitsim-run", run_arguments({"--out", wanted})).exit_code, 0);
   ASSERT_EQ(execute("splitsim-run", run_arguments({"--out", old, "--set", "seed=2"})).exit_code, 0);
   const Contents all = test::contents_of(wanted), before = test::contents_of(old);
-  at_every_operation({.under = dir}, [&](const Fault& fault) {
-    copy(old, dir);
-    const Faulted result = execute_under(fault, "splitsim-run", run_arguments({"--out", dir, "--force"}));
-    if (result.hit.empty()) return false;
-    const std::string context = context_of(result, fault);
-    expect_told(result, "splitsim-run", context);
-    if (result.exit_code != 0) {
-      // As it stands, the folder holds one run or the other or the start of one, never a mixture that goes on.
-      copy(dir, in_folder("resumed"));
-      const Result resumed = execute("splitsim-run", {"--device", "cpu", "--resume", in_folder("resumed")});
-      EXPECT_TRUE(resumed.exit_code == 0 || resumed.exit_code == 2) << context << ": " << resumed.err;
-      if (resumed.exit_code == 0) {
-        const Contents finished = test::contents_of(in_folder("resumed"));
-        const bool is_old = finished.at("config.toml") == before.at("config.toml");
-        test::expect_same(finished, is_old ? before : all, context + ", then --resume");
-      }
-      const Result again = execute("splitsim-run", run_arguments({"--out", dir, "--force"}));
-      EXPECT_EQ(again.exit_code, 0) << context << ", then: " << again.err;
-    }
-    test::expect_same(test::contents_of(dir), all, context);
-    return true;
-  });
+  at_every_operation(
+      {.under = dir},
+      [&](const Fault& fault) {
+        copy(old, dir);
+        const Faulted result = execute_under(fault, "splitsim-run", run_arguments({"--out", dir, "--force"}));
+        if (result.hit.empty()) return false;
+        const std::string context = context_of(result, fault);
+        expect_told(result, "splitsim-run", context);
+        if (result.exit_code != 0) {
+          // As it stands, the folder holds one run or the other or the start of one, never a mixture that goes on.
+          copy(dir, in_folder("resumed"));
+          const Result resumed = execute("splitsim-run", {"--device", "cpu", "--resume", in_folder("resumed")});
+          EXPECT_TRUE(resumed.exit_code == 0 || resumed.exit_code == 2) << context << ": " << resumed.err;
+          if (resumed.exit_code == 0) {
+            const Contents finished = test::contents_of(in_folder("resumed"));
+            const bool is_old = finished.at("config.toml") == before.at("config.toml");
+            test::expect_same(finished, is_old ? before : all, context + ", then --resume");
+          }
+          const Result again = execute("splitsim-run", run_arguments({"--out", dir, "--force"}));
+          EXPECT_EQ(again.exit_code, 0) << context << ", then: " << again.err;
+        }
+        test::expect_same(test::contents_of(dir), all, context);
+        return true;
+      },
+      3);
 }
 
 // Files that stand alone are the old ones or the new ones.

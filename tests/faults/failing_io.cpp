@@ -240,6 +240,14 @@ ssize_t write(int fd, const void* bytes, size_t size) {
   return writing(fd, size, [&](size_t some) { return call(fd, bytes, some); });
 }
 
+#define SPLITSIM_PWRITE(NAME)                                                               \
+  ssize_t NAME(int fd, const void* bytes, size_t size, off_t at) {                          \
+    static const auto call = original<ssize_t (*)(int, const void*, size_t, off_t)>(#NAME); \
+    return writing(fd, size, [&](size_t some) { return call(fd, bytes, some, at); });       \
+  }
+SPLITSIM_PWRITE(pwrite)
+SPLITSIM_PWRITE(pwrite64)
+
 ssize_t writev(int fd, const iovec* pieces, int number) {
   static const auto call = original<ssize_t (*)(int, const iovec*, int)>("writev");
   static const auto call_one = original<ssize_t (*)(int, const void*, size_t)>("write");

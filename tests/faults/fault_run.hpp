@@ -91,6 +91,7 @@ inline Contents contents_of(const std::string& folder) {
   for (const auto& entry : fs::recursive_directory_iterator(folder, absent)) {
     if (!entry.is_regular_file() || entry.path().filename() == "run.lock") continue;  // names its last owner
     const std::string name = fs::relative(entry.path(), folder).string();
+    if (name == "run.lock") continue;  // which process had the folder
     const std::string extension = entry.path().extension().string();
     const std::string text = slurp(entry.path().string());
     contents[name] = extension == ".json" || extension == ".jsonl" ? without_wall_times(text)
