@@ -80,7 +80,9 @@ bool counts_as_empty(const fs::path& root) {
   const bool marked = is_mark(root / kLockFile), torn = is_torn_mark(root / kLockFile);
   for (const fs::directory_entry& entry : fs::directory_iterator(root)) {
     const std::string name = entry.path().filename().string();
-    const auto unfinished = [&](const std::string& file) { return name == file + ".part"; };
+    const auto unfinished = [&](const std::string& file) {
+      return name == file + ".part" || name == file + ".part.part";
+    };
     const auto& files = run_directory_files();
     if (name == kLockFile ? marked || torn : marked && std::any_of(files.begin(), files.end(), unfinished)) continue;
     return false;
@@ -227,7 +229,9 @@ void RunDirectory::undo() noexcept {
 
 void RunDirectory::begin(const std::string& config_toml) {
   const fs::path root(dir_);
-  for (const std::string& name : run_directory_files()) remove_file(root / (name + ".part"));
+  for (const std::string& name : run_directory_files()) {
+    for (const char* unfinished : {".part", ".part.part"}) remove_file(root / (name + unfinished));
+  }
   if (use_ != RunDirectoryUse::kResume) {
     const std::string config = (root / "config.toml").string();
     // Beside the old one, which stays if this cannot be written; the rest of the old run goes before it is renamed.

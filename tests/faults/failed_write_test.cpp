@@ -84,22 +84,25 @@ TEST_F(FailedWrites, OfANewRun) {
   const std::string wanted = in_folder("wanted"), dir = in_folder("run");
   ASSERT_EQ(execute("splitsim-run", run_arguments({"--out", wanted})).exit_code, 0);
   const Contents all = test::contents_of(wanted);
-  at_every_operation({.under = dir}, [&](const Fault& fault) {
-    fs::remove_all(dir);
-    const Faulted result = execute_under(fault, "splitsim-run", run_arguments({"--out", dir}));
-    if (result.hit.empty()) return false;
-    const std::string context = context_of(result, fault);
-    expect_told(result, "splitsim-run", context);
-    // A supervisor: go on where there is a run, else begin.
-    if (result.exit_code != 0) {
-      const Result again = fs::exists(dir + "/config.toml")
-                               ? execute("splitsim-run", {"--device", "cpu", "--resume", dir})
-                               : execute("splitsim-run", run_arguments({"--out", dir}));
-      EXPECT_EQ(again.exit_code, 0) << context << ", then: " << again.err;
-    }
-    test::expect_same(test::contents_of(dir), all, context);
-    return true;
-  });
+  at_every_operation(
+      {.under = dir},
+      [&](const Fault& fault) {
+        fs::remove_all(dir);
+        const Faulted result = execute_under(fault, "splitsim-run", run_arguments({"--out", dir}));
+        if (result.hit.empty()) return false;
+        const std::string context = context_of(result, fault);
+        expect_told(result, "splitsim-run", context);
+        // A supervisor: go on where there is a run, else begin.
+        if (result.exit_code != 0) {
+          const Result again = fs::exists(dir + "/config.toml")
+                                   ? execute("splitsim-run", {"--device", "cpu", "--resume", dir})
+                                   : execute("splitsim-run", run_arguments({"--out", dir}));
+          EXPECT_EQ(again.exit_code, 0) << context << ", then: " << again.err;
+        }
+        test::expect_same(test::contents_of(dir), all, context);
+        return true;
+      },
+      2);
 }
 
 TEST_F(FailedWrites, OfAResumedRun) {

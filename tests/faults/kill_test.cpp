@@ -98,6 +98,31 @@ TEST_P(Kills, EndWithTheBytesOfARunThatNobodyKilled) {
   RecordProperty("inside_writes", inside_writes);
 }
 
+class FirstKill : public test::FaultyProcess {};
+
+// Whatever a run was doing when it was killed before its first checkpoint, the same command or --resume starts it over.
+TEST_F(FirstKill, BeforeTheFirstCheckpointNeverBlocksTheFolder) {
+  const std::string wanted_dir = in_folder("wanted"), dir = in_folder("run");
+  const auto begin = [&](const std::string& where) { return tiny({"train.epochs=1"}, {"--out", where}); };
+  ASSERT_EQ(execute("splitsim-run", begin(wanted_dir)).exit_code, 0);
+  const test::Contents wanted = test::contents_of(wanted_dir);
+  Fault fault{.under = dir};
+  for (fault.at = 1; !HasFailure(); ++fault.at) {
+    fault.action = fault.at % 2 == 0 ? "kill" : "kill_after";
+    fs::remove_all(dir);
+    const Faulted killed = execute_under(fault, "splitsim-run", begin(dir));
+    if (checkpoint_epochs(dir) > 0) break;
+    const std::string context = "killed at operation " + std::to_string(fault.at) + " (" + killed.hit + ")";
+    ASSERT_EQ(killed.exit_code, 128 + SIGKILL) << context << killed.err;
+    const Result again = execute("splitsim-run", fs::exists(dir + "/config.toml")
+                                                     ? std::vector<std::string>{"--device", "cpu", "--resume", dir}
+                                                     : begin(dir));
+    ASSERT_EQ(again.exit_code, 0) << context << ", then: " << again.err;
+    test::expect_same(test::contents_of(dir), wanted, context);
+  }
+  EXPECT_GT(fault.at, 15);
+}
+
 INSTANTIATE_TEST_SUITE_P(Modes, Kills, ::testing::Values("psl", "sflv1", "sl"),
                          [](const auto& mode) { return mode.param; });
 
