@@ -44,8 +44,8 @@ def main():
                 for i, name in enumerate(SAMPLERS):
                     rows.append({"skew": skew, "share": share, "slowdown": slowdown, "sampler": name,
                                  "steps": mean(i, "steps_per_epoch"), "virtual_s": mean(i, "virtual_time_s"),
-                                 "time_over_ugs": mean(i, "virtual_time_s") / base, "deviation_l1": mean(i, "deviation_l1_mean"),
-                                 "active": mean(i, "active_mean")})
+                                 "time_over_ugs": mean(i, "virtual_time_s") / base, "deviation_l1": mean(i, "batch_deviation_mean"),
+                                 "active": mean(i, "active_clients_mean")})
     with open(out / "tradeoff.csv", "w", newline="") as file:
         writer = csv.DictWriter(file, rows[0].keys())
         writer.writeheader()

@@ -56,7 +56,7 @@ TEST_F(Sample, SamplersSideBySideAndTheSameForAnyThreads) {
   EXPECT_EQ(one[0]["steps_per_epoch"], 16.0);
   EXPECT_EQ(one[2]["steps_per_epoch"], 32.0);
   for (std::size_t i = 0; i < 3; ++i) {
-    for (const char* key : {"schedule_sha256", "timeline_sha256", "deviation_l1_mean", "waiting_share_max"}) {
+    for (const char* key : {"schedule_sha256", "timeline_sha256", "batch_deviation_mean", "waiting_share_max"}) {
       EXPECT_EQ(one[i][key], three[i][key]) << i << " " << key;
     }
   }

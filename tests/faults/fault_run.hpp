@@ -38,7 +38,7 @@ struct Fault {
 using Contents = std::map<std::string, std::string>;
 
 inline bool is_wall_time(const std::string& name) {
-  for (const char* part : {"wall", "per_s", "setup_s", "construction_s", "peak_memory"}) {
+  for (const char* part : {"wall", "per_s", "peak_memory"}) {
     if (name.find(part) != std::string::npos) return true;
   }
   return false;

@@ -61,6 +61,8 @@ struct Result {
   std::vector<Ns> start, end;
   std::vector<std::int32_t> critical_forward, critical_backward;
   std::map<std::int32_t, Ns> waiting, total;
+  /// By client: idle and whole time of each step it took part in, in their order.
+  std::map<std::int32_t, std::vector<std::pair<Ns, Ns>>> visits;
 };
 
 /// Keeps who came last, the lowest id among simultaneous ones. Events come in time order.
@@ -89,6 +91,7 @@ class Simulation {
   void account(std::int32_t k, Ns idle, Ns whole) {
     result_.waiting[k] += idle;
     result_.total[k] += whole;
+    result_.visits[k].emplace_back(idle, whole);
   }
   /// Clients that stepped since the last round end, up to and including step t.
   std::set<std::int32_t> round_of(std::size_t t) const {

@@ -7,6 +7,8 @@
 #include <cstdint>
 #include <string>
 #include <utility>
+#include <map>
+#include <utility>
 #include <vector>
 
 #include "runtime/clock/timeline.hpp"
@@ -103,6 +105,27 @@ std::vector<Timeline> timelines(Context& ctx, Clock<Context>& clock, const std::
     result.push_back(clock.build(buffer, seed, static_cast<std::uint32_t>(e)));
   }
   return result;
+}
+
+/// By client: waiting and whole time of each of its entries, in the order of the steps.
+template <class Context>
+std::map<std::int32_t, std::vector<std::pair<std::int64_t, std::int64_t>>> entry_waits(
+    Context& ctx, const Profile& profile, const LatencySettings& settings, const std::vector<EpochCase>& epochs,
+    const ClockMode& mode, std::uint64_t seed) {
+  Clock<Context> clock(ctx, profile, settings, bounds_of(epochs), mode);
+  ScheduleBuffer<Context> buffer(ctx, bounds_of(epochs));
+  std::map<std::int32_t, std::vector<std::pair<std::int64_t, std::int64_t>>> waits;
+  for (std::size_t e = 0; e < epochs.size(); ++e) {
+    fill(buffer, epochs[e]);
+    clock.build(buffer, seed, static_cast<std::uint32_t>(e));
+    const Schedule schedule = download(buffer);
+    const std::size_t entries = static_cast<std::size_t>(schedule.active_first.back());
+    const std::vector<EntryWaiting> waiting = clock.entry_waiting(static_cast<std::int64_t>(entries));
+    for (std::size_t i = 0; i < entries; ++i) {
+      waits[schedule.active_client[i]].emplace_back(waiting[i].waiting_ns, waiting[i].total_ns);
+    }
+  }
+  return waits;
 }
 
 template <class Context>

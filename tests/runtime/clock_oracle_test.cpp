@@ -190,6 +190,7 @@ class ClockOracle : public test::OnOneThread<Context> {
         RC_ASSERT(waiting.waiting_ns[i] == (want.waiting.count(k) ? want.waiting.at(k) : 0));
         RC_ASSERT(waiting.total_ns[i] == (want.total.count(k) ? want.total.at(k) : 0));
       }
+      RC_ASSERT(test::entry_waits(this->ctx(), c.profile, c.settings, c.epochs, c.mode, c.seed) == want.visits);
     });
     EXPECT_TRUE(same);
     EXPECT_GT(visits, 500u);  // the generator must not have shrunk to nothing

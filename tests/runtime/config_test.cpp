@@ -127,8 +127,8 @@ TEST(Config, EveryFieldIsAKey) {
   const auto count = [](const auto&... fields) { return static_cast<int>(sizeof...(fields)); };
   const Config c;  // every table with a random part has a seed too
   {
-    const auto& [a1, a2, a3, a4] = c.data;
-    EXPECT_EQ(keys["data"], count(a1, a2, a3, a4) + 1);
+    const auto& [a1, a2, a3, a4, a5] = c.data;
+    EXPECT_EQ(keys["data"], count(a1, a2, a3, a4, a5) + 1);
   }
   {
     const auto& [a1, a2, a3, a4, a5, a6, a7, a8, a9] = c.partition;
@@ -139,8 +139,8 @@ TEST(Config, EveryFieldIsAKey) {
     EXPECT_EQ(keys["sampler"], count(a1, a2, a3, a4, a5, a6, a7, a8, a9, a10, a11, a12, a13) + 1);
   }
   {
-    const auto& [a1, a2, a3, a4, a5, a6, a7, a8] = c.model;
-    EXPECT_EQ(keys["model"], count(a1, a2, a3, a4, a5, a6, a7, a8) + 1);
+    const auto& [a1, a2, a3, a4, a5, a6, a7, a8, a9] = c.model;
+    EXPECT_EQ(keys["model"], count(a1, a2, a3, a4, a5, a6, a7, a8, a9) + 1);
   }
   {
     const auto& [a1, a2, a3, a4, a5, a6, a7, a8, a9, a10, a11, client, server] = c.train;
@@ -158,9 +158,9 @@ TEST(Config, EveryFieldIsAKey) {
     EXPECT_EQ(keys["clock"], count(a1, a2, a3, a4, a5, a6, a7, a8, a9, a10, a11) + 1);
   }
   {
-    const auto& [seed, seeds, data, partition, sampler, model, train, eval, clock] = c;
+    const auto& [seed, seeds, data, partition, sampler, model, train, eval, clock, record] = c;
     EXPECT_EQ(keys["seed"], 1);
-    EXPECT_EQ(static_cast<int>(keys.size()), count(seed, data, partition, sampler, model, train, eval, clock) + 2);
+    EXPECT_EQ(static_cast<int>(keys.size()), count(seed, data, partition, sampler, model, train, eval, clock, record) + 2);
   }
 }
 

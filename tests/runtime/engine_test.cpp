@@ -266,7 +266,7 @@ TYPED_TEST(EngineTest, EvaluationCountsEveryImageOnce) {
   const std::int64_t replicas[2] = {rig.engine.replicas(0), rig.engine.replicas(1)};
   Evaluation results[2];
   for (const int batch : {5, 64}) {  // a ragged last batch, and one batch larger than the set
-    Evaluator<TypeParam> evaluator(this->ctx(), rig.network, batch, images.count(), {0.5, 0.25, 0.25});
+    Evaluator<TypeParam> evaluator(this->ctx(), rig.network, batch, {images.count(), 0}, {0.5, 0.25, 0.25});
     evaluator.start(images, gather);
     Evaluation& result = results[batch == 5 ? 0 : 1];
     result = evaluator.evaluate(parameters, replicas);

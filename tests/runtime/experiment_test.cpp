@@ -54,7 +54,7 @@ TYPED_TEST(ExperimentTest, LearnsAndRecords) {
   for (const StepRecord& step : steps) {
     EXPECT_EQ(step.start_ns, now);
     now = step.end_ns;
-    samples += step.batch;
+    samples += step.samples;
   }
   EXPECT_EQ(samples, 3 * 600);
   EXPECT_DOUBLE_EQ(summary.virtual_time_s, static_cast<double>(now) * 1e-9);

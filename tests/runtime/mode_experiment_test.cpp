@@ -51,12 +51,12 @@ TYPED_TEST(ModeExperiment, EveryModeLearnsAndRecords) {
     ASSERT_EQ(steps.size(), 45u);  // steps of the schedule, whatever the turns
     std::int64_t samples = 0, up = 0, model_up = 0, now = 0;
     for (const StepRecord& step : steps) {
-      samples += step.batch;
+      samples += step.samples;
       up += step.bytes_up;
       model_up += step.model_bytes_up;
       EXPECT_EQ(step.start_ns, now);
       EXPECT_GT(step.end_ns, step.start_ns);
-      EXPECT_GT(step.active, 0);
+      EXPECT_GT(step.active_clients, 0);
       now = step.end_ns;
     }
     EXPECT_EQ(samples, 3 * 600);

@@ -289,7 +289,7 @@ TYPED_TEST(ModeTest, EvaluationOfOneReplicaIsThatOfItsModel) {
   const TrainingState state = rig.engine.download();
   const DeviceImages<TypeParam> images(this->ctx(), in.images, in.labels);
   const GatherShape gather{1, 28, 28, {0.5f}, {4.0f}, 0, false, 0};
-  Evaluator<TypeParam> evaluator(this->ctx(), rig.network, 16, images.count(), {0.0, 1.0, 0.0});
+  Evaluator<TypeParam> evaluator(this->ctx(), rig.network, 16, {images.count(), 0}, {0.0, 1.0, 0.0});
   evaluator.start(images, gather);
   const View<const float> parameters[2] = {rig.engine.parameters(0), rig.engine.parameters(1)};
   const std::int64_t replicas[2] = {3, 3};

@@ -162,7 +162,7 @@ TYPED_TEST(RetimeTest, RefusesWhatIsNotTheRecordedRun) {
                            "schedule");
   RunWriter writer(dir);
   run.population.owner[0] = (run.population.owner[0] + 1) % 6;
-  writer.write_partition(run.population.owner);
+  writer.write_partition(run.population);
   test::expect_input_error([&] { load_run(dir, {}); }, "partition.npy", "changed");
   std::filesystem::remove(dir + "/summary.json");
   test::expect_input_error([&] { load_run(dir, {}); }, "summary.json");

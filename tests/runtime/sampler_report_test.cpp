@@ -170,8 +170,8 @@ TEST(SamplerReportText, CsvAndJsonHaveTheSameCells) {
   }
   EXPECT_EQ(names, keys);
   EXPECT_EQ(cells.rfind("\"lds:prior=\"\"mean\"\",delta=1\",2,", 0), 0u) << cells;
-  EXPECT_EQ(rows[0]["deviation_l1_max"].get<double>(), 0.30000000000000004);
-  EXPECT_EQ(rows[0]["deviation_tv_mean"].get<double>(), 0.05);
+  EXPECT_EQ(rows[0]["batch_deviation_max"].get<double>(), 0.30000000000000004);
+  EXPECT_EQ(rows[0]["batch_deviation_tv_mean"].get<double>(), 0.05);
   EXPECT_TRUE(rows[0]["waiting_share_max"].is_null());
   EXPECT_NE(cells.find(",123456789012,"), std::string::npos);
   EXPECT_NE(to_table({report}).find(report.name), std::string::npos);
