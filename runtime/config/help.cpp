@@ -114,6 +114,7 @@ const std::vector<HelpSection>& help_sections() {
       {"train", "modes, epochs, optimizers, checkpoints"},
       {"eval", "when and on what is tested"},
       {"clock", "delays, compute times, links, barriers"},
+      {"record", "files that are written on request"},
       {"distributions", "kinds of delays, times, speeds and their parameters"},
       {"layers", "what model.layers may hold"},
       {"short", "short keys for both sides: train.lr"},

@@ -44,9 +44,9 @@ TEST(ConfigErrors, UnknownKeysComeWithTheNearestKnownOne) {
       "gamma, warmup_epochs");
   EXPECT_EQ(override_error("model.zzzzzz=1"),
             "--set: unknown key model.zzzzzz; known in model: name, cut, width, client_norm, "
-            "server_norm, client_norm_statistics, init, seed, layers");
+            "server_norm, client_norm_statistics, init, seed, file, layers");
   EXPECT_EQ(override_error("zzzzzz=1"),
-            "--set: unknown key zzzzzz; known: seed, data, partition, sampler, model, train, eval, clock");
+            "--set: unknown key zzzzzz; known: seed, data, partition, sampler, model, train, eval, clock, record");
   EXPECT_EQ(override_error("sampler.batch.x=1"), "--set: unknown key sampler.batch.x: sampler.batch is not a table");
   EXPECT_EQ(error_of("\"sampler.batch\" = 1"), "exp.toml:1:1: unknown key \"sampler.batch\"");
   expect_contains(error_of("\"a\\nb\" = 1"), {"exp.toml:1:1: unknown key \"a\\u000Ab\""});

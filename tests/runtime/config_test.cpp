@@ -160,7 +160,10 @@ TEST(Config, EveryFieldIsAKey) {
   {
     const auto& [seed, seeds, data, partition, sampler, model, train, eval, clock, record] = c;
     EXPECT_EQ(keys["seed"], 1);
-    EXPECT_EQ(static_cast<int>(keys.size()), count(seed, data, partition, sampler, model, train, eval, clock, record) + 2);
+    const auto& [waiting] = record;
+    EXPECT_EQ(keys["record"], count(waiting));
+    EXPECT_EQ(static_cast<int>(keys.size()),
+              count(seed, data, partition, sampler, model, train, eval, clock, record) + 2);
   }
 }
 
@@ -238,7 +241,7 @@ TEST(Config, PathsAreKnown) {
   for (const Key& key : config_keys()) {
     if (key.is_path()) paths.insert(key.path);
   }
-  EXPECT_EQ(paths, (std::set<std::string>{"data.dir", "partition.file", "sampler.file", "clock.trace_file"}));
+  EXPECT_EQ(paths, (std::set<std::string>{"data.dir", "partition.file", "sampler.file", "model.file", "clock.trace_file"}));
   EXPECT_EQ(config_sha256(Config{}).size(), 64u);
 }
 
