@@ -121,7 +121,7 @@ TEST_F(RunRecords, ModelsComeBackFromTheirFiles) {
   EXPECT_EQ(own.model_sha256, summary.model_sha256);
 
   expect_input_error([&] { run(with({"model.name=mlp", "model.cut=fc1", average}), again.path()); },
-                     "model_average.safetensors", "client.fc1.weight");
+                     "model_average.safetensors", "fc1.weight", "[120, 64]");
   expect_input_error([&] { run(with({"model.file=\"" + (out / "model.safetensors") + "\""}), again.path()); },
                      "shape", "[6, 6, 1, 5, 5]");
 }
