@@ -28,7 +28,8 @@ SamplingMemory sampling_memory(std::int64_t samples, std::int64_t clients, std::
   const auto c = static_cast<std::uint64_t>(classes);
   std::uint64_t largest = 0;
   for (const std::string& kind : kinds) {
-    const std::uint64_t shares = kind == "lds" ? 8 * k * c : 0;  // of every client in every class
+    // Of every client in every class: shares, or stocks and who can give how much of them.
+    const std::uint64_t shares = kind == "lds" ? 8 * k * c : kind == "lb_greedy" || kind == "lb_flow" ? 24 * k * c : 0;
     largest = std::max(largest, n * per_sample(kind) + shares);
   }
   return {.device = n * kPopulation + largest + k * kDevicePerClient,

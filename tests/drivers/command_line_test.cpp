@@ -69,7 +69,7 @@ TEST_F(AboutItself, HelpComesInSections) {
     for (const HelpSection& section : help_sections()) {
       const auto help = execute(program, {"--help", section.name});
       EXPECT_EQ(help.exit_code, 0) << section.name;
-      EXPECT_GT(help.out.size(), 200u) << section.name;
+      EXPECT_GT(help.out.size(), 150u) << section.name;
     }
     const std::string sampler = execute(program, {"--help", "sampler"}).out;
     EXPECT_NE(sampler.find("sampler.delta = 0.0"), std::string::npos);

@@ -158,7 +158,7 @@ TYPED_TEST(RetimeTest, RefusesWhatIsNotTheRecordedRun) {
   test::expect_input_error([&] { retime(this->ctx(), run, run_ahead, 1); }, "run_ahead", "psl");
   RecordedRun tampered = run;
   tampered.epochs[1].schedule_sha256[0] ^= 1;
-  test::expect_input_error([&] { retime(this->ctx(), tampered, run.config.clock, 1); }, "epochs.jsonl", "epoch 1",
+  test::expect_input_error([&] { retime(this->ctx(), tampered, run.config.clock, 1); }, "epochs.jsonl", "epoch 2",
                            "schedule");
   RunWriter writer(dir);
   run.population.owner[0] = (run.population.owner[0] + 1) % 6;
