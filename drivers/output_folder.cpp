@@ -44,13 +44,15 @@ void check_output_folder(const std::string& option, const std::string& dir) {
   check_writable(option, dir, there);
 }
 
-void check_output_file(const std::string& option, const std::string& file) {
+void check_output_file(const std::string& option, const std::string& file, const std::string& made) {
   if (file.empty()) return;
   std::error_code error;
   if (fs::is_directory(file, error)) {
     throw InputError(fmt::format("{} {}: is a folder; allowed: a file", option, file));
   }
   const fs::path parent = fs::path(file).has_parent_path() ? fs::path(file).parent_path() : fs::path(".");
+  const auto normal = [](const fs::path& path) { return (path / "").lexically_normal(); };
+  if (!made.empty() && normal(parent) == normal(made)) return;
   if (!fs::is_directory(parent, error)) {
     throw InputError(fmt::format("{} {}: '{}' is no folder; allowed: a file in a folder that is there", option, file,
                                  parent.string()));

@@ -10,7 +10,7 @@ namespace splitsim {
 /// `option`.
 void check_output_folder(const std::string& option, const std::string& dir);
 
-/// The same for a file in a folder that must be there, itself not a folder.
-void check_output_file(const std::string& option, const std::string& file);
+/// The same for a file, itself not a folder, in a folder that must be there unless it is `made`, which the program makes.
+void check_output_file(const std::string& option, const std::string& file, const std::string& made = "");
 
 }  // namespace splitsim

@@ -244,8 +244,8 @@ int run(int argc, char** argv) {
     return 0;
   }
   check_output_folder("--out", arguments.out_dir);
-  check_output_file("--trace", arguments.trace_file);
-  check_output_file("--save-schedule", arguments.schedule_file);
+  check_output_file("--trace", arguments.trace_file, arguments.out_dir);
+  check_output_file("--save-schedule", arguments.schedule_file, arguments.out_dir);
   for (const Config& config : configs) {
     const std::vector<std::string> inputs = inputs_of(arguments.config_file, config);
     check_output("--trace", arguments.trace_file, inputs);

@@ -258,7 +258,7 @@ def check_records(folder, values, data, code):
         passes = int(values.get("sampler.local_epochs", "1")) if values.get("sampler.kind") == '"relay"' else 1
         per_epoch = {}
         for row in rows:
-            per_epoch[row["epoch"]] = per_epoch.get(row["epoch"], 0) + int(row["batch"])
+            per_epoch[row["epoch"]] = per_epoch.get(row["epoch"], 0) + int(row["samples"])
         reached = "eval.stop_at_accuracy" in values
         held_out = "data.validation" in values
         for epoch, samples in per_epoch.items():
