@@ -85,7 +85,7 @@ std::vector<TimeToAccuracy> times_to(const std::vector<TimeToAccuracy>& targets,
 }
 
 std::string text(const std::optional<double>& seconds) {
-  return seconds ? fmt::format("{:.3f}", *seconds) : std::string("-");
+  return seconds ? fmt::format("{:.9g}", *seconds) : std::string("-");
 }
 
 void print(const RecordedRun& run, const Retiming& result) {
@@ -94,7 +94,7 @@ void print(const RecordedRun& run, const Retiming& result) {
   for (std::size_t i = 0; i < result.epochs.size(); ++i) {
     const EpochRecord& epoch = result.epochs[i];
     const double before = run.epochs[i].virtual_time_s;
-    say("{:>5} {:>6} {:>14.3f} {:>14.3f} {:>8} {:>10}\n", epoch.epoch + 1, epoch.steps, before,
+    say("{:>5} {:>6} {:>14.9g} {:>14.9g} {:>8} {:>10}\n", epoch.epoch + 1, epoch.steps, before,
                epoch.virtual_time_s, before > 0.0 ? fmt::format("{:.3f}", epoch.virtual_time_s / before) : "-",
                epoch.test_accuracy ? fmt::format("{:.2f}%", 100.0 * *epoch.test_accuracy) : "-");
   }

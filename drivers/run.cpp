@@ -101,18 +101,17 @@ void print_plan(const Context& ctx, const Config& config, const ExperimentPlan& 
 }
 
 void print_table_head() {
-  say("\n{:>5} {:>6} {:>11} {:>10} {:>10} {:>10} {:>9} {:>11} {:>8} {:>10}\n", "epoch", "steps", "train loss",
-             "train acc", "test acc", "macro F1", "deviation", "virtual s", "wall s", "samples/s");
+  say("\n{:>5} {:>6} {:>8} {:>7} {:>7} {:>7} {:>6} {:>9} {:>7} {:>9}\n", "epoch", "steps", "loss", "train", "test", "F1",
+      "L1 dev", "virtual s", "wall s", "samples/s");
 }
 
 void print_table_row(const EpochRecord& epoch) {
   const auto percent = [](const std::optional<double>& share) {
     return share.has_value() ? fmt::format("{:.2f}%", 100.0 * *share) : "-";
   };
-  say("{:>5} {:>6} {:>11.4f} {:>10} {:>10} {:>10} {:>9.4f} {:>11.3f} {:>8.2f} {:>10.0f}\n", epoch.epoch + 1,
-             epoch.steps, epoch.train_loss, percent(epoch.train_accuracy), percent(epoch.test_accuracy),
-             percent(epoch.test_macro_f1), epoch.batch_deviation_mean, epoch.virtual_time_s, epoch.wall_time_s,
-             epoch.train_samples_per_s);
+  say("{:>5} {:>6} {:>8.5g} {:>7} {:>7} {:>7} {:>6.4f} {:>9.6g} {:>7.4g} {:>9.0f}\n", epoch.epoch + 1, epoch.steps,
+      epoch.train_loss, percent(epoch.train_accuracy), percent(epoch.test_accuracy), percent(epoch.test_macro_f1),
+      epoch.batch_deviation_mean, epoch.virtual_time_s, epoch.wall_time_s, epoch.train_samples_per_s);
   flush_output();
 }
 
@@ -122,7 +121,7 @@ void print_summary(const Summary& summary) {
   line("status", summary.status);
   if (summary.test_accuracy.has_value()) line("test accuracy", fmt::format("{:.2f}%", 100.0 * *summary.test_accuracy));
   line("batch deviation", fmt::format("{:.4f}", summary.batch_deviation_mean));
-  line("virtual time", fmt::format("{:.3f} s", summary.virtual_time_s));
+  line("virtual time", fmt::format("{:.9g} s", summary.virtual_time_s));
   line("wall time", fmt::format("{:.2f} s, {:.0f} samples/s", summary.wall_time_s, summary.train_samples_per_s));
   const auto bytes = [](std::int64_t count) { return human_bytes(static_cast<std::uint64_t>(count)); };
   line("traffic", fmt::format("{} up, {} down; of these client models: {} up, {} down", bytes(summary.bytes_up),

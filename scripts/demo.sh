@@ -11,9 +11,9 @@ for sampler in ugs fpls fls; do
   "$run" --set "sampler.kind=$sampler" "$@" --out "$out/$sampler" --force
 done
 value() { json_value "$out/$1/summary.json" "$2"; }
-printf '\n%-8s %14s %21s %15s %18s %11s\n' sampler 'test accuracy' 'mean batch deviation' 'steps per epoch' 'virtual time (s)' 'wall (s)'
+printf '\n%-8s %13s %15s %11s %14s %8s\n' sampler 'test accuracy' 'batch deviation' 'steps/epoch' 'virtual time s' 'wall s'
 for sampler in ugs fpls fls; do
-  printf '%-8s %13.2f%% %21.4f %15s %18.1f %11.1f\n' "$sampler" \
+  printf '%-8s %12.2f%% %15.4f %11s %14.1f %8.1f\n' "$sampler" \
     "$(awk "BEGIN { print 100 * $(value $sampler test_accuracy) }")" "$(value $sampler batch_deviation_mean)" \
     "$(value $sampler steps_per_epoch)" "$(value $sampler virtual_time_s)" "$(value $sampler wall_time_s)"
 done

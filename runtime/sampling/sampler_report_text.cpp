@@ -84,25 +84,28 @@ std::string to_json(const std::vector<SamplerReport>& reports) {
 std::string to_table(const std::vector<SamplerReport>& reports) {
   std::size_t width = 7;
   for (const SamplerReport& report : reports) width = std::max(width, report.name.size());
-  std::string text = fmt::format("{:<{}} {:>8} | {:^20} | {:^13} | {:^20} | {:^23} | {:^15} | {:>10} {:>10} {:>9}\n",
-                                 "", width, "", "L1 deviation", "max class", "active clients", "virtual time",
-                                 "waiting share", "schedule", "", "memory");
-  text += fmt::format(
-      "{:<{}} {:>8} | {:>6} {:>6} {:>6} | {:>6} {:>6} | {:>8} {:>5} {:>5} | {:>9} {:>6} {:>6} | {:>7} {:>7} | {:>10} "
-      "{:>10} {:>9}\n",
-      "sampler", width, "steps", "mean", "p95", "max", "mean", "p95", "mean", "min", "max", "total s", "ms", "p95",
-      "mean", "max", "ms", "samples/s", "MiB");
   const auto percent = [](const std::optional<double>& share) {
     return share ? fmt::format("{:.1f}%", 100.0 * *share) : std::string("-");
   };
+  // Two tables: one alone would be twice as wide as a terminal.
+  std::string text = fmt::format("{:<{}} {:>6} |{:^20}|{:^13}|{:^20}\n", "", width, "", "L1 deviation", "max class",
+                                 "active clients");
+  text += fmt::format("{:<{}} {:>6} |{:>6} {:>6} {:>6}|{:>6} {:>6}|{:>7} {:>6} {:>5}\n", "sampler", width, "steps",
+                      "mean", "p95", "max", "mean", "p95", "mean", "min", "max");
   for (const SamplerReport& r : reports) {
-    text += fmt::format(
-        "{:<{}} {:>8.6g} | {:>6.4f} {:>6.4f} {:>6.4f} | {:>6.4f} {:>6.4f} | {:>8.2f} {:>5} {:>5} | {:>9.3f} {:>6.1f} "
-        "{:>6.1f} | {:>7} {:>7} | {:>10.3f} {:>10.3g} {:>9.1f}\n",
-        r.name, width, r.steps_per_epoch, r.deviation.mean, r.deviation.p95, r.deviation.max, r.class_deviation.mean,
-        r.class_deviation.p95, r.active_mean, r.active_min, r.active_max, r.virtual_time_s, r.step_s.mean * 1e3,
-        r.step_s.p95 * 1e3, percent(r.waiting_mean), percent(r.waiting_max), r.construction_s * 1e3, r.samples_per_s,
-        static_cast<double>(r.memory_bytes) / (1024.0 * 1024.0));
+    text += fmt::format("{:<{}} {:>6.6g} |{:>6.4f} {:>6.4f} {:>6.4f}|{:>6.4f} {:>6.4f}|{:>7.1f} {:>6} {:>5}\n", r.name,
+                        width, r.steps_per_epoch, r.deviation.mean, r.deviation.p95, r.deviation.max,
+                        r.class_deviation.mean, r.class_deviation.p95, r.active_mean, r.active_min, r.active_max);
+  }
+  text += fmt::format("\n{:<{}} |{:^24}|{:^13}|{:^18}|{:^8}\n", "", width, "virtual time", "waiting share", "schedule",
+                      "memory");
+  text += fmt::format("{:<{}} |{:>9} {:>7} {:>6}|{:>6} {:>6}|{:>8} {:>9}|{:>8}\n", "sampler", width, "total s",
+                      "step ms", "p95", "mean", "max", "ms", "samples/s", "MiB");
+  for (const SamplerReport& r : reports) {
+    text += fmt::format("{:<{}} |{:>9.6g} {:>7.4g} {:>6.4g}|{:>6} {:>6}|{:>8.4g} {:>9.3g}|{:>8.1f}\n", r.name, width,
+                        r.virtual_time_s, r.step_s.mean * 1e3, r.step_s.p95 * 1e3, percent(r.waiting_mean),
+                        percent(r.waiting_max), r.construction_s * 1e3, r.samples_per_s,
+                        static_cast<double>(r.memory_bytes) / (1024.0 * 1024.0));
   }
   return text;
 }

@@ -226,5 +226,33 @@ TEST_F(AboutItself, TheInstalledProgramsRun) {
       0u);
 }
 
+// Rows and heads of tables fit a terminal; sentences may wrap.
+TEST_F(AboutItself, TablesFitEightyColumns) {
+  const std::string run = in_folder("run"), latency = in_folder("same.toml");
+  std::ofstream(latency) << "[clock]\n";
+  const auto table_lines = [](const std::string& out, const std::string& head) {
+    std::vector<std::string> lines;
+    std::istringstream stream(out.substr(std::min(out.find(head), out.size())));
+    for (std::string line; std::getline(stream, line) && !line.empty();) lines.push_back(line);
+    return lines;
+  };
+  const auto expect_narrow = [&](const std::string& out, const std::string& head, std::size_t least) {
+    const auto lines = table_lines(out, head);
+    EXPECT_GE(lines.size(), least) << out;
+    for (const std::string& line : lines) EXPECT_LE(line.size(), 80u) << line;
+  };
+  expect_narrow(execute("splitsim-run", {"--device", "cpu", "--set", "train.epochs=2", "--set", "sampler.batch=1000",
+                                         "--out", run})
+                    .out,
+                "epoch ", 3);
+  const std::string sampled =
+      execute("splitsim-sample", {"--device", "cpu", "--samplers", "ugs,fls,lds:delta=1"}).out;
+  expect_narrow(sampled, "sampler  ", 4);
+  expect_narrow(sampled.substr(sampled.find("total s")), "ugs ", 3);
+  const std::string retimed = execute("splitsim-retime", {run, "--latency", latency, "--device", "cpu"}).out;
+  expect_narrow(retimed, "epoch ", 3);
+  expect_narrow(retimed, "    accuracy", 5);
+}
+
 }  // namespace
 }  // namespace splitsim
