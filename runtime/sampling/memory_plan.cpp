@@ -10,14 +10,14 @@ constexpr std::uint64_t kPopulation = 12;                  // owner, label, by_c
 constexpr std::uint64_t kHostPerSample = 32;               // the same, labels, a schedule's samples and clients
 constexpr std::uint64_t kDevicePerClient = 120;            // profile, entries of the clock
 constexpr std::uint64_t kHostPerClient = 80;               // profile, sizes; and 4 C of the histogram
-constexpr std::uint64_t kProcess = std::uint64_t{24} << 20;  // libraries, buffers
+constexpr std::uint64_t kBuffers = std::uint64_t{8} << 20;  // of the process, whatever the size
 
 // Bytes per sample of sampler, schedule and clock: keys and values twice where samples are sorted, stocks per client and
 // class where they are allocated.
 std::uint64_t per_sample(const std::string& kind) {
   if (kind == "central") return 41;
   if (kind == "ugs" || kind == "urn" || kind == "lds" || kind == "relay" || kind == "file") return 57;
-  return 73;
+  return 84;
 }
 
 }  // namespace
@@ -33,7 +33,7 @@ SamplingMemory sampling_memory(std::int64_t samples, std::int64_t clients, std::
     largest = std::max(largest, n * per_sample(kind) + shares);
   }
   return {.device = n * kPopulation + largest + k * kDevicePerClient,
-          .host = kProcess + n * kHostPerSample + k * (kHostPerClient + 4 * c)};
+          .host = kBuffers + n * kHostPerSample + k * (kHostPerClient + 4 * c)};
 }
 
 }  // namespace splitsim

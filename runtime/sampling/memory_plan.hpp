@@ -7,7 +7,8 @@
 
 namespace splitsim {
 
-/// Bytes, an estimate from above: peaks lie at most a third below it, and the process' own 24 MiB are part of it.
+/// Bytes beyond what the process has before, an estimate from above: peaks of large experiments lie at most a third
+/// below it.
 struct SamplingMemory {
   std::uint64_t device = 0;  ///< population, sampler, one schedule, clock
   std::uint64_t host = 0;    ///< labels, partition, and the host's copy of an epoch

@@ -38,13 +38,14 @@ class Memory : public test::TinyRun {
 };
 
 TEST_F(Memory, SamplesPlanIsWhatTheyUse) {
+  const auto process = static_cast<double>(peak(synthetic(1000, 100, "ugs")));  // its libraries, CUDA's among them
   for (const char* sampler : {"ugs", "fls", "lb_greedy"}) {
     for (const auto& [samples, clients] : {std::pair{1000000, 100}, {1000000, 100000}}) {
       const SamplingMemory plan = sampling_memory(samples, clients, 10, {sampler});
       const auto planned = static_cast<double>(plan.device + plan.host);
-      const auto used = static_cast<double>(peak(synthetic(samples, clients, sampler)));
+      const double used = static_cast<double>(peak(synthetic(samples, clients, sampler))) - process;
       EXPECT_LT(used, planned) << sampler << " " << clients;
-      EXPECT_LT(planned, 1.6 * used) << sampler << " " << clients;
+      EXPECT_LT(planned, 2.0 * used) << sampler << " " << clients;
     }
   }
 }
@@ -60,15 +61,21 @@ TEST_F(Memory, SamplesThatDoNotFitAreRefusedAtOnce) {
 }
 
 TEST_F(Memory, LimitsOfTheProcessCount) {
-  EXPECT_EQ(limited("-v 300000", "splitsim-sample", synthetic(4000000, 100, "ugs")), 2);
+  // What the process maps before it does anything depends on the build: CUDA's libraries are large.
+  const auto least = [&](const std::string& program, const std::vector<std::string>& arguments) {
+    int kib = 50000;
+    while (kib < 16000000 && limited(fmt::format("-v {}", kib), program, arguments) != 0) kib += std::max(10000, kib / 8);
+    return kib;
+  };
+  const int sample = least("splitsim-sample", synthetic(1000, 100, "ugs")), run = least("splitsim-run", {"--version"});
+  EXPECT_EQ(limited(fmt::format("-v {}", sample + 100000), "splitsim-sample", synthetic(8000000, 100, "ugs")), 2);
   expect_one_line();
-  EXPECT_EQ(limited("-v 300000", "splitsim-sample", synthetic(100000, 100, "ugs")), 0);
-  EXPECT_EQ(limited("-v 300000", "splitsim-run",
-                    tiny({"--set", "model.name=resnet18", "--set", "model.cut=layer1", "--set", "sampler.batch=120"})),
-            2);
+  EXPECT_EQ(limited(fmt::format("-v {}", sample + 100000), "splitsim-sample", synthetic(100000, 100, "ugs")), 0);
+  const auto large = tiny({"--set", "model.name=resnet18", "--set", "model.cut=layer1", "--set", "sampler.batch=120"});
+  EXPECT_EQ(limited(fmt::format("-v {}", run + 50000), "splitsim-run", large), 2);
   expect_one_line();
-  // Far below what the process itself needs: still one line, whichever call fails first.
-  for (const int kib : {60000, 90000, 110000}) {
+  // Below what the process itself needs: still one line, whichever call fails first.
+  for (const int kib : {sample - sample / 10, sample - sample / 5, sample / 2}) {
     const int code = limited(fmt::format("-v {}", kib), "splitsim-sample", synthetic(1000000, 100, "ugs"));
     const std::string err = test::slurp(in_folder("err"));
     if (err.find("shared object") != std::string::npos) continue;  // the loader could not even map the libraries
