@@ -198,6 +198,7 @@ struct RunAheadFold {
   template <class Team>
   PSL_HD void operator()(Team& team, std::int64_t) const {
     std::int64_t server_ready = server_ns[0], latest_end = server_ns[1];
+    team.sync();  // an epoch without steps has no other one before they are written
     for (std::int64_t t = 0; t < entries.steps; ++t) {
       const std::int64_t first = entries.first(t), n = entries.active(t);
       const std::int64_t server = profile.server_ns(entries.batch(t));
@@ -250,8 +251,10 @@ struct RunAheadFold {
       return add_ns(averaged, profile.client[entries.client(first + i)].model_down_ns);
     };
     const std::int64_t end = team.reduce(n, std::int64_t{0}, fetched, LaterNs{});
-    // A client that stepped several times in the round is written several times, with the same value.
-    for (std::int64_t i = team.rank(); i < n; i += team.size()) ready_ns[entries.client(first + i)] = fetched(i);
+    // A client that stepped several times in the round is written several times, with the same value: volatile, so that
+    // these writes are no race.
+    volatile std::int64_t* ready = ready_ns;
+    for (std::int64_t i = team.rank(); i < n; i += team.size()) ready[entries.client(first + i)] = fetched(i);
     team.sync();
     return end;
   }
