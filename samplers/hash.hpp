@@ -29,4 +29,7 @@ class Sha256 {
   std::unique_ptr<State> state_;
 };
 
+/// MD5 in 32 hex digits: only to compare with the checksums that data sets are published with.
+std::string md5_hex(const void* data, std::size_t bytes);
+
 }  // namespace splitsim

@@ -7,7 +7,10 @@
 #include <filesystem>
 
 #include "kernels/device/error.hpp"
+#include "kernels/device/report.hpp"
 #include "runtime/data/loaders.hpp"
+#include "samplers/files.hpp"
+#include "samplers/hash.hpp"
 
 namespace splitsim {
 
@@ -17,6 +20,17 @@ void fail_missing(const std::string& dir, const PublishedFile& file, const std::
   const std::string md5 = file.md5.empty() ? "" : fmt::format(" (md5 {})", file.md5);
   throw InputError(fmt::format("data.dir = '{}': {}'{}' is missing; get it from {}{}", dir,
                                have_dir ? "" : "no such folder, so ", file.name, page, md5));
+}
+
+void warn_unless_published(const std::string& path, const PublishedFile& file) {
+  std::error_code ignored;
+  if (file.md5.empty() || !std::filesystem::is_regular_file(path, ignored)) return;  // reading says what is wrong
+  const std::string bytes = read_text_file(path);
+  const std::string md5 = md5_hex(bytes.data(), bytes.size());
+  if (md5 == file.md5) return;
+  warn(fmt::format("'{}' is not the published {} (md5 {}, not {}): results will not compare with those on the "
+                   "published data",
+                   path, file.name, md5, file.md5));
 }
 
 std::vector<std::uint8_t> read_data_file(const std::string& path) {

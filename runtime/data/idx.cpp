@@ -18,7 +18,7 @@ struct IdxSet {
   std::array<PublishedFile, 4> files;  // train images, train labels, test images, test labels
 };
 
-const IdxSet kMnist = {"http://yann.lecun.com/exdb/mnist/",
+const IdxSet kMnist = {"https://github.com/cvdfoundation/mnist",
                        {{{"train-images-idx3-ubyte.gz", "f68b3c2dcbeaaa9fbdd348bbdeb94873"},
                          {"train-labels-idx1-ubyte.gz", "d53e105ee54ea40749a09fcbcd1e9432"},
                          {"t10k-images-idx3-ubyte.gz", "9fb629c4189551a2d022fa330f9573f3"},
@@ -37,7 +37,9 @@ std::string find_file(const std::string& dir, const PublishedFile& file, const s
   for (const std::string& name : {plain, file.name, dotted, dotted + ".gz"}) {
     std::string path = (std::filesystem::path(dir) / name).string();
     std::error_code ignored;
-    if (std::filesystem::exists(path, ignored)) return path;
+    if (!std::filesystem::exists(path, ignored)) continue;
+    if (path.ends_with(".gz")) warn_unless_published(path, file);
+    return path;
   }
   fail_missing(dir, file, page);
 }

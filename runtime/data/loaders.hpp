@@ -19,6 +19,9 @@ struct PublishedFile {
 /// Throws the InputError for a file that is not there: where it was looked for, the page it comes from, its checksum.
 [[noreturn]] void fail_missing(const std::string& dir, const PublishedFile& file, const std::string& page);
 
+/// Warns if a file that is there has another MD5 than the published one of that form.
+void warn_unless_published(const std::string& path, const PublishedFile& file);
+
 /// A whole file, decompressed if it is gzip (length and CRC checked). Errors: also a gzip file that is cut off or
 /// damaged.
 std::vector<std::uint8_t> read_data_file(const std::string& path);

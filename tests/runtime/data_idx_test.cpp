@@ -49,11 +49,25 @@ TEST(Idx, PlainGzAndDottedNames) {
   expect_small_set(load("fashion_mnist", zipped.path()));
 }
 
+TEST(Idx, WarnsOfFilesThatAreNotThePublishedOnes) {
+  TempDir dir;
+  write_small_idx(dir);
+  const std::string path = dir / "t10k-labels-idx1-ubyte.gz";
+  std::filesystem::rename(dir / "t10k-labels-idx1-ubyte", dir / "away");
+  spill(path, gzip(idx_labels(kTestLabels)));
+  ::testing::internal::CaptureStderr();
+  expect_small_set(load("fashion_mnist", dir.path()));
+  const std::string said = ::testing::internal::GetCapturedStderr();
+  EXPECT_NE(said.find("warning: '" + path + "' is not the published t10k-labels-idx1-ubyte.gz (md5 "), std::string::npos)
+      << said;
+  EXPECT_NE(said.find("not bb300cfdad3c16e7a12a480ee83cd310): results will not compare"), std::string::npos) << said;
+}
+
 TEST(Idx, MissingFileNamesPageAndChecksum) {
   TempDir dir;
   expect_input_error([&] { load("fashion_mnist", dir.path()); }, "data.dir", dir.path(), "'train-images-idx3-ubyte.gz'",
                      "https://github.com/zalandoresearch/fashion-mnist", "8d4fb7e6c68d591d4c3dfef9ec88bf0d");
-  expect_input_error([&] { load("mnist", dir / "nowhere"); }, "no such folder", "http://yann.lecun.com/exdb/mnist/",
+  expect_input_error([&] { load("mnist", dir / "nowhere"); }, "no such folder", "https://github.com/cvdfoundation/mnist",
                      "f68b3c2dcbeaaa9fbdd348bbdeb94873");
   write_small_idx(dir);
   const std::vector<std::vector<std::string>> files = {

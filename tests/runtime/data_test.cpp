@@ -22,7 +22,9 @@ using namespace test;
 TEST(FashionMnist, EqualsIndependentSums) {
   const std::string data = test::data_dir();
   if (data.empty()) GTEST_SKIP() << "no real data: set SPLITSIM_DATA to a folder with fashion-mnist/";
+  ::testing::internal::CaptureStderr();
   const Dataset set = load("fashion_mnist", data + "/fashion-mnist");
+  EXPECT_EQ(::testing::internal::GetCapturedStderr(), "") << "these are the published files";
   EXPECT_EQ(set.name, "fashion_mnist");
   EXPECT_EQ(set.train_size(), 60000);
   EXPECT_EQ(set.test_size(), 10000);
