@@ -117,7 +117,7 @@ std::vector<Config> parse_variants(const ConfigText& text, const std::vector<std
 /// if c came from parse_config.
 std::string to_toml(const Config& config);
 
-/// SHA-256 of the resolved config without paths (data.dir, partition.file, sampler.file, clock.trace_file) and without
+/// SHA-256 of the resolved config without paths and without
 /// keys that are not read: the same experiment has the same hash wherever its files lie and however many threads or
 /// GPUs run it.
 std::string config_sha256(const Config& config);

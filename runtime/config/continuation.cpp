@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "kernels/device/error.hpp"
+#include "runtime/config/keys.hpp"
 
 namespace splitsim {
 
@@ -28,8 +29,11 @@ void check_continuation(const Config& saved, const Config& wanted) {
         "constant, step or multistep can be extended)",
         wanted.train.epochs, saved.train.epochs, schedule_bound_to_length(wanted)));
   }
-  throw InputError(
-      "--set with --resume: allowed: paths (data.dir, partition.file, sampler.file, clock.trace_file) and train.epochs");
+  std::vector<std::string> paths;
+  for (const Key& key : config_keys()) {
+    if (key.is_path()) paths.push_back(key.path);
+  }
+  throw InputError(fmt::format("--set with --resume: allowed: paths ({}) and train.epochs", joined(paths)));
 }
 
 }  // namespace splitsim

@@ -78,7 +78,14 @@ TensorView flat(const std::string& name, const std::vector<float>& values) {
 
 void check_inputs(const std::string& dir, const std::map<std::string, std::string>& recorded,
                   const std::map<std::string, std::string>& now) {
-  for (const char* name : {"images", "labels", "partition", "schedule", "trace"}) {  // the cause before what follows
+  // The cause before what follows from it, then whatever else there is.
+  std::vector<std::string> names = {"images", "labels", "partition"};
+  for (const auto* inputs : {&recorded, &now}) {
+    for (const auto& [name, hash] : *inputs) {
+      if (std::find(names.begin(), names.end(), name) == names.end()) names.push_back(name);
+    }
+  }
+  for (const std::string& name : names) {
     const auto was = recorded.find(name), is = now.find(name);
     const std::string before = was == recorded.end() ? "" : was->second, after = is == now.end() ? "" : is->second;
     if (before == after) continue;

@@ -234,6 +234,21 @@ TEST_F(Resume, HangUpsEndARunUnlessTheyAreIgnored) {
   EXPECT_EQ(finish(pid).exit_code, 130);
 }
 
+TEST_F(Resume, OtherInitialWeightsAreRefused) {
+  const std::string first = in_folder("first"), second = in_folder("second"), dir = in_folder("run");
+  ASSERT_EQ(execute("splitsim-run", tiny({"--out", first})).exit_code, 0);
+  ASSERT_EQ(execute("splitsim-run", tiny({"--set", "seed=2", "--out", second})).exit_code, 0);
+  const auto weights = [](const std::string& of) { return "model.file=" + of + "/model.safetensors"; };
+  const auto arguments = tiny({"--set", "model.init=file", "--set", weights(first), "--set", "train.epochs=100000",
+                               "--out", dir});
+  ASSERT_EQ(stopped(arguments, SIGTERM, has_lines(dir + "/epochs.jsonl", 2)).exit_code, 130);
+  const auto before = state_of(dir);
+  const Result refused = execute("splitsim-run", resume(dir, {"--set", weights(second)}));
+  EXPECT_EQ(refused.exit_code, 2);
+  EXPECT_NE(refused.err.find("its initial_model has other content"), std::string::npos) << refused.err;
+  EXPECT_EQ(state_of(dir), before);
+}
+
 TEST_F(Resume, ASecondProcessIsRefused) {
   const std::string dir = in_folder("run");
   const pid_t first = start("splitsim-run", tiny({"--set", "train.epochs=100000", "--out", dir}), in_folder("out1"));
