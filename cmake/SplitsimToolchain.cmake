@@ -95,8 +95,35 @@ if(SPLITSIM_TIDY)
   set(CMAKE_CXX_CLANG_TIDY clang-tidy --quiet)
 endif()
 
-# splitsim_floor(name below...): a static library of every source in this folder. `below` are the floors it stands on; its
-# link dependencies are the line kernels <- samplers <- runtime <- drivers.
+# splitsim_units(out): for every *_impl.hpp below this folder that ends with a list SPLITSIM_UNIT(C), a unit per backend that
+# makes the list for its context.
+function(splitsim_units out)
+  file(GLOB_RECURSE bodies CONFIGURE_DEPENDS RELATIVE ${CMAKE_SOURCE_DIR} *_impl.hpp)
+  set(units "")
+  foreach(body ${bodies})
+    file(STRINGS ${CMAKE_SOURCE_DIR}/${body} list REGEX "^#define SPLITSIM_UNIT\\(C\\)")
+    if(NOT list)
+      continue()
+    endif()
+    string(REPLACE "_impl.hpp" "" stem ${body})
+    set(launch kernels/device/launch_cpu.hpp)
+    set(context CpuContext)
+    file(CONFIGURE OUTPUT ${CMAKE_BINARY_DIR}/units/${stem}_cpu.cpp @ONLY CONTENT
+      "#include \"@launch@\"\n#include \"@body@\"\n\nnamespace splitsim {\nSPLITSIM_UNIT(@context@)\n}\n")
+    list(APPEND units ${CMAKE_BINARY_DIR}/units/${stem}_cpu.cpp)
+    if(SPLITSIM_WITH_CUDA)
+      set(launch kernels/device/launch_cuda.cuh)
+      set(context CudaContext)
+      file(CONFIGURE OUTPUT ${CMAKE_BINARY_DIR}/units/${stem}_cuda.cu @ONLY CONTENT
+        "#include \"@launch@\"\n#include \"@body@\"\n\nnamespace splitsim {\nSPLITSIM_UNIT(@context@)\n}\n")
+      list(APPEND units ${CMAKE_BINARY_DIR}/units/${stem}_cuda.cu)
+    endif()
+  endforeach()
+  set(${out} ${units} PARENT_SCOPE)
+endfunction()
+
+# splitsim_floor(name below...): a static library of every source in this folder and its units. `below` are the floors it
+# stands on; its link dependencies are the line base <- kernels <- samplers <- runtime <- drivers.
 function(splitsim_floor name)
   file(GLOB_RECURSE sources CONFIGURE_DEPENDS *.cpp)
   if(SPLITSIM_WITH_CUDA)
@@ -104,6 +131,7 @@ function(splitsim_floor name)
     list(FILTER sources EXCLUDE REGEX "_no_cuda\\.cpp$")
     list(APPEND sources ${cuda_sources})
   endif()
-  add_library(${name} STATIC ${sources})
+  splitsim_units(units)
+  add_library(${name} STATIC ${sources} ${units})
   target_link_libraries(${name} PUBLIC splitsim_flags ${ARGN})
 endfunction()

@@ -12,8 +12,8 @@
 #include <system_error>
 #include <thread>
 
-#include "kernels/device/error.hpp"
-#include "kernels/device/report.hpp"
+#include "base/error.hpp"
+#include "base/report.hpp"
 #include "runtime/config/version.hpp"
 
 namespace splitsim {

@@ -3,10 +3,10 @@
 #include <algorithm>
 
 #include "drivers/command_line.hpp"
-#include "kernels/device/error.hpp"
+#include "base/error.hpp"
 #include "runtime/config/help.hpp"
-#include "runtime/config/keys.hpp"
-#include "runtime/config/short_keys.hpp"
+#include "runtime/config/keys/keys.hpp"
+#include "runtime/config/keys/short_keys.hpp"
 
 namespace splitsim {
 

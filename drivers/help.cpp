@@ -6,7 +6,7 @@
 
 #include "drivers/command_line.hpp"
 #include "drivers/common.hpp"
-#include "kernels/device/error.hpp"
+#include "base/error.hpp"
 
 namespace splitsim {
 

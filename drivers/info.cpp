@@ -8,10 +8,10 @@
 #include "runtime/config/version.hpp"
 #include "runtime/data/dataset.hpp"
 #include "runtime/model/models.hpp"
-#include "runtime/train/modes.hpp"
-#include "samplers/distribution.hpp"
-#include "samplers/partition.hpp"
-#include "samplers/sampler.hpp"
+#include "runtime/mode/mode.hpp"
+#include "samplers/latency/distribution.hpp"
+#include "samplers/population/partition.hpp"
+#include "samplers/registry.hpp"
 
 namespace splitsim {
 namespace {

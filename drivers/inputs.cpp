@@ -4,8 +4,8 @@
 
 #include <filesystem>
 
-#include "kernels/device/error.hpp"
-#include "runtime/config/keys.hpp"
+#include "base/error.hpp"
+#include "runtime/config/keys/keys.hpp"
 
 namespace splitsim {
 

@@ -6,8 +6,8 @@
 #include <sstream>
 
 #include "drivers/command_line.hpp"
-#include "runtime/config/keys.hpp"
-#include "runtime/config/short_keys.hpp"
+#include "runtime/config/keys/keys.hpp"
+#include "runtime/config/keys/short_keys.hpp"
 #include "runtime/config/version.hpp"
 
 namespace splitsim {

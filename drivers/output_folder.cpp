@@ -9,7 +9,7 @@
 #include <filesystem>
 #include <system_error>
 
-#include "kernels/device/error.hpp"
+#include "base/error.hpp"
 
 namespace splitsim {
 

@@ -1,5 +1,5 @@
 // splitsim-retime: a finished run under other latencies, without training.
-#include "runtime/sampling/retime.hpp"
+#include "runtime/study/retime.hpp"
 
 #include <fmt/format.h>
 
@@ -11,11 +11,11 @@
 #include "drivers/inputs.hpp"
 #include "drivers/output_folder.hpp"
 #include "drivers/process_start.hpp"
-#include "kernels/device/error.hpp"
+#include "base/error.hpp"
 #include "runtime/config/seeds.hpp"
 #include "runtime/record/metrics.hpp"
-#include "samplers/files.hpp"
-#include "samplers/hash.hpp"
+#include "base/files.hpp"
+#include "base/hash.hpp"
 
 namespace splitsim {
 namespace {

@@ -8,14 +8,14 @@
 #include "drivers/inputs.hpp"
 #include "drivers/output_folder.hpp"
 #include "drivers/process_start.hpp"
-#include "kernels/device/error.hpp"
-#include "kernels/device/report.hpp"
+#include "base/error.hpp"
+#include "base/report.hpp"
 #include "runtime/config/config.hpp"
 #include "runtime/config/help.hpp"
 #include "runtime/config/continuation.hpp"
-#include "runtime/record/progress.hpp"
-#include "runtime/record/run_directory.hpp"
-#include "runtime/train/experiment.hpp"
+#include "runtime/run/progress.hpp"
+#include "runtime/run/run_directory.hpp"
+#include "runtime/run/experiment.hpp"
 
 namespace splitsim {
 namespace {

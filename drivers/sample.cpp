@@ -8,15 +8,15 @@
 #include "drivers/inputs.hpp"
 #include "drivers/output_folder.hpp"
 #include "drivers/process_start.hpp"
-#include "kernels/device/error.hpp"
-#include "kernels/device/report.hpp"
+#include "base/error.hpp"
+#include "base/report.hpp"
 #include "runtime/config/config.hpp"
 #include "runtime/config/help.hpp"
-#include "runtime/sampling/memory_plan.hpp"
-#include "runtime/sampling/sampler_report.hpp"
-#include "runtime/sampling/timeline_trace.hpp"
-#include "samplers/files.hpp"
-#include "samplers/schedule_file.hpp"
+#include "runtime/study/memory_plan.hpp"
+#include "runtime/study/sampler_report.hpp"
+#include "runtime/study/timeline_trace.hpp"
+#include "base/files.hpp"
+#include "samplers/schedule/schedule_file.hpp"
 
 namespace splitsim {
 namespace {

@@ -9,7 +9,7 @@
 #include "drivers/common.hpp"
 #include "drivers/process_start.hpp"
 #include "kernels/device/context.hpp"
-#include "kernels/device/error.hpp"
+#include "base/error.hpp"
 #include "runtime/config/version.hpp"
 
 namespace splitsim::bench {

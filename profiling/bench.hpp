@@ -9,7 +9,7 @@
 #include <string>
 #include <vector>
 
-#include "kernels/device/report.hpp"
+#include "base/report.hpp"
 
 namespace splitsim::bench {
 

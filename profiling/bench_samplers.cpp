@@ -7,8 +7,8 @@
 #include "kernels/device/math.hpp"
 #include "profiling/bench.hpp"
 #include "profiling/thrust_sort.hpp"
-#include "samplers/partition.hpp"
-#include "samplers/sampler.hpp"
+#include "samplers/population/partition.hpp"
+#include "samplers/registry.hpp"
 
 namespace splitsim::bench {
 

@@ -8,13 +8,13 @@
 #include <nlohmann/json.hpp>
 
 #include "kernels/device/context.hpp"
-#include "kernels/device/error.hpp"
+#include "base/error.hpp"
 #include "profiling/bench.hpp"
 #include "runtime/clock/timeline.hpp"
-#include "runtime/sampling/pipeline.hpp"
+#include "runtime/plan/epoch_plan.hpp"
 #include "runtime/train/engine.hpp"
-#include "samplers/partition.hpp"
-#include "samplers/sampler.hpp"
+#include "samplers/population/partition.hpp"
+#include "samplers/registry.hpp"
 
 namespace splitsim::bench {
 

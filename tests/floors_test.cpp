@@ -1,7 +1,8 @@
-// The architecture as a test: four floors in a line, CUDA and Thrust only where they belong. Reads the sources'
-// includes.
+// The architecture as a test: five floors in a line, the rooms of a floor in order, CUDA and Thrust only where they belong,
+// files, folders and signatures of a size that can be read. Reads the sources.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <fstream>
 #include <map>
@@ -15,7 +16,18 @@ namespace {
 
 namespace fs = std::filesystem;
 
-const std::map<std::string, int> kFloors = {{"kernels", 1}, {"samplers", 2}, {"runtime", 3}, {"drivers", 4}};
+const std::map<std::string, int> kFloors = {
+    {"base", 1}, {"kernels", 2}, {"samplers", 3}, {"runtime", 4}, {"drivers", 5}};
+
+// Rooms of a floor: those of one level stand side by side and do not include each other.
+const std::map<std::string, int> kRooms = {
+    {"kernels/device", 1},      {"kernels/primitives", 2}, {"kernels/nn/support", 3}, {"kernels/nn/layers", 4},
+    {"kernels/nn/optimizers", 4}, {"kernels/nn", 4},
+    {"samplers/latency", 1},    {"samplers/population", 1}, {"samplers/schedule", 2}, {"samplers/local", 3},
+    {"samplers/keyed", 4},      {"samplers/balance", 5},    {"samplers", 6},
+    {"runtime/data", 1},        {"runtime/model", 1},       {"runtime/clock", 1},     {"runtime/record", 1},
+    {"runtime/mode", 2},        {"runtime/config", 3},      {"runtime/train", 3},     {"runtime/plan", 4},
+    {"runtime/run", 5},         {"runtime/study", 5}};
 
 const std::set<std::string> kGenerated = {"build_info.hpp", "git_commit.hpp"};  // made in the build folder
 
@@ -41,6 +53,14 @@ bool ends_with(const std::string& text, const std::string& end) {
 int floor_of(const std::string& path) {
   const auto found = kFloors.find(first_folder(path));
   return found == kFloors.end() ? 0 : found->second;
+}
+
+/// The room of a file: the longest one that its path begins with; empty if there is none.
+std::string room_of(const std::string& path) {
+  for (std::size_t end = path.rfind('/'); end != std::string::npos && end > 0; end = path.rfind('/', end - 1)) {
+    if (kRooms.count(path.substr(0, end)) != 0) return path.substr(0, end);
+  }
+  return {};
 }
 
 bool is_cuda_file(const std::string& path) { return ends_with(path, "_cuda.cu") || ends_with(path, ".cuh"); }
@@ -73,7 +93,7 @@ Source parse(const std::string& path, const std::string& text) {
 std::vector<Source> read_tree() {
   std::vector<Source> sources;
   const fs::path root = SPLITSIM_SOURCE_DIR;
-  for (const char* folder : {"kernels", "samplers", "runtime", "drivers", "profiling", "tests"}) {
+  for (const char* folder : {"base", "kernels", "samplers", "runtime", "drivers", "profiling", "tests"}) {
     for (const auto& entry : fs::recursive_directory_iterator(root / folder)) {
       const std::string extension = entry.path().extension().string();
       if (extension != ".hpp" && extension != ".cpp" && extension != ".cu" && extension != ".cuh") continue;
@@ -100,6 +120,11 @@ std::vector<std::string> breaches(const std::vector<Source>& sources, const Exis
       if (include.quoted && kGenerated.count(include.name) == 0 && !exists(include.name))
         report(include, "is not a file, written from the repository's root");
       if (here > 0 && there > here) report(include, "climbs a floor");
+      const std::string room = room_of(source.path), other = room_of(include.name);
+      if (here > 0 && here == there && room != other && !room.empty() && !other.empty() &&
+          kRooms.at(other) >= kRooms.at(room)) {
+        report(include, "climbs a room");
+      }
       if (here > 0 && (folder == "tests" || folder == "profiling")) report(include, "nothing uses tests or profiling");
       if (is_cuda_header(include.name) && !is_cuda_file(source.path))
         report(include, "CUDA outside *_cuda.cu and *.cuh");
@@ -130,19 +155,34 @@ TEST(Floors, IncludesGoDownAndCudaStaysInItsUnits) {
   EXPECT_TRUE(found.empty()) << joined(found);
 }
 
-// x_impl.hpp included by x_cpu.cpp is single source: x_cuda.cu must compile it, too.
+// A body is made for both backends: by its list SPLITSIM_UNIT, of which CMake makes the units, or by an x_cpu.cpp and an
+// x_cuda.cu. x_cuda_impl.hpp is a body of x_cuda.cu that tests run on the CPU, too.
 TEST(Floors, EverySingleSourceBodyHasBothUnits) {
-  std::set<std::string> cpu, cuda;
-  for (const Source& source : read_tree()) {
-    for (const Include& include : source.includes) {
-      if (!ends_with(include.name, "_impl.hpp")) continue;
-      const std::string stem = include.name.substr(0, include.name.size() - std::string("_impl.hpp").size());
-      if (source.path == stem + "_cpu.cpp") cpu.insert(include.name);
-      if (source.path == stem + "_cuda.cu") cuda.insert(include.name);
-    }
+  const std::vector<Source> sources = read_tree();
+  std::set<std::string> paths;
+  for (const Source& source : sources) paths.insert(source.path);
+  int lists = 0;
+  for (const Source& source : sources) {
+    if (!ends_with(source.path, "_impl.hpp")) continue;
+    const std::string stem = source.path.substr(0, source.path.size() - std::string("_impl.hpp").size());
+    const bool list = source.text.find("\n#define SPLITSIM_UNIT(C)") != std::string::npos;
+    const bool by_hand = ends_with(stem, "_cuda") ? paths.count(stem + ".cu") != 0
+                                                  : paths.count(stem + "_cpu.cpp") != 0 && paths.count(stem + "_cuda.cu") != 0;
+    EXPECT_NE(list, by_hand) << source.path;
+    lists += list ? 1 : 0;
   }
-  EXPECT_GT(cpu.size(), 5u);
-  EXPECT_EQ(cpu, cuda);
+  EXPECT_GT(lists, 10);
+}
+
+// What one can read: files, folders, signatures. Folders of test data hold files, not code.
+TEST(Floors, FilesAndFoldersStaySmall) {
+  std::map<std::string, int> in_folder;
+  for (const Source& source : read_tree()) {
+    in_folder[source.path.substr(0, source.path.rfind('/'))] += 1;
+    if (floor_of(source.path) == 0) continue;
+    EXPECT_LE(std::count(source.text.begin(), source.text.end(), '\n'), 350) << source.path;
+  }
+  for (const auto& [folder, files] : in_folder) EXPECT_LE(files, 25) << folder;
 }
 
 TEST(Floors, HeadersHaveOnePragma) {
@@ -157,6 +197,8 @@ TEST(Floors, CheckerSeesPlantedBreaches) {
   const auto any = [](const std::string& name) { return name != "samplers/missing.hpp"; };
   const std::vector<Source> good = {
       parse("samplers/a.hpp", "#include <vector>\n#include \"kernels/device/view.hpp\"\n#include \"samplers/b.hpp\"\n"),
+      parse("samplers/keyed/a.hpp", "#include \"samplers/local/b.hpp\"\n#include \"samplers/keyed/c.hpp\"\n"),
+      parse("runtime/config/read/a.hpp", "#include \"runtime/config/config.hpp\"\n"),
       parse("kernels/device/philox.hpp", "#include <vector_types.h>\n#include <curand_philox4x32_x.h>\n"),
       parse("kernels/x_cuda.cu", "#include <cublas_v2.h>\n#include \"kernels/x_impl.hpp\"\n#include <cub/cub.cuh>\n"),
       parse("kernels/x_impl.hpp", "#include <thrust/sort.h>\n"),
@@ -173,6 +215,10 @@ TEST(Floors, CheckerSeesPlantedBreaches) {
       parse("samplers/d.cpp", "#include <curand_kernel.h>\n"),
       parse("samplers/e_cpu.cpp", "#include \"kernels/device/launch_cuda.cuh\"\n"),
       parse("samplers/f.cpp", "#include \"samplers/e_impl.hpp\"\n"),
+      parse("samplers/latency/a.hpp", "#include \"samplers/schedule/b.hpp\"\n"),
+      parse("samplers/latency/b.hpp", "#include \"samplers/population/b.hpp\"\n"),
+      parse("samplers/keyed/c.hpp", "#include \"samplers/registry.hpp\"\n"),
+      parse("runtime/config/read/d.hpp", "#include \"runtime/train/e.hpp\"\n"),
       parse("tests/g.cpp", "#include <cub/cub.cuh>\n"),
   };
   for (const Source& source : bad) {

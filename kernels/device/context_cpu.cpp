@@ -5,7 +5,7 @@
 #include <new>
 
 #include "kernels/device/context.hpp"
-#include "kernels/device/error.hpp"
+#include "base/error.hpp"
 #include "kernels/device/machine.hpp"
 
 namespace splitsim {

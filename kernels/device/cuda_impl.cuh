@@ -8,7 +8,7 @@
 
 #include "kernels/device/buffer.hpp"
 #include "kernels/device/context.hpp"
-#include "kernels/device/error.hpp"
+#include "base/error.hpp"
 
 namespace splitsim {
 

@@ -3,7 +3,7 @@
 
 #include "kernels/device/philox.hpp"
 #include "kernels/nn/gather.hpp"
-#include "kernels/nn/team_loops.hpp"
+#include "kernels/nn/support/team_loops.hpp"
 
 namespace splitsim {
 
@@ -69,3 +69,8 @@ void gather_images(Context& ctx, const std::int32_t* slots, std::int32_t max_slo
 }
 
 }  // namespace splitsim
+
+// What is made for every backend C.
+#define SPLITSIM_UNIT(C)                                                                            \
+  template void gather_images(C&, const std::int32_t*, std::int32_t, const GatherShape&, View<const \
+      std::uint8_t>, View<const std::int32_t>, const std::int32_t*, View<float>);

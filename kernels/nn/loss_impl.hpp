@@ -68,3 +68,9 @@ void softmax_cross_entropy(Context& ctx, const std::int32_t* slots, std::int32_t
 }
 
 }  // namespace splitsim
+
+// What is made for every backend C.
+#define SPLITSIM_UNIT(C)                                                                                        \
+  template void softmax_cross_entropy(C&, const std::int32_t*, std::int32_t, std::int32_t, float, View<const    \
+      float>, View<const std::int32_t>, View<const float>, View<float>, View<std::int32_t>, View<std::int32_t>, \
+      View<float>);

@@ -8,8 +8,8 @@
 #include "runtime/clock/entry_parts.hpp"
 #include "runtime/clock/nanoseconds.hpp"
 #include "runtime/clock/timeline.hpp"
-#include "samplers/distribution_draw.hpp"
-#include "samplers/schedule.hpp"
+#include "samplers/latency/distribution_draw.hpp"
+#include "samplers/schedule/schedule.hpp"
 
 namespace splitsim {
 

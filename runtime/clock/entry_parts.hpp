@@ -6,7 +6,7 @@
 
 #include "kernels/device/macros.hpp"
 #include "runtime/clock/nanoseconds.hpp"
-#include "samplers/profile.hpp"
+#include "samplers/latency/profile.hpp"
 
 namespace splitsim {
 

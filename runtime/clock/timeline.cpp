@@ -1,6 +1,6 @@
 #include "runtime/clock/timeline.hpp"
 
-#include "samplers/hash.hpp"
+#include "base/hash.hpp"
 
 namespace splitsim {
 

@@ -35,9 +35,9 @@
 #include <string>
 #include <vector>
 
-#include "runtime/clock/service_order.hpp"
-#include "samplers/profile.hpp"
-#include "samplers/schedule.hpp"
+#include "samplers/schedule/service_order.hpp"
+#include "samplers/latency/profile.hpp"
+#include "samplers/schedule/schedule.hpp"
 
 namespace splitsim {
 

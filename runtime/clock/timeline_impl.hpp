@@ -4,11 +4,11 @@
 #include <algorithm>
 #include <optional>
 
-#include "kernels/device/error.hpp"
-#include "kernels/device/range.hpp"
+#include "base/error.hpp"
+#include "kernels/device/profile_range.hpp"
 #include "runtime/clock/folds.hpp"
 #include "runtime/clock/timeline.hpp"
-#include "samplers/sort.hpp"
+#include "kernels/primitives/sort.hpp"
 
 namespace splitsim {
 
@@ -262,3 +262,7 @@ std::vector<EntryWaiting> Clock<Context>::entry_waiting(std::int64_t entries) co
 }
 
 }  // namespace splitsim
+
+// What is made for every backend C.
+#define SPLITSIM_UNIT(C)   \
+  template class Clock<C>;

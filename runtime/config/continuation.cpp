@@ -2,8 +2,8 @@
 
 #include <fmt/format.h>
 
-#include "kernels/device/error.hpp"
-#include "runtime/config/keys.hpp"
+#include "base/error.hpp"
+#include "runtime/config/keys/keys.hpp"
 
 namespace splitsim {
 

@@ -4,10 +4,10 @@
 
 #include <algorithm>
 
-#include "kernels/device/error.hpp"
-#include "runtime/config/keys.hpp"
-#include "runtime/config/nearest.hpp"
-#include "runtime/config/short_keys.hpp"
+#include "base/error.hpp"
+#include "runtime/config/keys/keys.hpp"
+#include "base/nearest.hpp"
+#include "runtime/config/keys/short_keys.hpp"
 
 namespace splitsim {
 

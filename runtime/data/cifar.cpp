@@ -2,7 +2,7 @@
 
 #include <filesystem>
 
-#include "kernels/device/error.hpp"
+#include "base/error.hpp"
 #include "runtime/data/loaders.hpp"
 
 namespace splitsim {

@@ -6,11 +6,11 @@
 #include <cstring>
 #include <filesystem>
 
-#include "kernels/device/error.hpp"
-#include "kernels/device/report.hpp"
+#include "base/error.hpp"
+#include "base/report.hpp"
 #include "runtime/data/loaders.hpp"
-#include "samplers/files.hpp"
-#include "samplers/hash.hpp"
+#include "base/files.hpp"
+#include "base/hash.hpp"
 
 namespace splitsim {
 

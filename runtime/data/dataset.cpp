@@ -5,13 +5,13 @@
 #include <algorithm>
 #include <cmath>
 
-#include "kernels/device/error.hpp"
-#include "kernels/device/range.hpp"
-#include "kernels/device/report.hpp"
+#include "base/error.hpp"
+#include "kernels/device/profile_range.hpp"
+#include "base/report.hpp"
 #include "runtime/data/glyphs.hpp"
 #include "runtime/data/loaders.hpp"
 #include "runtime/data/validation.hpp"
-#include "samplers/hash.hpp"
+#include "base/hash.hpp"
 
 namespace splitsim {
 

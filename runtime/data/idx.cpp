@@ -3,7 +3,7 @@
 #include <array>
 #include <filesystem>
 
-#include "kernels/device/error.hpp"
+#include "base/error.hpp"
 #include "runtime/data/loaders.hpp"
 
 namespace splitsim {

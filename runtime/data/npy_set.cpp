@@ -7,9 +7,9 @@
 #include <string>
 #include <utility>
 
-#include "kernels/device/error.hpp"
+#include "base/error.hpp"
 #include "runtime/data/loaders.hpp"
-#include "samplers/npy.hpp"
+#include "base/npy.hpp"
 
 namespace splitsim {
 namespace {

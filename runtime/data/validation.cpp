@@ -7,7 +7,7 @@
 #include <utility>
 #include <vector>
 
-#include "kernels/device/error.hpp"
+#include "base/error.hpp"
 #include "kernels/device/philox.hpp"
 
 namespace splitsim {

@@ -6,8 +6,8 @@
 #include <algorithm>
 #include <map>
 
-#include "kernels/device/error.hpp"
-#include "runtime/record/safetensors.hpp"
+#include "base/error.hpp"
+#include "base/safetensors.hpp"
 
 namespace splitsim {
 

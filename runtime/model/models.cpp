@@ -5,7 +5,7 @@
 
 #include <map>
 
-#include "kernels/device/error.hpp"
+#include "base/error.hpp"
 
 namespace splitsim {
 

@@ -8,11 +8,11 @@
 #include <map>
 #include <numeric>
 
-#include "kernels/device/error.hpp"
+#include "base/error.hpp"
 #include "kernels/device/math.hpp"
 #include "kernels/device/philox.hpp"
-#include "kernels/nn/conv2d.hpp"
-#include "kernels/nn/pool.hpp"
+#include "kernels/nn/layers/conv2d.hpp"
+#include "kernels/nn/layers/pool.hpp"
 
 namespace splitsim {
 

@@ -3,7 +3,7 @@
 // images (3x3, stride 1, no pooling) or ImageNet's (7x7, stride 2, 3x3 max pooling).
 #include <array>
 
-#include "kernels/device/error.hpp"
+#include "base/error.hpp"
 #include "runtime/model/models.hpp"
 
 namespace splitsim {

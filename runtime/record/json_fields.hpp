@@ -14,7 +14,7 @@
 #include <type_traits>
 #include <vector>
 
-#include "kernels/device/error.hpp"
+#include "base/error.hpp"
 #include "runtime/record/ordinal.hpp"
 
 namespace splitsim::json_fields {

@@ -5,7 +5,7 @@
 #include <algorithm>
 #include <limits>
 
-#include "kernels/device/error.hpp"
+#include "base/error.hpp"
 
 namespace splitsim {
 namespace {

@@ -6,10 +6,10 @@
 #include <string_view>
 #include <tuple>
 
-#include "kernels/device/error.hpp"
+#include "base/error.hpp"
 #include "runtime/record/ordinal.hpp"
 #include "runtime/record/records.hpp"
-#include "samplers/files.hpp"
+#include "base/files.hpp"
 
 namespace splitsim {
 namespace {

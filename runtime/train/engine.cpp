@@ -4,11 +4,11 @@
 #include <string>
 #include <thread>
 
-#include "kernels/device/error.hpp"
-#include "kernels/device/range.hpp"
+#include "base/error.hpp"
+#include "kernels/device/profile_range.hpp"
 #include "kernels/nn/loss.hpp"
 #include "runtime/train/learning_rate.hpp"
-#include "samplers/population.hpp"
+#include "samplers/population/population.hpp"
 
 namespace splitsim {
 

@@ -11,10 +11,10 @@
 
 #include "kernels/device/buffer.hpp"
 #include "kernels/device/context.hpp"
-#include "kernels/nn/optimizer.hpp"
+#include "kernels/nn/optimizers/optimizer.hpp"
 #include "runtime/train/device_dataset.hpp"
 #include "runtime/train/layer_stack.hpp"
-#include "runtime/train/replica_kernels.hpp"
+#include "kernels/nn/replicas.hpp"
 #include "runtime/train/step_kernels.hpp"
 
 namespace splitsim {

@@ -4,9 +4,9 @@
 #include <utility>
 
 #include "kernels/device/philox.hpp"
-#include "kernels/device/range.hpp"
+#include "kernels/device/profile_range.hpp"
 #include "kernels/nn/loss.hpp"
-#include "runtime/train/replica_kernels.hpp"
+#include "kernels/nn/replicas.hpp"
 
 namespace splitsim {
 

@@ -9,7 +9,7 @@
 #include "kernels/device/buffer.hpp"
 #include "kernels/device/context.hpp"
 #include "runtime/train/device_dataset.hpp"
-#include "runtime/train/eval_kernels.hpp"
+#include "kernels/nn/evaluation.hpp"
 #include "runtime/train/layer_stack.hpp"
 
 namespace splitsim {

@@ -2,12 +2,12 @@
 
 #include <algorithm>
 
-#include "kernels/nn/batch_norm.hpp"
-#include "kernels/nn/conv2d.hpp"
-#include "kernels/nn/group_norm.hpp"
-#include "kernels/nn/linear.hpp"
-#include "kernels/nn/pointwise.hpp"
-#include "kernels/nn/pool.hpp"
+#include "kernels/nn/layers/batch_norm.hpp"
+#include "kernels/nn/layers/conv2d.hpp"
+#include "kernels/nn/layers/group_norm.hpp"
+#include "kernels/nn/layers/linear.hpp"
+#include "kernels/nn/layers/pointwise.hpp"
+#include "kernels/nn/layers/pool.hpp"
 
 namespace splitsim {
 

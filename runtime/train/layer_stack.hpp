@@ -8,7 +8,7 @@
 
 #include "kernels/device/buffer.hpp"
 #include "kernels/device/context.hpp"
-#include "kernels/nn/grouped.hpp"
+#include "kernels/nn/support/grouped.hpp"
 #include "runtime/model/buffer_plan.hpp"
 #include "runtime/model/network.hpp"
 

@@ -4,7 +4,7 @@
 #include <cstdint>
 #include <vector>
 
-#include "runtime/config/config.hpp"
+#include "runtime/mode/settings.hpp"
 
 namespace splitsim {
 

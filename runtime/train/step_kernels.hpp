@@ -5,9 +5,9 @@
 #include <cstdint>
 
 #include "kernels/device/view.hpp"
-#include "kernels/nn/grouped.hpp"
-#include "runtime/train/modes.hpp"
-#include "samplers/schedule.hpp"
+#include "kernels/nn/support/grouped.hpp"
+#include "runtime/mode/mode.hpp"
+#include "samplers/schedule/schedule.hpp"
 
 namespace splitsim {
 

@@ -10,7 +10,7 @@
 #include <sstream>
 
 #include "runtime/config/help.hpp"
-#include "runtime/config/keys.hpp"
+#include "runtime/config/keys/keys.hpp"
 #include "tests/drivers/process.hpp"
 
 namespace splitsim {

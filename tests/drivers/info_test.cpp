@@ -2,13 +2,13 @@
 #include <nlohmann/json.hpp>
 
 #include "drivers/common.hpp"
-#include "kernels/device/error.hpp"
+#include "base/error.hpp"
 #include "runtime/config/version.hpp"
 #include "runtime/data/dataset.hpp"
 #include "runtime/model/models.hpp"
-#include "runtime/train/modes.hpp"
-#include "samplers/partition.hpp"
-#include "samplers/sampler.hpp"
+#include "runtime/mode/mode.hpp"
+#include "samplers/population/partition.hpp"
+#include "samplers/registry.hpp"
 #include "tests/drivers/process.hpp"
 
 namespace splitsim {

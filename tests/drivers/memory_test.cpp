@@ -3,7 +3,7 @@
 #include <sys/resource.h>
 
 #include "kernels/device/machine.hpp"
-#include "runtime/sampling/memory_plan.hpp"
+#include "runtime/study/memory_plan.hpp"
 #include "tests/drivers/tiny_run.hpp"
 
 namespace splitsim {

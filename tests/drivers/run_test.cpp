@@ -7,8 +7,8 @@
 
 #include "kernels/device/context.hpp"
 #include "runtime/config/config.hpp"
-#include "runtime/config/keys.hpp"
-#include "samplers/npy.hpp"
+#include "runtime/config/keys/keys.hpp"
+#include "base/npy.hpp"
 #include "tests/drivers/tiny_run.hpp"
 
 namespace splitsim {

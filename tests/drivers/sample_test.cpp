@@ -1,7 +1,7 @@
 // splitsim-sample from the outside: tables, files, exit codes, and what is left in the folder.
 #include <nlohmann/json.hpp>
 
-#include "samplers/npy.hpp"
+#include "base/npy.hpp"
 #include "tests/drivers/process.hpp"
 
 namespace splitsim {

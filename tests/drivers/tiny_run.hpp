@@ -5,7 +5,7 @@
 #include <map>
 #include <set>
 
-#include "samplers/npy.hpp"
+#include "base/npy.hpp"
 #include "tests/drivers/process.hpp"
 
 namespace splitsim::test {

@@ -19,7 +19,7 @@
 #include <utility>
 #include <vector>
 
-#include "samplers/npy.hpp"
+#include "base/npy.hpp"
 #include "tests/drivers/process.hpp"
 
 namespace splitsim::test {

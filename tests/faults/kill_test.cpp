@@ -2,7 +2,7 @@
 // in the folder is resumed, and a folder without a run is begun. They end with the bytes of a run that nobody killed,
 // and never go back behind their last checkpoint.
 // SPLITSIM_KILLS: how many kills there are in all, 30 if it is not set.
-#include "runtime/record/safetensors.hpp"
+#include "base/safetensors.hpp"
 #include "tests/faults/fault_run.hpp"
 
 namespace splitsim {

@@ -4,7 +4,7 @@
 #include <limits>
 #include <nlohmann/json.hpp>
 
-#include "runtime/config/keys.hpp"
+#include "runtime/config/keys/keys.hpp"
 
 namespace splitsim {
 namespace {

@@ -7,7 +7,7 @@
 #include <iterator>
 #include <map>
 
-#include "kernels/device/error.hpp"
+#include "base/error.hpp"
 #include "tests/fuzz/targets.hpp"
 
 namespace splitsim::fuzz {

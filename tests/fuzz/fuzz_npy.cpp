@@ -2,9 +2,9 @@
 #include <cstring>
 #include <filesystem>
 
-#include "kernels/device/error.hpp"
+#include "base/error.hpp"
 #include "runtime/data/dataset.hpp"
-#include "samplers/npy.hpp"
+#include "base/npy.hpp"
 #include "tests/fuzz/targets.hpp"
 
 namespace splitsim::fuzz {

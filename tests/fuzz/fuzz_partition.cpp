@@ -1,6 +1,6 @@
 // partition.kind = "file": an owner for each of 12 samples.
-#include "samplers/npy.hpp"
-#include "samplers/partition.hpp"
+#include "base/npy.hpp"
+#include "samplers/population/partition.hpp"
 #include "tests/fuzz/targets.hpp"
 
 namespace splitsim::fuzz {

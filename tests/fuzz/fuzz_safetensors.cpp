@@ -1,7 +1,7 @@
 // A file of tensors: what was read is written and read back.
 #include <cstring>
 
-#include "runtime/record/safetensors.hpp"
+#include "base/safetensors.hpp"
 #include "tests/fuzz/targets.hpp"
 
 namespace splitsim::fuzz {

@@ -1,6 +1,6 @@
 // A saved schedule, alone and against a population of 12 samples and 3 clients.
-#include "samplers/population.hpp"
-#include "samplers/schedule_file.hpp"
+#include "samplers/population/population.hpp"
+#include "samplers/schedule/schedule_file.hpp"
 #include "tests/fuzz/targets.hpp"
 
 namespace splitsim::fuzz {

@@ -1,7 +1,7 @@
 // A CSV of latencies for 1 to 8 clients, and which columns are read, by the first byte.
 #include <cmath>
 
-#include "samplers/trace.hpp"
+#include "samplers/latency/latency_trace.hpp"
 #include "tests/fuzz/targets.hpp"
 
 namespace splitsim::fuzz {

@@ -1,5 +1,5 @@
 // One target as a libFuzzer executable.
-#include "kernels/device/error.hpp"
+#include "base/error.hpp"
 #include "tests/fuzz/targets.hpp"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {

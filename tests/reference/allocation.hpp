@@ -9,7 +9,7 @@
 #include <utility>
 #include <vector>
 
-#include "samplers/client_times.hpp"
+#include "samplers/local/client_times.hpp"
 #include "tests/reference/sampling.hpp"
 
 namespace splitsim::reference {

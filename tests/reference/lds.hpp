@@ -8,8 +8,8 @@
 #include <utility>
 #include <vector>
 
-#include "samplers/gamma.hpp"
-#include "samplers/sampler.hpp"
+#include "kernels/primitives/gamma.hpp"
+#include "samplers/registry.hpp"
 #include "tests/reference/sampling.hpp"
 
 namespace splitsim::reference {

@@ -11,8 +11,8 @@
 
 #include "kernels/device/math.hpp"
 #include "kernels/device/philox.hpp"
-#include "samplers/population.hpp"
-#include "samplers/schedule.hpp"
+#include "samplers/population/population.hpp"
+#include "samplers/schedule/schedule.hpp"
 
 namespace splitsim::reference {
 

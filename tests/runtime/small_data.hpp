@@ -6,8 +6,8 @@
 
 #include "kernels/device/philox.hpp"
 #include "runtime/config/config.hpp"
-#include "samplers/npy.hpp"
-#include "tests/runtime/temp_dir.hpp"
+#include "base/npy.hpp"
+#include "tests/temp_dir.hpp"
 
 namespace splitsim::test {
 

@@ -1,5 +1,5 @@
 // What every sampler of the registry promises, and what its settings refuse.
-#include "samplers/sampler.hpp"
+#include "samplers/registry.hpp"
 
 #include <gtest/gtest.h>
 
@@ -7,7 +7,7 @@
 
 #include "tests/contexts.hpp"
 #include "tests/reference/populations.hpp"
-#include "tests/samplers/partition_helpers.hpp"
+#include "tests/samplers/population/partition_helpers.hpp"
 
 namespace splitsim {
 namespace {

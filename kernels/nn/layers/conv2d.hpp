@@ -1,0 +1,44 @@
+// Grouped 2-D convolution (cross-correlation, as torch.nn.Conv2d), fp32, NCHW per slot.
+//
+// Two implementations (ring R2): CPU im2col + oneDNN sgemm per few slots of a replica, CUDA im2col + cuBLAS batched
+// GEMM on pointers that a kernel fills. Determinism: fixed-order on the CPU (any thread count), library-order on CUDA.
+#pragma once
+
+#include <cstdint>
+
+#include "kernels/device/macros.hpp"
+#include "kernels/device/view.hpp"
+#include "kernels/nn/support/grouped.hpp"
+
+namespace splitsim {
+
+struct ConvShape {
+  std::int32_t in_channels, in_height, in_width;
+  std::int32_t out_channels, kernel, stride, padding;
+  PSL_HD std::int32_t out_height() const { return (in_height + 2 * padding - kernel) / stride + 1; }
+  PSL_HD std::int32_t out_width() const { return (in_width + 2 * padding - kernel) / stride + 1; }
+  PSL_HD std::int64_t in_size() const { return std::int64_t{in_channels} * in_height * in_width; }
+  PSL_HD std::int64_t out_size() const { return std::int64_t{out_channels} * out_height() * out_width(); }
+  /// Weights per output channel.
+  PSL_HD std::int64_t patch() const { return std::int64_t{in_channels} * kernel * kernel; }
+  PSL_HD std::int64_t weights() const { return patch() * out_channels; }
+};
+
+/// Floats of scratch that forward and backward need (take the larger once, before the run).
+template <class Context>
+std::int64_t conv2d_workspace(Context& ctx, const ConvShape& shape, std::int32_t max_slots, std::int32_t max_active);
+
+/// y[s] = conv(x[s], weight of s's replica) + bias. x: [S, in_size], weight: [G][out, in, k, k], bias: [G][out] (data
+/// null: none), y: [S, out_size]. Empty slots' outputs are unspecified.
+template <class Context>
+void conv2d_forward(Context& ctx, const ReplicaMap& map, const ConvShape& shape, View<const float> x, Grouped weight,
+                    Grouped bias, View<float> workspace, View<float> y);
+
+/// Gradients of conv2d_forward. dweight, dbias: [max_active ranks], overwritten for active ranks with the sum over the
+/// rank's slots; dx: [S, in_size], overwritten, or empty when nobody needs it (the first layer). dbias data null: none.
+template <class Context>
+void conv2d_backward(Context& ctx, const ReplicaMap& map, const ConvShape& shape, View<const float> x,
+                     View<const float> dy, Grouped weight, View<float> workspace, Grouped dweight, Grouped dbias,
+                     View<float> dx);
+
+}  // namespace splitsim

@@ -1,0 +1,197 @@
+// CPU convolution: im2col of a few slots of one rank into the thread's scratch, then one product on that thread. With
+// 32 channels and more, slots on different weights cost no more than slots on the same ones.
+#include <algorithm>
+#include <cstdint>
+
+#include "kernels/device/context.hpp"
+#include "kernels/primitives/gemm_cpu.hpp"
+#include "kernels/nn/layers/conv2d.hpp"
+#include "kernels/nn/layers/im2col_cpu.hpp"
+#include "kernels/nn/support/pieces_cpu.hpp"
+#include "kernels/nn/support/scratch.hpp"
+#include "kernels/nn/support/simd.hpp"
+
+namespace splitsim {
+
+namespace {
+
+constexpr std::int32_t kSlotsPerPiece = 8;  // of a weight gradient
+
+/// Slots whose patches stand side by side in one product: small maps alone would leave sgemm's kernels half empty.
+std::int32_t slots_per_product(const ConvShape& shape) {
+  constexpr std::int32_t kColumns = 160;
+  const std::int32_t pixels = shape.out_height() * shape.out_width();
+  return std::clamp((kColumns + pixels - 1) / pixels, 1, kSlotsPerPiece);
+}
+
+/// A thread's scratch.
+struct ThreadScratch {
+  float *padded, *patches, *dpatches;
+  float* outputs;  ///< [out_channels, images * pixels]
+};
+
+/// One layer's workspace: scratch per thread, and what the weight gradient needs.
+struct ConvWorkspace {
+  Scratch scratch;
+  std::int64_t padded, patches, outputs;  ///< floats of a thread's scratch
+  float* threads;
+  Piece* pieces;
+  float* partials;
+  std::int64_t partial;  ///< floats of one partial gradient: weights, then bias
+
+  ConvWorkspace(const CpuContext& ctx, const ConvShape& shape, std::int32_t max_slots, Scratch base) : scratch(base) {
+    const std::int32_t images = slots_per_product(shape);
+    padded = padded_size(shape) * images;
+    patches = patches_size(shape, images);
+    outputs = (shape.out_size() * images + 15) / 16 * 16;
+    partial = (shape.weights() + shape.out_channels + 15) / 16 * 16;
+    threads = scratch.take<float>(ctx.threads() * per_thread());
+    pieces = scratch.take<Piece>(max_slots);
+    partials = scratch.take<float>(max_partials(max_slots, kSlotsPerPiece) * partial);
+  }
+  std::int64_t per_thread() const { return padded + 2 * patches + outputs; }
+  ThreadScratch of(int thread) const {
+    float* base = threads + thread * per_thread();
+    return {base, base + padded + kPatchSlack, base + padded + patches + kPatchSlack, base + padded + 2 * patches};
+  }
+};
+
+/// The patch matrix of `count` images; one image itself where that is the same.
+const float* patches_of(const ConvShape& shape, const float* images, std::int32_t count, const ThreadScratch& scratch) {
+  if (is_pointwise(shape) && count == 1) return images;
+  images_to_patches(shape, images, count, scratch.padded, scratch.patches);
+  return scratch.patches;
+}
+
+/// Row sums of [rows, length], joined to `sums` or written over them.
+void add_row_sums(const float* from, std::int32_t rows, std::int64_t length, bool overwrite, float* sums) {
+  for (std::int32_t r = 0; r < rows; ++r, from += length) {
+    const float sum = sum_simd(
+        length, [=](std::int64_t i) { return load8(from + i); }, [=](std::int64_t i) { return from[i]; });
+    sums[r] = overwrite ? sum : sums[r] + sum;
+  }
+}
+
+/// [rows, count * pixels] from `count` slots' [rows, pixels].
+const float* side_by_side(const float* slots, std::int32_t count, std::int32_t rows, std::int64_t pixels, float* to) {
+  if (count == 1) return slots;
+  float* at = to;
+  for (std::int32_t r = 0; r < rows; ++r) {
+    for (std::int32_t n = 0; n < count; ++n, at += pixels) std::copy_n(slots + (n * rows + r) * pixels, pixels, at);
+  }
+  return to;
+}
+
+}  // namespace
+
+template <>
+std::int64_t conv2d_workspace(CpuContext& ctx, const ConvShape& shape, std::int32_t max_slots, std::int32_t) {
+  return ConvWorkspace(ctx, shape, max_slots, Scratch()).scratch.floats();
+}
+
+template <>
+void conv2d_forward(CpuContext& ctx, const ReplicaMap& map, const ConvShape& shape, View<const float> x, Grouped weight,
+                    Grouped bias, View<float> workspace, View<float> y) {
+  const ConvWorkspace work(ctx, shape, map.max_slots, Scratch(workspace.data()));
+  const std::int32_t pixels = shape.out_height() * shape.out_width();
+  const auto patch = static_cast<std::int32_t>(shape.patch());
+  const std::int64_t multiply_adds = *map.slots * shape.weights() * pixels;
+  const std::int32_t piece_count = cut_pieces(map, slots_per_piece(*map.slots, slots_per_product(shape)), work.pieces);
+
+  parallel_items(ctx, piece_count, multiply_adds, [&](std::int64_t item, int thread) {
+    const Piece piece = work.pieces[item];
+    const ThreadScratch scratch = work.of(thread);
+    const std::int32_t count = piece.last - piece.first, replica = map.replica[piece.rank], columns = count * pixels;
+    const float* patches = patches_of(shape, x.data() + piece.first * shape.in_size(), count, scratch);
+    float* out = y.data() + piece.first * shape.out_size();
+    const bool has_bias = bias.data != nullptr;
+    const auto bias_of = [&](std::int32_t c) { return has_bias ? bias.at(replica)[c] : 0.0f; };
+    GemmShape product{.m = shape.out_channels, .n = columns, .k = patch, .lda = patch, .ldb = columns, .ldc = columns};
+    if (count == 1) {
+      product.beta = has_bias ? 1.0f : 0.0f;
+      for (std::int32_t c = 0; has_bias && c < shape.out_channels; ++c) {
+        std::fill_n(out + std::int64_t{c} * pixels, pixels, bias_of(c));
+      }
+      gemm_on_this_thread(product, weight.at(replica), patches, out);
+      return;
+    }
+    gemm_on_this_thread(product, weight.at(replica), patches, scratch.outputs);
+    for (std::int32_t n = 0; n < count; ++n) {
+      for (std::int32_t c = 0; c < shape.out_channels; ++c, out += pixels) {
+        const float* from = scratch.outputs + c * columns + n * pixels;
+        const float offset = bias_of(c);
+        for (std::int32_t i = 0; i < pixels; ++i) out[i] = from[i] + offset;
+      }
+    }
+  });
+}
+
+template <>
+void conv2d_backward(CpuContext& ctx, const ReplicaMap& map, const ConvShape& shape, View<const float> x,
+                     View<const float> dy, Grouped weight, View<float> workspace, Grouped dweight, Grouped dbias,
+                     View<float> dx) {
+  const ConvWorkspace work(ctx, shape, map.max_slots, Scratch(workspace.data()));
+  const std::int32_t pixels = shape.out_height() * shape.out_width(), most = slots_per_product(shape);
+  const auto patch = static_cast<std::int32_t>(shape.patch());
+  const std::int64_t multiply_adds = *map.slots * shape.weights() * pixels * (dx.empty() ? 1 : 2);
+  const std::int32_t piece_count = cut_pieces(map, slots_per_piece(*map.slots, kSlotsPerPiece), work.pieces);
+
+  parallel_items(ctx, piece_count, multiply_adds, [&](std::int64_t item, int thread) {
+    const Piece piece = work.pieces[item];
+    const ThreadScratch scratch = work.of(thread);
+    const float* w = weight.at(map.replica[piece.rank]);
+    float* dw = piece.partial < 0 ? dweight.at(piece.rank) : work.partials + piece.partial * work.partial;
+    float* db = dw + shape.weights();
+    if (piece.partial < 0 && dbias.data != nullptr) db = dbias.at(piece.rank);
+    for (std::int32_t first = piece.first; first < piece.last; first += most) {
+      const std::int32_t count = std::min(most, piece.last - first), columns = count * pixels;
+      const bool overwrite = first == piece.first;
+      const float* patches = patches_of(shape, x.data() + first * shape.in_size(), count, scratch);
+      const float* out_gradient =
+          side_by_side(dy.data() + first * shape.out_size(), count, shape.out_channels, pixels, scratch.outputs);
+      gemm_on_this_thread({.transpose_b = true,
+                           .m = shape.out_channels,
+                           .n = patch,
+                           .k = columns,
+                           .lda = columns,
+                           .ldb = columns,
+                           .ldc = patch,
+                           .beta = overwrite ? 0.0f : 1.0f},
+                          out_gradient, patches, dw);
+      if (dbias.data != nullptr) add_row_sums(out_gradient, shape.out_channels, columns, overwrite, db);
+      if (dx.empty()) continue;
+      float* in_gradient = dx.data() + first * shape.in_size();
+      const bool direct = is_pointwise(shape) && count == 1;
+      float* dpatches = direct ? in_gradient : scratch.dpatches;
+      gemm_on_this_thread({.transpose_a = true,
+                           .m = patch,
+                           .n = columns,
+                           .k = shape.out_channels,
+                           .lda = patch,
+                           .ldb = columns,
+                           .ldc = columns},
+                          w, out_gradient, dpatches);
+      if (!direct) patches_to_images(shape, dpatches, count, in_gradient);
+    }
+  });
+
+  // Partial gradients join their rank's, piece by piece, in blocks of weights.
+  constexpr std::int64_t kBlock = 4096;
+  const std::int64_t length = shape.weights() + (dbias.data != nullptr ? shape.out_channels : 0);
+  const std::int64_t blocks = (length + kBlock - 1) / kBlock;
+  const std::int32_t partials = piece_count - *map.active;
+  parallel_items(ctx, partials > 0 ? blocks : 0, length * partials, [&](std::int64_t block, int) {
+    for (std::int32_t p = 0; p < piece_count; ++p) {
+      const Piece piece = work.pieces[p];
+      if (piece.partial < 0) continue;
+      const float* from = work.partials + piece.partial * work.partial;
+      const std::int64_t begin = block * kBlock, end = std::min(begin + kBlock, length);
+      const std::int64_t split = std::clamp(shape.weights(), begin, end);
+      float* dw = dweight.at(piece.rank);
+      for (std::int64_t i = begin; i < split; ++i) dw[i] += from[i];
+      for (std::int64_t i = split; i < end; ++i) dbias.at(piece.rank)[i - shape.weights()] += from[i];
+    }
+  });
+}
+
+}  // namespace splitsim

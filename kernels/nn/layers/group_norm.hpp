@@ -1,0 +1,35 @@
+// GroupNorm with per-channel affine parameters, as torch.nn.GroupNorm (biased variance, eps inside the root). NCHW per
+// slot. Ring R1. Determinism: fixed-order on each backend (any thread count).
+#pragma once
+
+#include <cstdint>
+
+#include "kernels/device/macros.hpp"
+#include "kernels/device/view.hpp"
+#include "kernels/nn/support/grouped.hpp"
+
+namespace splitsim {
+
+struct GroupNormShape {
+  std::int32_t channels, height, width, groups;
+  float eps = 1e-5f;
+  PSL_HD std::int64_t size() const { return std::int64_t{channels} * height * width; }
+};
+
+template <class Context>
+std::int64_t group_norm_workspace(Context& ctx, const GroupNormShape& shape, std::int32_t max_slots,
+                                  std::int32_t max_active);
+
+/// mean, inverse_std: [S, groups], kept for the backward pass. gamma, beta: [G][channels]. x, y: [S, size].
+template <class Context>
+void group_norm_forward(Context& ctx, const ReplicaMap& map, const GroupNormShape& shape, View<const float> x,
+                        Grouped gamma, Grouped beta, View<float> y, View<float> mean, View<float> inverse_std);
+
+/// dgamma, dbeta: [max_active ranks], overwritten for active ranks; dx: [S, size], overwritten (may alias dy), or
+/// empty.
+template <class Context>
+void group_norm_backward(Context& ctx, const ReplicaMap& map, const GroupNormShape& shape, View<const float> x,
+                         View<const float> dy, Grouped gamma, View<const float> mean, View<const float> inverse_std,
+                         View<float> workspace, Grouped dgamma, Grouped dbeta, View<float> dx);
+
+}  // namespace splitsim

@@ -1,0 +1,33 @@
+// Grouped fully connected layer, fp32: y = x W^T + b with W: [out, in], as torch.nn.Linear.
+// Determinism: fixed-order on the CPU (any thread count), library-order on CUDA.
+#pragma once
+
+#include <cstdint>
+
+#include "kernels/device/macros.hpp"
+#include "kernels/device/view.hpp"
+#include "kernels/nn/support/grouped.hpp"
+
+namespace splitsim {
+
+struct LinearShape {
+  std::int32_t in, out;
+  PSL_HD std::int64_t weights() const { return std::int64_t{in} * out; }
+};
+
+template <class Context>
+std::int64_t linear_workspace(Context& ctx, const LinearShape& shape, std::int32_t max_slots, std::int32_t max_active);
+
+/// x: [S, in], weight: [G][out, in], bias: [G][out], y: [S, out]. Empty slots' outputs are unspecified.
+template <class Context>
+void linear_forward(Context& ctx, const ReplicaMap& map, const LinearShape& shape, View<const float> x, Grouped weight,
+                    Grouped bias, View<float> workspace, View<float> y);
+
+/// dweight, dbias: [max_active ranks], overwritten for active ranks; dx: [S, in], overwritten, or empty. Empty slots of dy
+/// must not be trusted: they may hold anything.
+template <class Context>
+void linear_backward(Context& ctx, const ReplicaMap& map, const LinearShape& shape, View<const float> x,
+                     View<const float> dy, Grouped weight, View<float> workspace, Grouped dweight, Grouped dbias,
+                     View<float> dx);
+
+}  // namespace splitsim

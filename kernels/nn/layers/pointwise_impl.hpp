@@ -1,0 +1,98 @@
+// Bodies of kernels/nn/layers/pointwise.hpp, for the two units that define the launchers.
+#pragma once
+
+#include "kernels/nn/layers/pointwise.hpp"
+
+namespace splitsim {
+
+namespace detail {
+// Comparisons are written so that NaN passes through: a diverged run must show in its loss.
+struct ReluForward {
+  float* x;
+  PSL_HD void operator()(std::int64_t i) const { x[i] = x[i] < 0.0f ? 0.0f : x[i]; }
+};
+
+struct ReluBackward {
+  const float* y;
+  float* dy;
+  PSL_HD void operator()(std::int64_t i) const { dy[i] = y[i] <= 0.0f ? 0.0f : dy[i]; }
+};
+
+struct ScaleSlots {
+  std::int64_t features;
+  const float* scale;
+  float* x;
+  template <class Team>
+  PSL_HD void operator()(Team& team, std::int64_t slot) const {
+    const float factor = scale[slot];
+    float* row = x + slot * features;
+    for (std::int64_t i = team.rank(); i < features; i += team.size()) row[i] *= factor;
+  }
+};
+
+struct AddSlots {
+  const float* x;
+  float* y;
+  PSL_HD void operator()(std::int64_t i) const { y[i] += x[i]; }
+};
+struct CopySlots {
+  const float* x;
+  float* y;
+  PSL_HD void operator()(std::int64_t i) const { y[i] = x[i]; }
+};
+struct Multiply {
+  float factor;
+  float* x;
+  PSL_HD void operator()(std::int64_t i) const { x[i] *= factor; }
+};
+}  // namespace detail
+
+template <class Context>
+void relu_forward(Context& ctx, const std::int32_t* slots, std::int32_t max_slots, std::int64_t features,
+                  View<float> x) {
+  for_each_index(ctx, Extent{max_slots, slots, features}, detail::ReluForward{x.data()});
+}
+
+template <class Context>
+void relu_backward(Context& ctx, const std::int32_t* slots, std::int32_t max_slots, std::int64_t features,
+                   View<const float> y, View<float> dy) {
+  for_each_index(ctx, Extent{max_slots, slots, features}, detail::ReluBackward{y.data(), dy.data()});
+}
+
+template <class Context>
+void scale_slots(Context& ctx, const std::int32_t* slots, std::int32_t max_slots, std::int64_t features,
+                 View<const float> scale, View<float> x) {
+  for_each_block(ctx, Extent{max_slots, slots, 1}, detail::ScaleSlots{features, scale.data(), x.data()});
+}
+
+template <class Context>
+void add_slots(Context& ctx, const std::int32_t* slots, std::int32_t max_slots, std::int64_t features,
+               View<const float> x, View<float> y) {
+  for_each_index(ctx, Extent{max_slots, slots, features}, detail::AddSlots{x.data(), y.data()});
+}
+
+template <class Context>
+void copy_slots(Context& ctx, const std::int32_t* slots, std::int32_t max_slots, std::int64_t features,
+                View<const float> x, View<float> y) {
+  for_each_index(ctx, Extent{max_slots, slots, features}, detail::CopySlots{x.data(), y.data()});
+}
+
+template <class Context>
+void multiply(Context& ctx, const std::int32_t* slots, std::int32_t max_slots, std::int64_t features, float factor,
+              View<float> x) {
+  for_each_index(ctx, Extent{max_slots, slots, features}, detail::Multiply{factor, x.data()});
+}
+
+}  // namespace splitsim
+
+// What is made for every backend C.
+#define SPLITSIM_UNIT(C)                                                                                        \
+  template void relu_forward(C&, const std::int32_t*, std::int32_t, std::int64_t, View<float>);                 \
+  template void relu_backward(C&, const std::int32_t*, std::int32_t, std::int64_t, View<const float>,           \
+      View<float>);                                                                                             \
+  template void scale_slots(C&, const std::int32_t*, std::int32_t, std::int64_t, View<const float>,             \
+      View<float>);                                                                                             \
+  template void add_slots(C&, const std::int32_t*, std::int32_t, std::int64_t, View<const float>, View<float>); \
+  template void copy_slots(C&, const std::int32_t*, std::int32_t, std::int64_t, View<const float>,              \
+      View<float>);                                                                                             \
+  template void multiply(C&, const std::int32_t*, std::int32_t, std::int64_t, float, View<float>);

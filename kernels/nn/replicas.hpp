@@ -1,0 +1,56 @@
+// Kernels that combine the replicas of a side. Those of a training step are always launched and do something only when
+// a flag in device memory is 1, so that a step is the same launches every time. Ring R1. Determinism: exact on one
+// backend; averages are summed in double, in ascending order of replicas.
+#pragma once
+
+#include <cstdint>
+
+#include "kernels/device/view.hpp"
+#include "kernels/nn/support/grouped.hpp"
+
+namespace splitsim {
+
+/// parameters[g] = one for every replica g. one: [size], parameters: [G, size].
+template <class Context>
+void broadcast_replicas(Context& ctx, View<const float> one, std::int64_t replicas, View<float> parameters);
+
+/// average = sum_g weight[g] parameters[g]. weight: [G], summing to 1; average: [size].
+template <class Context>
+void average_replicas(Context& ctx, View<const float> parameters, View<const double> weight, View<float> average);
+
+/// How FedAvg weights the clients that stepped in a round: n_k, the samples they trained in it, or all alike.
+enum class AverageWeights : std::uint8_t { kSamples, kSeen, kUniform };
+
+/// seen[client] += b_k for every client of the step. map: ranks by client.
+template <class Context>
+void note_samples(Context& ctx, const ReplicaMap& map, View<std::int64_t> seen);
+
+/// At the end of a round (*round_end): weight[k] of the clients that stepped in it, summing to 1, and seen = 0.
+/// *average_now becomes 1 if anybody stepped, else 0. held: [K] n_k; seen: [K]; weight: [K].
+template <class Context>
+void round_weights(Context& ctx, const std::int32_t* round_end, AverageWeights kind, View<const std::int64_t> held,
+                   View<std::int64_t> seen, View<double> weight, View<std::int32_t> average_now);
+
+/// If *flag: average as average_replicas.
+template <class Context>
+void average_if(Context& ctx, const std::int32_t* flag, View<const float> parameters, View<const double> weight,
+                View<float> average);
+/// If *flag: broadcast as broadcast_replicas.
+template <class Context>
+void broadcast_if(Context& ctx, const std::int32_t* flag, View<const float> one, std::int64_t replicas,
+                  View<float> parameters);
+
+/// Floats of a replica whose distances one team sums.
+inline constexpr std::int64_t kDriftChunk = 4096;
+/// Doubles that drift_if needs as workspace.
+constexpr std::int64_t drift_workspace(std::int64_t trained) { return (trained + kDriftChunk - 1) / kDriftChunk; }
+/// If *flag: drift[0] = sqrt(sum_g weight[g] |theta_g - average|^2) over the first `trained` floats of each replica.
+template <class Context>
+void drift_if(Context& ctx, const std::int32_t* flag, View<const float> parameters, View<const double> weight,
+              View<const float> average, std::int64_t trained, View<double> partials, View<double> drift);
+
+/// gradients[0] += gradients[1] + .. over the step's ranks, in rank order. gradients: [max ranks, P].
+template <class Context>
+void sum_gradients(Context& ctx, const std::int32_t* ranks, std::int64_t parameters, View<float> gradients);
+
+}  // namespace splitsim

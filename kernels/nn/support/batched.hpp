@@ -1,0 +1,94 @@
+// Shared by the layers that use batched products on device-filled pointers (the CUDA backend; tests also run them on
+// the CPU). Launches are static in shape: empty slots are recognised on the device, and what a product makes of them is
+// never used.
+#pragma once
+
+#include <cstdint>
+
+#include "kernels/device/launch.hpp"
+#include "kernels/device/macros.hpp"
+#include "kernels/primitives/gemm.hpp"
+#include "kernels/nn/support/grouped.hpp"
+#include "kernels/nn/support/team_sums.hpp"
+
+namespace splitsim {
+
+/// Where the matrices of one operand of a batched product lie: at base + stride times the entry, or times its replica.
+struct Operand {
+  float* base;
+  std::int64_t stride;
+  bool by_replica = false;
+};
+inline Operand per_slot(const float* base, std::int64_t stride) { return {const_cast<float*>(base), stride, false}; }
+inline Operand per_replica(const Grouped& weight) { return {weight.data, weight.stride, true}; }
+
+/// Device arrays of `count` pointers each.
+struct PointerTable {
+  float** a;
+  float** b;
+  float** c;
+};
+
+namespace detail {
+struct FillPointers {
+  ReplicaMap map;
+  std::int32_t first_slot;
+  Operand a, b, c;
+  PointerTable table;
+
+  PSL_HD void operator()(std::int64_t i) const {
+    const std::int64_t slot = first_slot + i;
+    const std::int32_t replica = slot < *map.slots ? map.replica[map.rank[slot]] : 0;
+    table.a[i] = at(a, i, replica);
+    table.b[i] = at(b, i, replica);
+    table.c[i] = at(c, i, replica);
+  }
+  PSL_HD static float* at(const Operand& operand, std::int64_t i, std::int32_t replica) {
+    return operand.base + (operand.by_replica ? replica : i) * operand.stride;
+  }
+};
+
+/// out[slot, c, i] = bias of the slot's replica, for the product to add to.
+struct FillBias {
+  ReplicaMap map;
+  std::int32_t first_slot;
+  std::int64_t channels, length;
+  Grouped bias;
+  float* out;  ///< of first_slot
+
+  PSL_HD void operator()(std::int64_t i) const {
+    const std::int64_t row = i / length, slot = first_slot + row / channels;
+    if (slot < *map.slots) out[i] = bias.at(map.replica[map.rank[slot]])[row % channels];
+  }
+};
+
+/// out[rank][c] = sum over the rank's slots of rows[slot, c]. A block is one (rank, c).
+struct SumRanks {
+  const std::int32_t* first;
+  std::int64_t channels;
+  const float* rows;
+  Grouped out;
+
+  template <class Team>
+  PSL_HD void operator()(Team& team, std::int64_t block) const {
+    const std::int64_t rank = block / channels, c = block - rank * channels;
+    const std::int32_t begin = first[rank];
+    const float* column = rows + begin * channels + c;
+    const std::int64_t stride = channels;
+    const float sum = team.reduce(
+        first[rank + 1] - begin, 0.0f, [=](std::int64_t i) { return column[i * stride]; }, Plus{});
+    if (team.rank() == 0) out.at(rank)[c] = sum;
+  }
+};
+}  // namespace detail
+
+/// One product per slot in [first_slot, first_slot + count).
+template <class Context>
+void gemm_per_slot(Context& ctx, const ReplicaMap& map, std::int32_t first_slot, std::int32_t count,
+                   const GemmShape& shape, const Operand& a, const Operand& b, const Operand& c,
+                   const PointerTable& table) {
+  for_each_index(ctx, count, detail::FillPointers{map, first_slot, a, b, c, table});
+  gemm_batched(ctx, shape, count, table.a, table.b, table.c);
+}
+
+}  // namespace splitsim

@@ -1,0 +1,17 @@
+#include "kernels/primitives/gemm_cpu.hpp"
+
+#include <cstdint>
+
+namespace splitsim {
+
+void gemm(CpuContext& ctx, const GemmShape& shape, const float* a, const float* b, float* c) {
+  parallel_items(ctx, 1, 0, [&](std::int64_t, int) { gemm_on_this_thread(shape, a, b, c); });
+}
+
+void gemm_batched(CpuContext& ctx, const GemmShape& shape, std::int32_t count, const float* const* a,
+                  const float* const* b, float* const* c) {
+  const std::int64_t work = std::int64_t{count} * shape.m * shape.n * shape.k;
+  parallel_items(ctx, count, work, [&](std::int64_t i, int) { gemm_on_this_thread(shape, a[i], b[i], c[i]); });
+}
+
+}  // namespace splitsim

@@ -1,0 +1,25 @@
+#include "kernels/device/cuda_impl.cuh"
+#include "kernels/primitives/gemm.hpp"
+
+namespace splitsim {
+
+namespace {
+constexpr float kOne = 1.0f;
+cublasOperation_t operation(bool transpose) { return transpose ? CUBLAS_OP_T : CUBLAS_OP_N; }
+}  // namespace
+
+// cuBLAS is column-major: the row-major C is its C^T = op(B)^T op(A)^T, so the factors change places.
+void gemm(CudaContext& ctx, const GemmShape& s, const float* a, const float* b, float* c) {
+  cublas_check(cublasSgemm(ctx.impl().cublas, operation(s.transpose_b), operation(s.transpose_a), s.n, s.m, s.k, &kOne,
+                           b, s.ldb, a, s.lda, &s.beta, c, s.ldc),
+               "cublasSgemm");
+}
+
+void gemm_batched(CudaContext& ctx, const GemmShape& s, std::int32_t count, const float* const* a,
+                  const float* const* b, float* const* c) {
+  cublas_check(cublasSgemmBatched(ctx.impl().cublas, operation(s.transpose_b), operation(s.transpose_a), s.n, s.m, s.k,
+                                  &kOne, b, s.ldb, a, s.lda, &s.beta, c, s.ldc, count),
+               "cublasSgemmBatched");
+}
+
+}  // namespace splitsim

@@ -1,8 +1,0 @@
-#include "kernels/device/launch_cpu.hpp"
-#include "runtime/clock/timeline_impl.hpp"
-
-namespace splitsim {
-
-template class Clock<CpuContext>;
-
-}  // namespace splitsim

@@ -1,8 +1,0 @@
-#include "kernels/device/launch_cuda.cuh"
-#include "runtime/clock/timeline_impl.hpp"
-
-namespace splitsim {
-
-template class Clock<CudaContext>;
-
-}  // namespace splitsim

@@ -1,0 +1,89 @@
+// Lines of the table of keys: one function per kind of value. For keys*.cpp only.
+#pragma once
+
+#include <iterator>
+#include <limits>
+#include <string>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+#include "runtime/config/keys/keys.hpp"
+
+namespace splitsim::key_table {
+
+inline constexpr std::int64_t kMaxInt32 = std::numeric_limits<std::int32_t>::max();
+inline constexpr std::int64_t kMaxInt64 = std::numeric_limits<std::int64_t>::max();
+inline constexpr std::int64_t kMaxEpochs = (std::int64_t{1} << 24) - 1;  // an epoch has 24 bits in a random address
+inline constexpr double kUnbounded = std::numeric_limits<double>::infinity();
+inline constexpr double kBelowOne = 1.0 - 0x1p-53;  // the largest number < 1
+inline constexpr double kMaxServerMs = 1e6;         // a run's sum of nanoseconds stays within 63 bits
+
+// at<&SamplerSettings::batch>: the field of that section in a config.
+template <class S, class T>
+S section_type(T S::*);
+template <class Section>
+Section& section(Config& c) {
+  if constexpr (std::is_same_v<Section, Config>) return c;
+  if constexpr (std::is_same_v<Section, SeedSettings>) return c.seeds;
+  if constexpr (std::is_same_v<Section, DataSettings>) return c.data;
+  if constexpr (std::is_same_v<Section, PartitionSettings>) return c.partition;
+  if constexpr (std::is_same_v<Section, SamplerSettings>) return c.sampler;
+  if constexpr (std::is_same_v<Section, ModelSettings>) return c.model;
+  if constexpr (std::is_same_v<Section, TrainSettings>) return c.train;
+  if constexpr (std::is_same_v<Section, EvalSettings>) return c.eval;
+  if constexpr (std::is_same_v<Section, LatencySettings>) return c.clock;
+  if constexpr (std::is_same_v<Section, RecordSettings>) return c.record;
+}
+template <auto Member>
+auto& at(Config& c) {
+  return section<decltype(section_type(Member))>(c).*Member;
+}
+template <auto Side, auto Member>
+auto& optimizer_at(Config& c) {
+  return c.train.*Side.*Member;
+}
+
+template <class T>
+Key integer(std::string path, T& (*field)(Config&), std::int64_t low, std::int64_t high, std::string unit,
+            std::string help) {
+  return {std::move(path), IntegerRule{field, low, high}, std::move(unit), std::move(help)};
+}
+inline Key real(std::string path, Field<double> field, double low, double high, std::string unit, std::string help) {
+  return {std::move(path), RealRule{field, low, high}, std::move(unit), std::move(help)};
+}
+inline Key positive(std::string path, Field<double> field, std::string unit, std::string help) {
+  return {std::move(path), RealRule{field, 0.0, kUnbounded, true}, std::move(unit), std::move(help)};
+}
+inline Key seed(std::string path, Field<std::optional<std::uint64_t>> field, std::string help) {
+  return {std::move(path), SeedRule{field}, "", std::move(help)};
+}
+inline Key flag(std::string path, Field<bool> field, std::string help) {
+  return {std::move(path), FlagRule{field}, "", std::move(help)};
+}
+inline Key choice(std::string path, Field<std::string> field, std::vector<Choice> choices, std::string help) {
+  return {std::move(path), ChoiceRule{field, std::move(choices), false}, "", std::move(help)};
+}
+inline Key text(std::string path, Field<std::string> field, std::string help) {
+  return {std::move(path), TextRule{field, false}, "", std::move(help)};
+}
+inline Key path_to(std::string path, Field<std::string> field, std::string help) {
+  return {std::move(path), TextRule{field, true}, "", std::move(help)};
+}
+inline Key draw(std::string path, Field<Distribution> field, DistributionUse use, std::string unit, std::string help) {
+  return {std::move(path), DistributionRule{field, use}, std::move(unit), std::move(help)};
+}
+
+template <class Infos>
+Key named(std::string path, Field<std::string> field, const Infos& registry, std::string help) {
+  std::vector<Choice> choices;
+  for (const auto& info : registry) choices.push_back({info.name, info.summary});
+  return {std::move(path), ChoiceRule{field, std::move(choices), true}, "", std::move(help)};
+}
+
+/// [train] and its optimizers (keys_train.cpp).
+std::vector<Key> train_keys();
+/// [clock] (keys_clock.cpp).
+std::vector<Key> clock_keys();
+
+}  // namespace splitsim::key_table

@@ -1,0 +1,215 @@
+#include "runtime/config/keys/keys.hpp"
+
+#include <iterator>
+#include <utility>
+
+#include "runtime/config/keys/key_builders.hpp"
+#include "runtime/model/models.hpp"
+
+namespace splitsim {
+
+namespace {
+
+using namespace key_table;
+
+template <class Infos>
+std::vector<std::string> all_but(const std::string& name, const Infos& infos) {
+  std::vector<std::string> names;
+  for (const auto& info : infos) {
+    if (info.name != name) names.push_back(info.name);
+  }
+  return names;
+}
+
+std::vector<std::string> models_where(bool (*holds)(const ModelInfo&)) {
+  std::vector<std::string> names;
+  for (const ModelInfo& info : model_infos()) {
+    if (holds(info)) names.push_back(info.name);
+  }
+  return names;
+}
+bool has_width(const ModelInfo& info) { return info.width > 0; }
+bool has_norms(const ModelInfo& info) { return info.norms; }
+
+std::vector<Key> data_keys() {
+  using S = DataSettings;
+  return {
+      named("data.name", at<&S::name>, dataset_infos(), "data set"),
+      path_to("data.dir", at<&S::dir>, "folder of the data set's files (glyphs needs none)")
+          .when({{"data.name", all_but("glyphs", dataset_infos())}}),
+      seed("data.seed", at<&SeedSettings::data>, "seed of glyphs, augmentation and the images of tests within epochs"),
+      integer("data.augment.crop_pad", at<&S::crop_pad>, 0, 64, "pixels",
+              "zero-pad the image, then crop at random; 0: off"),
+      flag("data.augment.flip", at<&S::flip>, "flip horizontally with probability 1/2"),
+      real("data.validation", at<&S::validation>, 0.0, kBelowOne, "",
+           "share of the training set, of every class alike, that is held out and tested like the test set; 0: off"),
+  };
+}
+
+std::vector<Key> partition_keys() {
+  using S = PartitionSettings;
+  return {
+      named("partition.kind", at<&S::kind>, partition_kinds(), "how samples are dealt to clients"),
+      integer("partition.clients", at<&S::clients>, 1, kMaxInt32, "clients", "K, at most the number of samples"),
+      positive("partition.alpha", at<&S::alpha>, "", "Dirichlet concentration: small is uneven")
+          .when({{"partition.kind", {"dirichlet", "client_dirichlet", "extended_dirichlet", "quantity"}}}),
+      integer("partition.classes_per_client", at<&S::classes_per_client>, 1, kMaxInt32, "classes",
+              "extended_dirichlet: classes that each client holds")
+          .when({{"partition.kind", {"extended_dirichlet"}}}),
+      choice("partition.rule", at<&S::rule>,
+             {{"balanced", "classes drawn so far are drawn less (paper's code)"},
+              {"original", "uniform class choice, sizes balanced (arXiv 2302.01633)"}},
+             "extended_dirichlet: how classes are chosen")
+          .when({{"partition.kind", {"extended_dirichlet"}}}),
+      integer("partition.shards_per_client", at<&S::shards_per_client>, 1, kMaxInt32, "shards",
+              "shards: label-sorted pieces per client")
+          .when({{"partition.kind", {"shards"}}}),
+      integer("partition.labels_per_client", at<&S::labels_per_client>, 1, kMaxInt32, "classes",
+              "label_count: labels per client")
+          .when({{"partition.kind", {"label_count"}}}),
+      integer("partition.min_samples", at<&S::min_samples>, 0, kMaxInt32, "samples",
+              "every client gets at least this many"),
+      seed("partition.seed", at<&SeedSettings::partition>, "seed of which client gets which samples")
+          .when({{"partition.kind", all_but("file", partition_kinds())}}),
+      path_to("partition.file", at<&S::file>, "file: .npy with the client of every sample, integers [N]")
+          .when({{"partition.kind", {"file"}}}),
+  };
+}
+
+std::vector<Key> sampler_keys() {
+  using S = SamplerSettings;
+  return {
+      named("sampler.kind", at<&S::kind>, sampler_infos(), "who trains on what, in which step"),
+      integer("sampler.batch", at<&S::batch>, 1, kMaxInt32, "samples", "B, the global batch size"),
+      choice("sampler.chunks", at<&S::chunks>,
+             {{"even", "sizes differ by at most 1"}, {"last_short", "full batches, then the rest"}},
+             "keyed samplers: how an epoch is cut into batches")
+          .when({{"sampler.kind", {"ugs", "urn", "lds", "central", "lb_greedy", "lb_flow"}}}),
+      real("sampler.delta", at<&S::delta>, -kUnbounded, kUnbounded, "",
+           "urn, lds: weight of the z-scored delay; > 0 draws slow clients first")
+          .when({{"sampler.kind", {"urn", "lds"}}}),
+      choice("sampler.delay_signal", at<&S::delay_signal>,
+             {{"participation", "the delay per participation"},
+              {"typical_step", "delay plus compute and links of a typical local batch"}},
+             "which delay the delay-aware samplers see")
+          .when({{"sampler.kind", {"urn", "lds"}}}),
+      positive("sampler.concentration", at<&S::concentration>, "", "lds: c, the weight of the prior")
+          .when({{"sampler.kind", {"lds"}}, {"sampler.estimate", {"map", "draw"}}})
+          .when({{"sampler.kind", {"lds"}}}),
+      integer("sampler.observed", at<&S::observed>, 1, kMaxInt32, "labels",
+              "lds: S, labels observed per epoch, at most half of them")
+          .when({{"sampler.kind", {"lds"}}, {"sampler.estimate", {"map", "draw"}}}),
+      choice("sampler.prior", at<&S::prior>,
+             {{"mean", "MAP under Dir(alpha + 1) (ours)"}, {"mode", "MAP under Dir(alpha), all alpha >= 1"}},
+             "lds: how the prior is read")
+          .when({{"sampler.kind", {"lds"}}, {"sampler.estimate", {"map", "draw"}}}),
+      choice("sampler.estimate", at<&S::estimate>,
+             {{"map", "the MAP estimate"},
+              {"draw", "a posterior draw for every step (ours)"},
+              {"prior", "none: the odds of urn (ours)"}},
+             "lds: the shares that a step uses"),
+      choice("sampler.depletion", at<&S::depletion>,
+             {{"odds", "sequential draws without replacement"},
+              {"renormalise", "categorical over the clients that still have data"}},
+             "lds: what becomes of the odds of depleted clients")
+          .when({{"sampler.kind", {"lds"}}}),
+      choice("sampler.reestimate", at<&S::reestimate>,
+             {{"never", "once per epoch"},
+              {"on_depletion", "after a client has run out"},
+              {"every_step", "before every step"}},
+             "lds: when the shares are estimated anew")
+          .when({{"sampler.kind", {"lds"}}, {"sampler.estimate", {"map", "draw"}}})
+          .when({{"sampler.kind", {"lds"}}, {"sampler.depletion", {"renormalise"}}}),
+      seed("sampler.seed", at<&SeedSettings::sampler>, "seed of schedules: sampling, and the order of turns"),
+      path_to("sampler.file", at<&S::file>, "file: a saved schedule, .npy integers [slots, 3]")
+          .when({{"sampler.kind", {"file"}}}),
+      integer("sampler.local_epochs", at<&S::local_epochs>, 1, kMaxInt32, "passes",
+              "relay: a client's passes over its data at its turn")
+          .when({{"sampler.kind", {"relay"}}}),
+  };
+}
+
+std::vector<Key> model_keys() {
+  using S = ModelSettings;
+  const std::vector<Choice> norms = {{"group", "GroupNorm(gcd(32, channels)), cnn: GroupNorm(8)"},
+                                     {"batch", "BatchNorm"},
+                                     {"none", "no norm; convolutions keep their bias"}};
+  return {
+      named("model.name", at<&S::name>, model_infos(), "network"),
+      text("model.cut", at<&S::cut>, "the client runs the layers up to and including this one, or this group of them"),
+      integer("model.width", at<&S::width>, 0, 65536, "channels",
+              "cnn, resnet*, vgg*: of the first stage, the others in proportion; 0: the model's own")
+          .when({{"model.name", models_where(has_width)}}),
+      choice("model.client_norm", at<&S::client_norm>, norms, "the model's norms on the client")
+          .when({{"model.name", models_where(has_norms)}}),
+      choice("model.server_norm", at<&S::server_norm>, norms, "the model's norms on the server")
+          .when({{"model.name", models_where(has_norms)}}),
+      choice("model.client_norm_statistics", at<&S::client_norm_statistics>,
+             {{"client", "each client normalises over its own samples of the step"},
+              {"pooled", "over all samples of the step"}},
+             "client BatchNorm while training")
+          .when({{"model.client_norm", {"batch"}}}),
+      choice("model.init", at<&S::init>,
+             {{"torch", "as torch.nn's layers"}, {"kaiming", "convolutions as torchvision's ResNets, biases 0"},
+              {"file", "the weights in model.file"}},
+             "initial weights"),
+      seed("model.seed", at<&SeedSettings::model>, "seed of the initial weights"),
+      path_to("model.file", at<&S::file>,
+              "init = file: safetensors of a run (model.safetensors, model_average.safetensors) or of torchvision")
+          .when({{"model.init", {"file"}}}),
+      Key{"model.layers", LayersRule{at<&S::layers>}, "", "layers: a list of tables, see below"}.when(
+          {{"model.name", {"layers"}}}),
+  };
+}
+
+std::vector<Key> all_keys() {
+  std::vector<Key> keys = {integer("seed", at<&Config::seed>, 0, kMaxInt64, "",
+                                   "of everything random in the experiment that has no seed of its own")};
+  const auto add = [&keys](std::vector<Key> more) {
+    keys.insert(keys.end(), std::make_move_iterator(more.begin()), std::make_move_iterator(more.end()));
+  };
+  add(data_keys());
+  add(partition_keys());
+  add(sampler_keys());
+  add(model_keys());
+  add(train_keys());
+  add({integer("eval.every_epochs", at<&EvalSettings::every_epochs>, 0, kMaxEpochs, "epochs",
+               "test after every so many; 0: only after the last"),
+       integer("eval.batch", at<&EvalSettings::batch>, 1, 65536, "samples", "test images per forward pass"),
+       integer("eval.every_steps", at<&EvalSettings::every_steps>, 0, kMaxInt32, "steps",
+               "also test within epochs, after every so many steps of the run; 0: never"),
+       integer("eval.step_images", at<&EvalSettings::step_images>, 0, kMaxInt32, "images",
+               "these tests use so many test images, always the same random ones; 0: all")
+           .when({{"eval.every_steps", {}}}),
+       real("eval.stop_at_accuracy", at<&EvalSettings::stop_at_accuracy>, 0.0, 1.0, "",
+            "end the run at the first test (of the validation set, if there is one) that reaches it; 0: never"),
+       choice("eval.replicas", at<&EvalSettings::replicas>,
+              {{"average", "the halves' average, weighted by n_k"},
+               {"each", "every client's, the mean of their figures"},
+               {"one", "one client's"}},
+              "which halves are tested in modes whose clients have their own")
+           .when({{"train.mode", {"psl_local", "sflv1", "sflv2", "sflv3"}}})
+           .when({{"train.replicas", {"materialised"}}}),
+       integer("eval.client", at<&EvalSettings::client>, 0, kMaxInt32, "client", "replicas = one: whose")
+           .when({{"eval.replicas", {"one"}}})});
+  add(clock_keys());
+  add({flag("record.waiting", at<&RecordSettings::waiting>,
+            "write waiting.csv: how long each client of each step waited, in virtual time")});
+  return keys;
+}
+
+}  // namespace
+
+const std::vector<Key>& config_keys() {
+  static const std::vector<Key> keys = all_keys();
+  return keys;
+}
+
+const Key* find_key(const std::string& path) {
+  for (const Key& key : config_keys()) {
+    if (key.path == path) return &key;
+  }
+  return nullptr;
+}
+
+}  // namespace splitsim

@@ -1,0 +1,42 @@
+// Keys of [clock].
+#include "runtime/config/keys/key_builders.hpp"
+
+namespace splitsim::key_table {
+
+std::vector<Key> clock_keys() {
+  using S = LatencySettings;
+  using enum DistributionUse;
+  return {
+      choice(
+          "clock.barrier", at<&S::barrier>,
+          {{"two", "after the forward and after the backward passes (paper)"},
+           {"one", "once per step: a client's passes are one chain"},
+           {"run_ahead", "never: clients with halves of their own (psl_local) start their next step at once (ours)"}},
+          "where the clients of a step wait for each other")
+          .when({{"train.mode", {"psl", "psl_local", "sflv1", "sflv3", "central"}}}),
+      draw("clock.delay_ms", at<&S::delay_ms>, kTime, "ms", "client's delay per participation"),
+      draw("clock.compute_ms", at<&S::compute_ms>, kTime, "ms", "client's forward compute per sample"),
+      draw("clock.jitter", at<&S::jitter>, kJitter, "", "factor on a client's delay and compute, anew in every step"),
+      draw("clock.uplink_mbps", at<&S::uplink_mbps>, kRate, "Mbit/s", "client's link to the server"),
+      draw("clock.downlink_mbps", at<&S::downlink_mbps>, kRate, "Mbit/s", "client's link from the server"),
+      real("clock.backward_ratio", at<&S::backward_ratio>, 0.0, 1e6, "", "client's backward over forward compute"),
+      real("clock.server_ms.fixed", at<&S::server_fixed_ms>, 0.0, kMaxServerMs, "ms", "server's time per step"),
+      real("clock.server_ms.per_sample", at<&S::server_per_sample_ms>, 0.0, kMaxServerMs, "ms",
+           "server's time per sample"),
+      choice("clock.model_sync", at<&S::model_sync>,
+             {{"none", "client models stay where they are"},
+              {"step", "down and up in every step"},
+              {"round", "down and up once a round"}},
+             "whether client models cross the links")
+          .when({{"train.mode", {"psl", "psl_local", "sflv1", "sflv2", "sflv3", "central"}}}),
+      seed("clock.seed", at<&SeedSettings::clock>, "seed of the clients' latencies, and of jitter"),
+      path_to("clock.trace_file", at<&S::trace_file>,
+              "trace: CSV with client, compute_ms_per_sample, up_mbps, down_mbps, delay_ms")
+          .when({{"clock.delay_ms", {"trace"}}})
+          .when({{"clock.compute_ms", {"trace"}}})
+          .when({{"clock.uplink_mbps", {"trace"}}})
+          .when({{"clock.downlink_mbps", {"trace"}}}),
+  };
+}
+
+}  // namespace splitsim::key_table

@@ -1,0 +1,96 @@
+// Keys of [train].
+#include "runtime/config/keys/key_builders.hpp"
+#include "runtime/mode/mode.hpp"
+
+namespace splitsim::key_table {
+
+namespace {
+
+template <auto Side>
+void add_optimizer(std::vector<Key>& keys, const std::string& table) {
+  using O = OptimizerSettings;
+  const std::vector<Condition> sgd = {{table + ".kind", {"sgd"}}}, adam = {{table + ".kind", {"adam", "adamw"}}};
+  keys.insert(
+      keys.end(),
+      {choice(table + ".kind", optimizer_at<Side, &O::kind>,
+              {{"sgd", "as torch.optim.SGD"}, {"adam", "as torch.optim.Adam"}, {"adamw", "as torch.optim.AdamW"}},
+              "optimizer"),
+       real(table + ".lr", optimizer_at<Side, &O::lr>, 0.0, kUnbounded, "", "learning rate"),
+       real(table + ".momentum", optimizer_at<Side, &O::momentum>, 0.0, kBelowOne, "", "sgd: momentum").when(sgd),
+       real(table + ".dampening", optimizer_at<Side, &O::dampening>, 0.0, 1.0, "",
+            "sgd: of the momentum, but on a replica's first step")
+           .when({{table + ".kind", {"sgd"}}, {table + ".momentum", {}}}),
+       flag(table + ".nesterov", optimizer_at<Side, &O::nesterov>,
+            "sgd: Nesterov momentum (needs momentum > 0, no dampening)")
+           .when(sgd),
+       real(table + ".beta1", optimizer_at<Side, &O::beta1>, 0.0, kBelowOne, "", "adam, adamw: of the first moment")
+           .when(adam),
+       real(table + ".beta2", optimizer_at<Side, &O::beta2>, 0.0, kBelowOne, "", "adam, adamw: of the second moment")
+           .when(adam),
+       positive(table + ".eps", optimizer_at<Side, &O::eps>, "", "adam, adamw: added to the root").when(adam),
+       real(table + ".weight_decay", optimizer_at<Side, &O::weight_decay>, 0.0, kUnbounded, "",
+            "sgd, adam: L2, added to the gradient; adamw: decoupled"),
+       real(table + ".clip_norm", optimizer_at<Side, &O::clip_norm>, 0.0, kUnbounded, "",
+            "largest norm of a replica's gradient on this side, longer ones are shortened; 0: any"),
+       choice(table + ".schedule", optimizer_at<Side, &O::schedule>,
+              {{"constant", "lr throughout"},
+               {"cosine", "to 0 at the run's last step, per step"},
+               {"step", "times gamma after every step_epochs"},
+               {"multistep", "times gamma after each of the milestones"}},
+              "learning-rate schedule"),
+       integer(table + ".step_epochs", optimizer_at<Side, &O::step_epochs>, 1, kMaxEpochs, "epochs", "schedule = step")
+           .when({{table + ".schedule", {"step"}}}),
+       Key{table + ".milestones", IntegersRule{optimizer_at<Side, &O::milestones>, 1, kMaxEpochs}, "epochs",
+           "schedule = multistep"}
+           .when({{table + ".schedule", {"multistep"}}}),
+       real(table + ".gamma", optimizer_at<Side, &O::gamma>, 0.0, kUnbounded, "", "schedule = step, multistep")
+           .when({{table + ".schedule", {"step", "multistep"}}}),
+       real(table + ".warmup_epochs", optimizer_at<Side, &O::warmup_epochs>, 0.0, static_cast<double>(kMaxEpochs),
+            "epochs", "linear warm-up of lr")});
+}
+
+}  // namespace
+
+std::vector<Key> train_keys() {
+  using S = TrainSettings;
+  std::vector<Key> keys = {
+      named("train.mode", at<&S::mode>, mode_infos(), "learning mode"),
+      integer("train.epochs", at<&S::epochs>, 1, kMaxEpochs, "epochs", "passes over the training set"),
+      choice("train.client_reduce", at<&S::client_reduce>,
+             {{"sum", "the pooled batch's gradient"}, {"mean", "scaled by 1 / active clients"}},
+             "psl: how client gradients combine")
+          .when({{"train.mode", {"psl"}}}),
+      choice("train.client_scale", at<&S::client_scale>,
+             {{"union", "as in the pooled batch"}, {"own", "as if the client's batch were alone"}},
+             "psl_local: scale of the cut gradient")
+          .when({{"train.mode", {"psl_local"}}}),
+      choice(
+          "train.replicas", at<&S::replicas>,
+          {{"tied", "one client half for all"}, {"materialised", "K equal halves that step alike: the same training"}},
+          "psl: how the shared client half is kept")
+          .when({{"train.mode", {"psl"}}}),
+      integer(
+          "train.round", at<&S::round>, 0, kMaxInt32, "steps",
+          "sflv1 .. 3 and clock.model_sync = round: steps per round, the last of an epoch may be shorter; 0: an epoch")
+          .when({{"train.mode", {"sflv1", "sflv2", "sflv3"}}})
+          .when({{"clock.model_sync", {"round"}}}),
+      choice("train.fedavg_weights", at<&S::fedavg_weights>,
+             {{"samples", "n_k"}, {"seen", "samples trained in the round"}, {"uniform", "all alike"}},
+             "sflv1 .. 3: weights of the clients that stepped in a round")
+          .when({{"train.mode", {"sflv1", "sflv2", "sflv3"}}}),
+      choice("train.service_order", at<&S::service_order>,
+             {{"cyclic", "ascending ids"}, {"reverse", "descending ids"}, {"random", "anew in every step"}},
+             "sflv2, sl: in which order the clients of a step take their turns")
+          .when({{"train.mode", {"sflv2", "sl"}}}),
+      real("train.label_smoothing", at<&S::label_smoothing>, 0.0, 1.0, "", "as torch.nn.CrossEntropyLoss"),
+      choice("train.on_nonfinite", at<&S::on_nonfinite>,
+             {{"stop", "end the run, exit code 4"}, {"continue", "record it and go on"}}, "when a loss is not finite"),
+      integer("train.checkpoint_epochs", at<&S::checkpoint_epochs>, 0, kMaxEpochs, "epochs",
+              "checkpoint after every so many, for --resume; 0: none"),
+  };
+  add_optimizer<&TrainSettings::client_optimizer>(keys, "train.client_optimizer");
+  add_optimizer<&TrainSettings::server_optimizer>(keys, "train.server_optimizer");
+  return keys;
+}
+
+}  // namespace splitsim::key_table

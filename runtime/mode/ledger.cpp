@@ -1,0 +1,51 @@
+#include "runtime/mode/ledger.hpp"
+
+#include <set>
+
+namespace splitsim {
+
+std::vector<Traffic> Ledger::add(const DealtSchedule& epoch, std::int64_t steps, bool complete,
+                                 Participation& total) const {
+  const Schedule& schedule = epoch.schedule;
+  std::vector<Traffic> traffic(static_cast<std::size_t>(steps));
+  std::set<std::int32_t> round;  // clients that stepped in it so far
+  std::int32_t before = -1;      // who was served last
+  const std::size_t micro_steps = static_cast<std::size_t>(schedule.steps());
+  for (std::size_t m = 0; m < micro_steps && epoch.parent_of(m) < steps; ++m) {
+    const std::int32_t parent = epoch.parent_of(m);
+    Traffic& step = traffic[static_cast<std::size_t>(parent)];
+    const std::int32_t end = schedule.active_first[m + 1];
+    for (std::int32_t e = schedule.active_first[m]; e < end; ++e) {
+      const auto entry = static_cast<std::size_t>(e);
+      const std::int32_t client = schedule.active_client[entry];
+      const auto k = static_cast<std::size_t>(client);
+      const std::int64_t to = e + 1 < end ? schedule.active_slot[entry + 1] : schedule.step_first[m + 1];
+      const std::int64_t samples = to - schedule.active_slot[entry];
+      total.steps[k] += 1;
+      total.samples[k] += samples;
+      step += cut(samples);
+      const bool takes_over = mode_.model_traffic == ModelTraffic::kTurn && client != before;
+      if (mode_.model_traffic == ModelTraffic::kStep || takes_over) {
+        total.models[k] += 1;
+        step += models(1);
+      }
+      if (mode_.model_traffic == ModelTraffic::kRound) round.insert(client);
+      before = client;
+    }
+    const bool ends_epoch = complete && m + 1 == micro_steps;
+    const bool ends_round = ends_epoch || (round_steps_ > 0 && epoch.ends_step(m) && (parent + 1) % round_steps_ == 0);
+    if (!ends_round || round.empty()) continue;
+    for (const std::int32_t client : round) total.models[static_cast<std::size_t>(client)] += 1;
+    step += models(static_cast<std::int64_t>(round.size()));
+    round.clear();
+  }
+  return traffic;
+}
+
+Traffic Ledger::of_client(const Participation& total, std::size_t client) const {
+  Traffic traffic = cut(total.samples[client]);
+  traffic += models(total.models[client]);
+  return traffic;
+}
+
+}  // namespace splitsim

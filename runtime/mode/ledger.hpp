@@ -1,0 +1,87 @@
+// The communication ledger: what crosses the links between clients and server, exactly, in bytes. A pure function of
+// (schedule, sizes, learning mode): it counts whether or not the clock gives these transfers time.
+//
+//   every step, client k with b_k samples   up: b_k (activation + label), down: b_k activation (the cut gradient)
+//   client models, as the mode moves them:
+//     step    psl: down (the current half) and up (its gradient, as large) for every active client
+//     round   sflv1, sflv2: up and down (the average) once a round for every client that stepped in it
+//     turn    sl: down and up whenever another client than before takes over, anew in every epoch
+//     never   psl_local, sflv3, central
+// central moves nothing: its data are at the server. A model is its parameters and running statistics, fp32.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "samplers/schedule/turns.hpp"
+#include "runtime/mode/mode.hpp"
+#include "samplers/latency/profile.hpp"
+
+namespace splitsim {
+
+/// Bytes; models are part of up and down, and told apart as well.
+struct Traffic {
+  std::int64_t up = 0, down = 0;
+  std::int64_t model_up = 0, model_down = 0;
+
+  Traffic& operator+=(const Traffic& other) {
+    up += other.up;
+    down += other.down;
+    model_up += other.model_up;
+    model_down += other.model_down;
+    return *this;
+  }
+  friend bool operator==(const Traffic&, const Traffic&) = default;
+};
+
+/// Puts traffic into a record that has bytes_up, bytes_down, model_bytes_up and model_bytes_down.
+template <class Record>
+void set_traffic(Record& record, const Traffic& traffic) {
+  record.bytes_up = traffic.up;
+  record.bytes_down = traffic.down;
+  record.model_bytes_up = traffic.model_up;
+  record.model_bytes_down = traffic.model_down;
+}
+
+/// What clients did, over a whole run. Bytes follow from counts.
+struct Participation {
+  std::vector<std::int64_t> steps;    ///< [K] (micro-)steps in which a client took part
+  std::vector<std::int64_t> samples;  ///< [K] that it gave in them
+  std::vector<std::int64_t> models;   ///< [K] client models that it got, and that it returned
+  std::vector<std::int64_t> waiting_ns, active_ns;  ///< [K] sums over its steps, see WaitingRecord
+
+  Participation() = default;
+  explicit Participation(std::int32_t clients)
+      : steps(static_cast<std::size_t>(clients)), samples(steps), models(steps), waiting_ns(steps), active_ns(steps) {}
+  friend bool operator==(const Participation&, const Participation&) = default;
+};
+
+class Ledger {
+ public:
+  /// round_steps: train.round.
+  Ledger(const CutBytes& sizes, const ModeMap& mode, std::int64_t round_steps)
+      : sizes_(sizes), mode_(mode), round_steps_(round_steps) {}
+
+  /// Counts the first `steps` steps (before dealing) of an epoch into `total`; gives the traffic of each. `complete`:
+  /// these are all steps of the epoch, so that its last round ends.
+  std::vector<Traffic> add(const DealtSchedule& epoch, std::int64_t steps, bool complete, Participation& total) const;
+
+  /// All bytes of a client.
+  Traffic of_client(const Participation& total, std::size_t client) const;
+
+ private:
+  Traffic models(std::int64_t count) const {
+    return {count * sizes_.client_model, count * sizes_.client_model, count * sizes_.client_model,
+            count * sizes_.client_model};
+  }
+  Traffic cut(std::int64_t samples) const {
+    if (!mode_.cut_traffic) return {};
+    return {samples * (sizes_.activation + sizes_.label), samples * sizes_.activation, 0, 0};
+  }
+
+  CutBytes sizes_;
+  ModeMap mode_;
+  std::int64_t round_steps_;
+};
+
+}  // namespace splitsim

@@ -1,0 +1,76 @@
+#include "runtime/run/epoch_records.hpp"
+
+namespace splitsim {
+
+std::vector<StepRecord> step_records(std::int32_t epoch, const DealtSchedule& dealt, View<const StepMetrics> metrics,
+                                     const EpochPlan& plan) {
+  std::vector<StepRecord> steps;
+  StepRecord step;
+  double loss = 0.0;
+  for (std::int64_t m = 0; m < dealt.schedule.steps() && metrics[m].batch > 0; ++m) {
+    const StepMetrics& micro = metrics[m];
+    loss += micro.loss * micro.batch;
+    step.samples += micro.batch;
+    step.active_clients += micro.active;
+    step.train_correct += micro.correct;
+    if (!dealt.ends_step(static_cast<std::size_t>(m))) continue;
+    step.epoch = epoch;
+    step.step = dealt.parent_of(static_cast<std::size_t>(m));
+    step.train_loss = dealt.parent.empty() ? micro.loss : loss / step.samples;  // a step of its own keeps its bits
+    const auto i = static_cast<std::size_t>(step.step);
+    step.batch_deviation = plan.deviation[i];
+    step.start_ns = plan.timeline.start_ns[i];
+    step.end_ns = plan.timeline.end_ns[i];
+    step.critical_forward = plan.timeline.critical_forward[i];
+    step.critical_backward = plan.timeline.critical_backward[i];
+    steps.push_back(step);
+    step = {};
+    loss = 0.0;
+  }
+  return steps;
+}
+
+std::vector<WaitingRecord> waiting_records(std::int32_t epoch, const Schedule& schedule,
+                                           const std::vector<EntryWaiting>& entries) {
+  std::vector<WaitingRecord> waits;
+  waits.reserve(entries.size());
+  for (std::int32_t t = 0; t < schedule.steps(); ++t) {
+    const auto step = static_cast<std::size_t>(t);
+    for (std::int32_t e = schedule.active_first[step]; e < schedule.active_first[step + 1]; ++e) {
+      const EntryWaiting& entry = entries[static_cast<std::size_t>(e)];
+      waits.push_back(
+          {epoch, t, schedule.active_client[static_cast<std::size_t>(e)], entry.waiting_ns, entry.total_ns});
+    }
+  }
+  return waits;
+}
+
+void add_waiting(const std::vector<WaitingRecord>& waits, Participation& total) {
+  for (const WaitingRecord& wait : waits) {
+    const auto k = static_cast<std::size_t>(wait.client);
+    total.waiting_ns[k] += wait.waiting_ns;
+    total.active_ns[k] += wait.active_ns;
+  }
+}
+
+void summarise_steps(const std::vector<StepRecord>& steps, double train_seconds, EpochRecord& record) {
+  double loss = 0.0;
+  std::int64_t correct = 0, samples = 0;
+  for (const StepRecord& step : steps) {
+    loss += step.train_loss * step.samples;
+    correct += step.train_correct;
+    samples += step.samples;
+    record.batch_deviation_mean += step.batch_deviation;
+  }
+  record.steps = static_cast<std::int64_t>(steps.size());
+  record.samples = samples;
+  record.train_wall_s = train_seconds;
+  if (samples == 0) return;
+  record.train_loss = loss / static_cast<double>(samples);
+  record.train_accuracy = static_cast<double>(correct) / static_cast<double>(samples);
+  record.batch_deviation_mean /= static_cast<double>(steps.size());
+  record.virtual_time_s = static_cast<double>(steps.back().end_ns) * 1e-9;
+  record.train_samples_per_s = train_seconds > 0.0 ? static_cast<double>(samples) / train_seconds : 0.0;
+}
+
+}  // namespace splitsim

@@ -1,0 +1,123 @@
+#include "runtime/run/run_results.hpp"
+
+#include <algorithm>
+
+#include "runtime/config/version.hpp"
+#include "runtime/record/metrics.hpp"
+#include "base/hash.hpp"
+
+namespace splitsim {
+
+namespace {
+
+RunSettings settings_of(const Config& config, const ExperimentPlan& plan, const RunOutcome& outcome) {
+  RunSettings settings;
+  settings.data = config.data.name;
+  settings.partition = config.partition.kind;
+  settings.sampler = config.sampler.kind;
+  settings.model = config.model.name;
+  settings.cut = config.model.cut;
+  settings.mode = config.train.mode;
+  settings.clients = plan.clients;
+  settings.batch = static_cast<std::int32_t>(config.sampler.batch);
+  settings.epochs = config.train.epochs;
+  settings.client_optimizer = config.train.client_optimizer.kind;
+  settings.server_optimizer = config.train.server_optimizer.kind;
+  settings.client_lr = config.train.client_optimizer.lr;
+  settings.server_lr = config.train.server_optimizer.lr;
+  settings.client_lr_last = outcome.lr_last[0];
+  settings.server_lr_last = outcome.lr_last[1];
+  settings.pixel_mean = plan.pixel_mean;
+  settings.pixel_std = plan.pixel_std;
+  return settings;
+}
+
+// The figures of the last test, those of the best one, and times to accuracy.
+void add_tests(const std::vector<EpochRecord>& records, Summary& summary) {
+  for (const EpochRecord& record : records) {
+    if (!record.test_accuracy.has_value()) continue;
+    summary.test_loss = record.test_loss;
+    summary.test_accuracy = record.test_accuracy;
+    summary.test_macro_accuracy = record.test_macro_accuracy;
+    summary.test_macro_f1 = record.test_macro_f1;
+    summary.test_recall = record.test_recall;
+    summary.validation_loss = record.validation_loss;
+    summary.validation_accuracy = record.validation_accuracy;
+    summary.validation_macro_accuracy = record.validation_macro_accuracy;
+    summary.validation_macro_f1 = record.validation_macro_f1;
+  }
+  summary.best = best_epoch(records);
+  const std::vector<AccuracyPoint> curve = accuracy_curve(records);
+  for (const double target : {0.5, 0.6, 0.7, 0.8, 0.85, 0.9, 0.95}) {
+    summary.time_to_accuracy.push_back({target, time_to_accuracy(curve, target)});
+  }
+}
+
+void add_epochs(const std::vector<EpochRecord>& records, Summary& summary) {
+  Sha256 schedules, timelines;
+  std::int64_t steps = 0, samples = 0;
+  double train_seconds = 0.0;
+  for (const EpochRecord& record : records) {
+    samples += record.samples;
+    train_seconds += record.train_wall_s;
+    schedules.add(record.schedule_sha256);
+    timelines.add(record.timeline_sha256);
+    steps += record.steps;
+    summary.batch_deviation_mean += record.batch_deviation_mean * static_cast<double>(record.steps);
+    summary.virtual_time_s = record.virtual_time_s;
+    summary.wall_time_s += record.wall_time_s;
+  }
+  summary.schedule_sha256 = schedules.hex();
+  summary.timeline_sha256 = timelines.hex();
+  if (steps > 0) summary.batch_deviation_mean /= static_cast<double>(steps);
+  if (train_seconds > 0.0) summary.train_samples_per_s = static_cast<double>(samples) / train_seconds;
+}
+
+void add_clients(const Ledger& ledger, const Participation& participation, Summary& summary) {
+  Traffic traffic;
+  for (std::size_t k = 0; k < participation.samples.size(); ++k) traffic += ledger.of_client(participation, k);
+  set_traffic(summary, traffic);
+  const std::vector<std::int64_t>& took_part = participation.steps;
+  const auto [least, most] = std::minmax_element(took_part.begin(), took_part.end());
+  summary.participation_min = *least;
+  summary.participation_max = *most;
+  for (const std::int64_t count : took_part) summary.participation_mean += static_cast<double>(count);
+  summary.participation_mean /= static_cast<double>(took_part.size());
+
+  const WaitingShares shares = waiting_shares(participation.waiting_ns, participation.active_ns);
+  summary.waiting_share_mean = shares.mean;
+  summary.waiting_share_max = shares.max;
+}
+
+}  // namespace
+
+Summary summarise(const Config& config, const ExperimentPlan& plan, const Ledger& ledger, const RunOutcome& outcome) {
+  Summary summary;
+  summary.version = version();
+  summary.git = git_commit();
+  summary.status = outcome.status;
+  summary.seed = config.seed;
+  summary.config_sha256 = plan.config_sha256;
+  summary.partition_sha256 = plan.partition_sha256;
+  summary.inputs = plan.inputs;
+  summary.epochs = outcome.epochs;
+  summary.steps_per_epoch = plan.steps_per_epoch;
+  summary.settings = settings_of(config, plan, outcome);
+  add_epochs(outcome.records, summary);
+  add_tests(outcome.records, summary);
+  add_clients(ledger, outcome.participation, summary);
+  return summary;
+}
+
+std::vector<ClientRecord> client_records(const std::vector<std::int64_t>& sizes, const Ledger& ledger,
+                                         const Participation& participation) {
+  std::vector<ClientRecord> clients;
+  for (std::size_t k = 0; k < sizes.size(); ++k) {
+    clients.push_back({static_cast<std::int32_t>(k), sizes[k], participation.steps[k], participation.waiting_ns[k],
+                       participation.active_ns[k]});
+    set_traffic(clients.back(), ledger.of_client(participation, k));
+  }
+  return clients;
+}
+
+}  // namespace splitsim

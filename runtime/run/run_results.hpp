@@ -1,0 +1,31 @@
+// From what a run has done to the records of the whole: pure functions of values. Determinism: exact.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "runtime/config/config.hpp"
+#include "runtime/mode/ledger.hpp"
+#include "runtime/record/records.hpp"
+#include "runtime/run/experiment.hpp"
+
+namespace splitsim {
+
+struct RunOutcome {
+  std::string status;                  ///< completed | diverged | interrupted
+  std::int32_t epochs = 0;             ///< finished ones
+  std::vector<EpochRecord> records;    ///< of all epochs, those before a resume included
+  Participation participation;
+  std::optional<double> lr_last[2];    ///< by side, of the last step that ran
+};
+
+/// The summary, but for what only the device knows: its name, backend, peak memory and the models' hashes.
+Summary summarise(const Config& config, const ExperimentPlan& plan, const Ledger& ledger, const RunOutcome& outcome);
+
+/// One record per client. sizes: [K] n_k.
+std::vector<ClientRecord> client_records(const std::vector<std::int64_t>& sizes, const Ledger& ledger,
+                                         const Participation& participation);
+
+}  // namespace splitsim

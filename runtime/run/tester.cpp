@@ -1,0 +1,121 @@
+#include "runtime/run/tester.hpp"
+
+#include <algorithm>
+
+#include "runtime/config/seeds.hpp"
+
+namespace splitsim {
+
+template <class Context>
+Tester<Context>::Tester(Context& ctx, const Config& config, const Network& network, const Dataset& dataset,
+                        const Population& population)
+    : ctx_(ctx),
+      config_(config),
+      dataset_(dataset),
+      population_(population),
+      evaluator_(ctx, network, config.eval.batch, {dataset.test_size(), dataset.validation_size()},
+                 shares_of(population.sizes())) {}
+
+template <class Context>
+void Tester<Context>::start() {
+  if (validates()) {
+    std::vector<std::uint8_t> images = dataset_.test_images;
+    images.insert(images.end(), dataset_.validation_images.begin(), dataset_.validation_images.end());
+    std::vector<std::int32_t> labels = dataset_.test_labels;
+    labels.insert(labels.end(), dataset_.validation_labels.begin(), dataset_.validation_labels.end());
+    images_ = std::make_unique<DeviceImages<Context>>(ctx_, images, labels);
+  } else {
+    images_ = std::make_unique<DeviceImages<Context>>(ctx_, dataset_.test_images, dataset_.test_labels);
+  }
+  evaluator_.start(*images_, gather_shape(dataset_, config_.data, seeds_of(config_).data, false));
+}
+
+template <class Context>
+void Tester<Context>::begin_epoch() {
+  tests_.clear();
+  client_tests_.clear();
+}
+
+template <class Context>
+std::vector<std::int64_t> Tester<Context>::tested_replicas(const Engine<Context>& engine) const {
+  if (config_.eval.replicas == "one") return {config_.eval.client};
+  std::vector<std::int64_t> which = {Evaluator<Context>::kAverage};
+  if (config_.eval.replicas == "each" && (engine.replicas(kClientSide) > 1 || engine.replicas(kServerSide) > 1)) {
+    which.clear();  // clients without samples have never trained
+    for (std::int32_t k = 0; k < population_.clients; ++k) {
+      if (population_.size(k) > 0) which.push_back(k);
+    }
+  }
+  return which;
+}
+
+template <class Context>
+TestFigures Tester<Context>::test(const Engine<Context>& engine, EvaluationSet set, const When& when) {
+  const View<const float> parameters[2] = {engine.parameters(kClientSide), engine.parameters(kServerSide)};
+  const std::int64_t replicas[2] = {engine.replicas(kClientSide), engine.replicas(kServerSide)};
+  const bool is_test = set == EvaluationSet::kTest;
+  std::vector<TestFigures> figures;
+  for (const std::int64_t replica : tested_replicas(engine)) {
+    const Evaluation result = evaluator_.evaluate(parameters, replicas, replica, when.limit, set);
+    figures.push_back({result.loss,
+                       classification_metrics(result.confusion, dataset_.classes),
+                       {result.confusion.begin(), result.confusion.end()}});
+    if (is_test && when.ends_epoch && replica != Evaluator<Context>::kAverage && config_.eval.replicas == "each") {
+      client_tests_.push_back({when.epoch, static_cast<std::int32_t>(replica), figures.back().loss,
+                               figures.back().metrics.accuracy});
+    }
+  }
+  const TestFigures mean = mean_of(figures);
+  const std::int64_t all = is_test ? dataset_.test_size() : dataset_.validation_size();
+  TestRecord record;
+  record.epoch = when.epoch;
+  record.step = when.step;
+  record.set = is_test ? "test" : "validation";
+  record.virtual_time_s = when.virtual_time_s;
+  record.images = when.limit > 0 ? std::min(when.limit, all) : all;
+  record.loss = mean.loss;
+  record.accuracy = mean.metrics.accuracy;
+  record.macro_accuracy = mean.metrics.macro_accuracy;
+  record.macro_f1 = mean.metrics.macro_f1;
+  record.recall = mean.metrics.recall;
+  record.confusion = mean.confusion;
+  tests_.push_back(std::move(record));
+  return mean;
+}
+
+template <class Context>
+void Tester<Context>::test_step(const Engine<Context>& engine, std::int64_t step, double virtual_time_s,
+                                EpochRecord& record) {
+  const When when{record.epoch, step, virtual_time_s, config_.eval.step_images, false};
+  const TestFigures figures = test(engine, EvaluationSet::kTest, when);
+  StepEvaluation& evaluation = record.step_evaluations.emplace_back();
+  evaluation.step = step;
+  evaluation.virtual_time_s = virtual_time_s;
+  evaluation.test_loss = figures.loss;
+  evaluation.test_accuracy = figures.metrics.accuracy;
+  if (!validates()) return;
+  const TestFigures validation = test(engine, EvaluationSet::kValidation, when);
+  evaluation.validation_loss = validation.loss;
+  evaluation.validation_accuracy = validation.metrics.accuracy;
+}
+
+template <class Context>
+void Tester<Context>::test_epoch(const Engine<Context>& engine, EpochRecord& record) {
+  const When when{record.epoch, record.steps, record.virtual_time_s, 0, true};
+  set_test(record, test(engine, EvaluationSet::kTest, when));
+  if (validates()) set_validation(record, test(engine, EvaluationSet::kValidation, when));
+}
+
+template <class Context>
+void Tester<Context>::average(const Engine<Context>& engine, std::vector<float> (&sides)[2]) {
+  const View<const float> parameters[2] = {engine.parameters(kClientSide), engine.parameters(kServerSide)};
+  const std::int64_t replicas[2] = {engine.replicas(kClientSide), engine.replicas(kServerSide)};
+  for (int side = 0; side < 2; ++side) sides[side] = evaluator_.average(parameters, replicas, side);
+}
+
+template class Tester<CpuContext>;
+#if SPLITSIM_WITH_CUDA
+template class Tester<CudaContext>;
+#endif
+
+}  // namespace splitsim

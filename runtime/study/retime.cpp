@@ -1,0 +1,127 @@
+#include "runtime/study/retime.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <filesystem>
+
+#include "base/error.hpp"
+#include "runtime/config/keys/keys.hpp"
+#include "runtime/plan/epoch_plan.hpp"
+#include "base/files.hpp"
+#include "base/npy.hpp"
+
+namespace splitsim {
+
+namespace {
+
+double seconds(std::int64_t ns) { return static_cast<double>(ns) * 1e-9; }
+
+// A wrong hash means that something besides the latencies is not what it was.
+void check_hash(const RecordedRun& run, const EpochRecord& epoch, const std::string& schedule_sha256) {
+  if (epoch.schedule_sha256 == schedule_sha256) return;
+  throw InputError(fmt::format(
+      "{}/epochs.jsonl: epoch {} has schedule {}, but its config gives {}: recorded with another version, or changed",
+      run.dir, epoch.epoch + 1, epoch.schedule_sha256.empty() ? "none" : epoch.schedule_sha256.substr(0, 12),
+      schedule_sha256.substr(0, 12)));
+}
+
+}  // namespace
+
+RecordedRun load_run(const std::string& dir, const std::vector<std::string>& overrides) {
+  const auto file = [&dir](const char* name) { return (std::filesystem::path(dir) / name).string(); };
+  RecordedRun run;
+  run.dir = dir;
+  run.config = load_config(file("config.toml"), overrides);
+  if (config_sha256(run.config) != config_sha256(load_config(file("config.toml"), {}))) {
+    throw InputError(
+        "--set: allowed are paths (data.dir, sampler.file, clock.trace_file): a recorded run stays as it was");
+  }
+  run.summary = read_summary(file("summary.json"));
+  run.epochs = read_epochs(file("epochs.jsonl"));
+  if (run.epochs.empty()) throw InputError(fmt::format("{}: no epoch was finished", file("epochs.jsonl")));
+  const Dataset dataset = load_dataset(run.config.data, seeds_of(run.config).data);
+  const Network network =
+      network_of(run.config.model, {dataset.channels, dataset.height, dataset.width}, dataset.classes);
+  run.cut = cut_bytes_of(network);
+  std::vector<std::int32_t> owner = read_npy<std::int32_t>(file("partition.npy")).values;
+  if (owner.size() != dataset.train_labels.size()) {
+    throw InputError(fmt::format("{}: {} samples, the data set {} has {}", file("partition.npy"), owner.size(),
+                                 dataset.name, dataset.train_size()));
+  }
+  run.population =
+      make_population(std::move(owner), dataset.train_labels, run.config.partition.clients, dataset.classes);
+  if (run.population.sha256() != run.summary.partition_sha256) {
+    throw InputError(fmt::format("{}: partition {} with the labels of {}, recorded is {}: one of them has changed",
+                                 file("partition.npy"), run.population.sha256().substr(0, 12), dataset.name,
+                                 run.summary.partition_sha256.substr(0, 12)));
+  }
+  return run;
+}
+
+LatencySettings load_latency(const std::string& latency_file, const RecordedRun& run) {
+  const Config config = parse_config(read_text_file(latency_file), latency_file, {}, run.config);
+  for (const Key& key : config_keys()) {
+    if (!is_read(key, config) || same_value(key, config, run.config)) continue;
+    if (key.path == "clock.seed") {
+      throw InputError(fmt::format("{}: clock.seed = {}: allowed: with --resample, as --seed", latency_file,
+                                   value_toml(key, config)));
+    }
+    if (key.path.starts_with("clock.")) continue;
+    throw InputError(fmt::format("{}: {} = {}: allowed are keys of [clock]; the rest of the run stays as recorded",
+                                 latency_file, key.path, value_toml(key, config)));
+  }
+  return config.clock;
+}
+
+template <class Context>
+std::vector<EpochRecord> retime(Context& ctx, const RecordedRun& run, const LatencySettings& latency,
+                                std::uint64_t seed) {
+  Config config = run.config;
+  const std::int32_t clients = run.population.clients;
+  const Profile recorded_profile = make_profile(clients, config.clock, run.cut, seeds_of(config).clock);
+  const DevicePopulation<Context> population(ctx, run.population);
+  const auto trace = run.summary.inputs.find("trace");
+  const std::string recorded_trace = trace == run.summary.inputs.end() ? "" : trace->second;
+  if (recorded_profile.trace_sha256 != recorded_trace) {
+    throw InputError(fmt::format("clock.trace_file = \"{}\": has other content than the run {} was made with",
+                                 config.clock.trace_file, run.dir));
+  }
+  const auto sampler = make_sampler(ctx, run.population, population, recorded_profile, config.sampler);
+  config.clock = latency;
+  const Profile profile = make_profile(clients, latency, run.cut, seed);
+  Clock<Context> clock(ctx, profile, latency, sampler->bounds(), clock_mode_of(config));
+  ScheduleBuffer<Context> buffer(ctx, sampler->bounds());
+
+  std::vector<EpochRecord> epochs = run.epochs;
+  for (EpochRecord& epoch : epochs) {
+    const auto number = static_cast<std::uint32_t>(epoch.epoch);
+    sampler->build(seeds_of(config).sampler, number, buffer);
+    check_hash(run, epoch, download(buffer).sha256());
+    const Timeline timeline = clock.build(buffer, seed, number);
+    const auto time_after = [&](std::int64_t steps) {
+      if (steps < 1 || steps > timeline.steps()) {
+        throw InputError(fmt::format("{}/epochs.jsonl: epoch {}: {} steps, its schedule has {}", run.dir, epoch.epoch + 1,
+                                     steps, timeline.steps()));
+      }
+      return seconds(timeline.end_ns[static_cast<std::size_t>(steps - 1)]);
+    };
+    epoch.virtual_time_s = time_after(epoch.steps);  // a run that was stopped did not finish its last epoch
+    epoch.timeline_sha256 = timeline.sha256();
+    for (StepEvaluation& evaluation : epoch.step_evaluations) evaluation.virtual_time_s = time_after(evaluation.step);
+  }
+  return epochs;
+}
+
+template std::vector<EpochRecord> retime(CpuContext&, const RecordedRun&, const LatencySettings&, std::uint64_t);
+#if SPLITSIM_WITH_CUDA
+template std::vector<EpochRecord> retime(CudaContext&, const RecordedRun&, const LatencySettings&, std::uint64_t);
+#endif
+
+bool sees_delays(const SamplerSettings& settings) {
+  constexpr std::array kBlind = {"ugs", "central", "fls", "fpls", "relay", "file"};
+  return std::find(kBlind.begin(), kBlind.end(), settings.kind) == kBlind.end();
+}
+
+}  // namespace splitsim

@@ -1,0 +1,60 @@
+// How fast each client is: drawn once per run, in integer nanoseconds (SPEC-style virtual time is exact and
+// order-free).
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "samplers/latency/distribution.hpp"
+
+namespace splitsim {
+
+/// Keys of [clock]. Times in milliseconds, link speeds in megabits per second.
+struct LatencySettings {
+  std::string barrier = "two";                                           ///< two | one | run_ahead
+  Distribution delay_ms{DistributionKind::kTwoSpeed, 1.0, 0.1, 10.0};    ///< per participation
+  Distribution compute_ms{DistributionKind::kLognormal, 0.2, 0.5, 0.0};  ///< forward, per sample
+  Distribution uplink_mbps{DistributionKind::kConstant, 100.0, 0.0, 0.0};
+  Distribution downlink_mbps{DistributionKind::kConstant, 100.0, 0.0, 0.0};
+  Distribution jitter{DistributionKind::kConstant, 1.0, 0.0, 0.0};  ///< factor per (step, client)
+  double backward_ratio = 2.0;                                      ///< backward over forward compute
+  double server_fixed_ms = 1.0;
+  double server_per_sample_ms = 0.01;
+  std::string model_sync = "none";  ///< none | step | round
+  std::string trace_file;           ///< CSV for kind = trace
+};
+
+/// Sizes of what crosses the cut, in bytes.
+struct CutBytes {
+  std::int64_t activation = 0;    ///< per sample, up; the cut gradient has the same size, down
+  std::int64_t label = 4;         ///< per sample, up
+  std::int64_t client_model = 0;  ///< the client half's parameters
+};
+
+/// Upper end of every entry of a profile, so that conversions to double and back are exact.
+constexpr std::int64_t kMaxProfileNs = std::int64_t{1} << 53;
+
+/// Per client, integer nanoseconds, rounded once (to nearest, ties to even). d, f, g, up, down of the clock's formulas.
+/// Entries are in [0, kMaxProfileNs].
+struct Profile {
+  std::vector<std::int64_t> delay_ns;       ///< [K] per participation
+  std::vector<std::int64_t> forward_ns;     ///< [K] per sample
+  std::vector<std::int64_t> backward_ns;    ///< [K] per sample
+  std::vector<std::int64_t> up_ns;          ///< [K] per sample: activation + label bytes over the uplink
+  std::vector<std::int64_t> down_ns;        ///< [K] per sample: cut-gradient bytes over the downlink
+  std::vector<std::int64_t> model_up_ns;    ///< [K] client model over the uplink
+  std::vector<std::int64_t> model_down_ns;  ///< [K] client model over the downlink
+  std::int64_t server_fixed_ns = 0;
+  std::int64_t server_per_sample_ns = 0;
+  std::string trace_sha256{};  ///< Trace::sha256() of what was read of clock.trace_file; empty: nothing was
+
+  std::int32_t clients() const { return static_cast<std::int32_t>(delay_ns.size()); }
+  std::string sha256() const;  ///< of the numbers, wherever they come from
+};
+
+/// Draws the profile of K clients; the quantities are independent of each other. Errors: InputError (a distribution's
+/// parameters, a time beyond kMaxProfileNs, a trace file's line and column).
+Profile make_profile(std::int32_t clients, const LatencySettings& settings, const CutBytes& cut, std::uint64_t seed);
+
+}  // namespace splitsim

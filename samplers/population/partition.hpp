@@ -1,0 +1,40 @@
+// Data set -> clients. Built once, on the host, the same for both backends. Determinism: exact by (settings, seed).
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "samplers/population/population.hpp"
+
+namespace splitsim {
+
+/// Keys of [partition]. Which of them a kind reads is said in partition_kinds().
+struct PartitionSettings {
+  std::string kind = "extended_dirichlet";
+  std::int32_t clients = 32;             ///< K
+  double alpha = 3.0;                    ///< concentration, > 0
+  std::int32_t classes_per_client = 2;   ///< extended_dirichlet
+  std::string rule = "balanced";         ///< extended_dirichlet: balanced | original
+  std::int32_t shards_per_client = 2;    ///< shards
+  std::int32_t labels_per_client = 2;    ///< label_count
+  std::int64_t min_samples = 0;          ///< every client gets at least this many, or an error says it could not be
+  std::string file;                      ///< file: .npy, integers, [N]
+};
+
+struct PartitionKind {
+  std::string name;
+  std::string summary;  ///< one line for --help
+};
+const std::vector<PartitionKind>& partition_kinds();
+
+/// Assigns every sample to one client. labels: [N], values in [0, classes).
+/// Errors: InputError naming the key, its value and what is allowed (K > N, alpha not finite or <= 0, too few owners for
+/// the classes, min_samples out of reach, an unreadable file).
+Population make_partition(const std::vector<std::int32_t>& labels, std::int32_t classes,
+                          const PartitionSettings& settings, std::uint64_t seed);
+
+/// K x C heat map as text, at most `max_rows` client rows and a pooled last line, one character per class share.
+std::string heat_map(const Population& population, int max_rows = 32);
+
+}  // namespace splitsim

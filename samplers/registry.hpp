@@ -1,0 +1,32 @@
+// The samplers by name.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "samplers/latency/profile.hpp"
+#include "samplers/population/population.hpp"
+#include "samplers/schedule/sampler.hpp"
+
+namespace splitsim {
+
+struct SamplerInfo {
+  std::string name;
+  std::string summary;   ///< one line for --help, with "(paper)" or "(ours)"
+  bool owners = true;    ///< false: owners are ignored (no client takes part)
+  bool on_host = false;  ///< build() reads device memory: it works on the host, or asks whether an iteration may stop
+};
+const std::vector<SamplerInfo>& sampler_infos();
+
+/// Errors: InputError naming the key (unknown kind, batch outside [1, N], delta not finite, ...).
+template <class Context>
+std::unique_ptr<Sampler<Context>> make_sampler(Context& ctx, const Population& population,
+                                               const DevicePopulation<Context>& device_population,
+                                               const Profile& profile, const SamplerSettings& settings);
+
+/// Throws InputError naming the key, its value and what is allowed, unless `settings` suit the population and the
+/// profile.
+void check_sampler_settings(const SamplerSettings& settings, const Population& population, const Profile& profile);
+
+}  // namespace splitsim

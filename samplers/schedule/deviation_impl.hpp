@@ -1,0 +1,71 @@
+#pragma once
+
+#include <algorithm>
+
+#include "kernels/device/profile_range.hpp"
+#include "samplers/schedule/deviation.hpp"
+
+namespace splitsim {
+
+namespace detail {
+
+constexpr std::int64_t kDeviationTeams = 1024;  // steps in flight, each with its own row of class counts
+
+/// sum_c |n_c / B_t - N_c / N| = sum_c |n_c N - N_c B_t| / (B_t N): a sum of integers, at most 2 B_t N < 2^63, so that
+/// no order of summation matters.
+struct StepDeviation {
+  ScheduleView schedule;
+  View<const std::int32_t> label;
+  View<const std::int64_t> class_total;
+  std::int64_t samples;
+  std::int64_t steps;
+  std::int64_t teams;
+  View<std::int32_t> counts;  // [teams, C]
+  View<double> deviation;
+
+  template <class Team>
+  PSL_HD void operator()(Team& team, std::int64_t block) const {
+    const std::int64_t classes = class_total.size();
+    std::int32_t* count = counts.data() + block * classes;
+    for (std::int64_t t = block; t < steps; t += teams) {
+      const std::int64_t first = schedule.step_first[t], batch = schedule.step_first[t + 1] - first;
+      for (std::int64_t c = team.rank(); c < classes; c += team.size()) count[c] = 0;
+      team.sync();
+      for (std::int64_t i = team.rank(); i < batch; i += team.size()) {
+        team.atomic_add(&count[label[schedule.sample[first + i]]], 1);
+      }
+      team.sync();
+      const std::int64_t total = team.template reduce<std::int64_t>(
+          classes, 0,
+          [&](std::int64_t c) {
+            const std::int64_t difference = count[c] * samples - class_total[c] * batch;
+            return difference < 0 ? -difference : difference;
+          },
+          Plus{});
+      if (team.rank() == 0) {
+        deviation[t] =
+            batch == 0 ? 0.0 : static_cast<double>(total) / (static_cast<double>(batch) * static_cast<double>(samples));
+      }
+      team.sync();
+    }
+  }
+};
+
+}  // namespace detail
+
+template <class Context>
+void batch_deviation(Context& ctx, const DevicePopulation<Context>& population, const ScheduleBuffer<Context>& schedule,
+                     View<double> deviation) {
+  const Range range("batch deviation");
+  const std::int64_t teams = std::min(schedule.steps, detail::kDeviationTeams);
+  Buffer<std::int32_t, Context> counts(ctx, teams * population.classes);
+  for_each_block(ctx, teams,
+                 detail::StepDeviation{schedule.view(), population.label.view(), population.class_total.view(),
+                                       population.samples, schedule.steps, teams, counts.view(), deviation});
+}
+
+}  // namespace splitsim
+
+// What is made for every backend C.
+#define SPLITSIM_UNIT(C)                                                                                 \
+  template void batch_deviation(C&, const DevicePopulation<C>&, const ScheduleBuffer<C>&, View<double>);

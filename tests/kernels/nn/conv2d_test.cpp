@@ -1,0 +1,226 @@
+#include "kernels/nn/layers/conv2d.hpp"
+
+#include <gtest/gtest.h>
+
+#include <vector>
+
+#include "kernels/device/launch_cpu.hpp"
+#include "kernels/primitives/gemm.hpp"
+#include "kernels/nn/layers/conv2d_cuda_impl.hpp"
+#include "tests/kernels/nn/nn_support.hpp"
+
+namespace splitsim::test {
+namespace {
+
+struct ConvCase {
+  const char* name;
+  ConvShape shape;
+  bool bias = true;
+};
+
+std::vector<ConvCase> conv_cases() {
+  return {{"lenet conv1", {1, 28, 28, 6, 5, 1, 2}},
+          {"lenet conv2", {6, 14, 14, 16, 5, 1, 0}},
+          {"3x3, 3 channels", {3, 16, 16, 9, 3, 1, 1}},
+          {"odd sizes, stride 2", {3, 7, 11, 4, 3, 2, 1}},
+          {"pointwise", {5, 6, 7, 4, 1, 1, 0}},
+          {"pointwise, stride 2", {5, 7, 6, 3, 1, 2, 0}},
+          {"stride 3, wide padding", {2, 9, 8, 3, 5, 3, 4}},
+          {"padding beyond the kernel", {2, 5, 5, 3, 3, 1, 3}},
+          {"one pixel", {4, 3, 3, 5, 3, 1, 0}},
+          {"long rows, no bias", {2, 3, 37, 3, 3, 1, 1}, false}};
+}
+
+/// The product's layer, as declared.
+template <class C>
+struct Declared {
+  static std::int64_t workspace(C& ctx, const ConvShape& s, std::int32_t slots, std::int32_t active) {
+    return conv2d_workspace(ctx, s, slots, active);
+  }
+  template <class... Args>
+  static void forward(Args&&... args) {
+    conv2d_forward(std::forward<Args>(args)...);
+  }
+  template <class... Args>
+  static void backward(Args&&... args) {
+    conv2d_backward(std::forward<Args>(args)...);
+  }
+};
+
+/// The CUDA backend's algorithm, run by any context.
+template <class C>
+struct Batched {
+  static std::int64_t workspace(C&, const ConvShape& s, std::int32_t slots, std::int32_t) {
+    return batched_conv2d_workspace(s, slots);
+  }
+  template <class... Args>
+  static void forward(Args&&... args) {
+    batched_conv2d_forward(std::forward<Args>(args)...);
+  }
+  template <class... Args>
+  static void backward(Args&&... args) {
+    batched_conv2d_backward(std::forward<Args>(args)...);
+  }
+};
+
+/// Inputs, parameters and results of one layer in one step; parameter blocks hold more than this layer, so strides
+/// differ from sizes.
+template <class Context, class Layer = Declared<Context>>
+struct ConvRun {
+  static constexpr std::int64_t kBefore = 3, kAfter = 2;  // other parameters of the block
+
+  ConvRun(Context& ctx, const ConvCase& c, const StepLayout& l, const std::vector<float>& values_x,
+          const std::vector<float>& values_dy, const std::vector<float>& values_p, bool want_dx = true)
+      : stride(kBefore + c.shape.weights() + c.shape.out_channels + kAfter) {
+    const ConvShape& s = c.shape;
+    const DeviceMap<Context> map(ctx, l);
+    const Floats<Context> x(ctx, values_x), dy(ctx, values_dy);
+    Floats<Context> p(ctx, values_p), dp(ctx, std::vector<float>(std::max(1, l.max_active()) * stride, -7.0f));
+    Floats<Context> workspace(ctx, std::vector<float>(Layer::workspace(ctx, s, l.max_slots, l.max_active()), kJunk));
+    Floats<Context> y_out(ctx, std::vector<float>(l.max_slots * s.out_size(), kJunk));
+    Floats<Context> dx_out(ctx, std::vector<float>(l.max_slots * s.in_size(), kJunk));
+    const Grouped w{p.data() + kBefore, stride}, dw{dp.data() + kBefore, stride};
+    const Grouped b = c.bias ? Grouped{w.data + s.weights(), stride} : Grouped{};
+    const Grouped db = c.bias ? Grouped{dw.data + s.weights(), stride} : Grouped{};
+    {
+      const Quiet<Context> quiet(ctx);
+      Layer::forward(ctx, *map, s, x.view(), w, b, workspace.view(), y_out.view());
+      Layer::backward(ctx, *map, s, x.view(), dy.view(), w, workspace.view(), dw, db,
+                      want_dx ? dx_out.view() : View<float>());
+    }
+    y = y_out.download();
+    dx = dx_out.download();
+    gradients = dp.download();
+  }
+
+  std::int64_t stride;
+  std::vector<float> y, dx, gradients;
+};
+
+template <class Context, class Layer>
+void compare_with_oracle(Context& ctx) {
+  for (const ConvCase& c : conv_cases()) {
+    for (const StepLayout& l : step_layouts()) {
+      SCOPED_TRACE(std::string(c.name) + ", " + l.name);
+      const ConvShape& s = c.shape;
+      using Run = ConvRun<Context, Layer>;
+      const std::int64_t stride = Run::kBefore + s.weights() + s.out_channels + Run::kAfter;
+      const auto x = junk_after(integers(l.max_slots * s.in_size(), 3, 1), l.slots(), s.in_size());
+      const auto dy = junk_after(integers(l.max_slots * s.out_size(), 3, 2), l.slots(), s.out_size());
+      const auto p = integers(l.replicas * stride, 3, 3);
+      const Run run(ctx, c, l, x, dy, p);
+
+      const reference::Window w{s.in_channels, s.in_height, s.in_width, s.out_channels, s.kernel, s.stride, s.padding};
+      std::vector<float> expected_gradients(std::max(1, l.max_active()) * stride, -7.0f);
+      std::int32_t slot = 0;
+      for (std::int32_t r = 0; r < l.active(); ++r) {
+        const auto weight = grouped_row(p, l.replica(r), stride, Run::kBefore, s.weights());
+        const auto bias = grouped_row(p, l.replica(r), stride, Run::kBefore + s.weights(), s.out_channels);
+        reference::Tensor dweight(s.weights()), dbias(s.out_channels);
+        for (std::int32_t i = 0; i < l.counts[r]; ++i, ++slot) {
+          const auto in = row(x, slot, s.in_size()), out_gradient = row(dy, slot, s.out_size());
+          ASSERT_EQ(row(run.y, slot, s.out_size()),
+                    reference::conv2d(w, in, weight, c.bias ? bias : reference::Tensor()));
+          ASSERT_EQ(row(run.dx, slot, s.in_size()),
+                    reference::conv2d_backward(w, in, out_gradient, weight, dweight, dbias));
+        }
+        float* at = expected_gradients.data() + r * stride + Run::kBefore;
+        std::copy(dweight.begin(), dweight.end(), at);
+        if (c.bias) std::copy(dbias.begin(), dbias.end(), at + s.weights());
+      }
+      ASSERT_EQ(run.gradients, expected_gradients);  // and nothing beside the layer's own gradients was touched
+    }
+  }
+}
+
+template <class Context>
+class Conv2d : public OnContext<Context> {};
+TYPED_TEST_SUITE(Conv2d, Contexts);
+
+TYPED_TEST(Conv2d, EqualsTheOracleExactlyOnIntegers) {
+  compare_with_oracle<TypeParam, Declared<TypeParam>>(this->ctx());
+}
+
+TYPED_TEST(Conv2d, WithoutInputGradientTheOthersAreTheSame) {
+  const ConvCase c{"", {3, 9, 9, 4, 3, 1, 1}};
+  const StepLayout l{"", 30, 4, {3, 11, 9}};
+  const auto x = integers(l.max_slots * c.shape.in_size(), 3, 1), dy = integers(l.max_slots * c.shape.out_size(), 3, 2);
+  const auto p = integers(l.replicas * (c.shape.weights() + 9), 3, 3);
+  const ConvRun<TypeParam> with(this->ctx(), c, l, x, dy, p), without(this->ctx(), c, l, x, dy, p, false);
+  EXPECT_EQ(with.gradients, without.gradients);
+  for (const float v : without.dx) ASSERT_TRUE(v != v);  // untouched
+}
+
+// <A x, y> = <x, A' y> with A the convolution without bias: exact on integers.
+TYPED_TEST(Conv2d, BackwardIsTheAdjointOfForward) {
+  for (ConvCase c : conv_cases()) {
+    c.bias = false;
+    const StepLayout l{"", 4, 3, {1, 2}};
+    const auto x = integers(l.max_slots * c.shape.in_size(), 2, 4),
+               y = integers(l.max_slots * c.shape.out_size(), 2, 5);
+    const auto p = integers(l.replicas * (c.shape.weights() + c.shape.out_channels + 5), 2, 6);
+    const ConvRun<TypeParam> run(this->ctx(), c, l, x, y, p);
+    double left = 0.0, right = 0.0;
+    for (std::int64_t i = 0; i < l.slots() * c.shape.out_size(); ++i) left += double{run.y[i]} * y[i];
+    for (std::int64_t i = 0; i < l.slots() * c.shape.in_size(); ++i) right += double{x[i]} * run.dx[i];
+    EXPECT_EQ(left, right) << c.name;
+  }
+}
+
+// The same weights in every replica: as many replicas as slots, or one, differ only in the order of the gradient's sum.
+TYPED_TEST(Conv2d, ReplicasOfOneModelEqualTheTiedLayer) {
+  const ConvCase c{"", {3, 12, 12, 8, 3, 1, 1}};
+  const StepLayout tied{"", 20, 1, {20}}, own{"", 20, 20, std::vector<std::int32_t>(20, 1)};
+  const auto x = reals(20 * c.shape.in_size(), 1), dy = reals(20 * c.shape.out_size(), 2);
+  const std::int64_t stride = c.shape.weights() + c.shape.out_channels + 5;
+  const auto p = reals(stride, 3);
+  std::vector<float> copies;
+  for (int g = 0; g < 20; ++g) copies.insert(copies.end(), p.begin(), p.end());
+  const ConvRun<TypeParam> one(this->ctx(), c, tied, x, dy, p), many(this->ctx(), c, own, x, dy, copies);
+  EXPECT_EQ(one.y, many.y);
+  EXPECT_EQ(one.dx, many.dx);
+  // Each of the n = 20 * 144 products of a weight's gradient is below 1: any order of a float sum is within n^2 eps
+  // / 2.
+  for (std::int64_t i = 3; i < stride - 2; ++i) {
+    double sum = 0.0;
+    for (int g = 0; g < 20; ++g) sum += many.gradients[g * stride + i];
+    EXPECT_NEAR(one.gradients[i], sum, 20.0 * 144 * 20 * 144 * 0x1p-25) << i;
+  }
+}
+
+TEST(Conv2dBatched, EqualsTheOracleExactlyOnTheCpu) {
+  CpuContext ctx;
+  compare_with_oracle<CpuContext, Batched<CpuContext>>(ctx);
+}
+
+// More slots than one chunk of the batched path holds: half a million floats a slot, chunks of 16.
+TEST(Conv2dBatched, SumsAcrossChunks) {
+  CpuContext ctx;
+  const ConvCase c{"", {1, 64, 64, 2, 11, 1, 5}};
+  const StepLayout l{"", 20, 3, {3, 16}};
+  const auto x = integers(l.max_slots * c.shape.in_size(), 1, 1), dy = integers(l.max_slots * c.shape.out_size(), 1, 2);
+  const auto p = integers(l.replicas * (c.shape.weights() + 7), 1, 3);
+  const ConvRun<CpuContext, Batched<CpuContext>> batched(ctx, c, l, x, dy, p);
+  const ConvRun<CpuContext> looped(ctx, c, l, x, dy, p);
+  EXPECT_EQ(batched.gradients, looped.gradients);
+}
+
+TEST(Conv2dCpu, BitsDoNotDependOnTheNumberOfThreads) {
+  for (const StepLayout& l : {StepLayout{"", 70, 1, {70}}, StepLayout{"", 70, 9, {1, 30, 2, 37}}}) {
+    const ConvCase c{"", {8, 14, 14, 16, 3, 1, 1}};
+    const auto x = reals(l.max_slots * c.shape.in_size(), 1), dy = reals(l.max_slots * c.shape.out_size(), 2);
+    const auto p = reals(l.replicas * (c.shape.weights() + c.shape.out_channels + 5), 3);
+    CpuContext one(1);
+    const ConvRun<CpuContext> expected(one, c, l, x, dy, p);
+    for (const int threads : {2, 7}) {
+      CpuContext ctx(threads);
+      const ConvRun<CpuContext> run(ctx, c, l, x, dy, p);
+      EXPECT_EQ(run.y, expected.y) << threads;
+      EXPECT_EQ(run.dx, expected.dx) << threads;
+      EXPECT_EQ(run.gradients, expected.gradients) << threads;
+    }
+  }
+}
+
+}  // namespace
+}  // namespace splitsim::test

@@ -1,0 +1,126 @@
+#include "kernels/nn/gather.hpp"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cmath>
+#include <map>
+#include <vector>
+
+#include "tests/kernels/nn/nn_support.hpp"
+
+namespace splitsim::test {
+namespace {
+
+GatherShape plain_shape() {
+  GatherShape shape{3, 5, 7, {0.25f, 0.5f, 0.0f}, {2.0f, 4.0f, 1.0f}};
+  shape.seed = 42;
+  return shape;
+}
+
+std::vector<std::uint8_t> random_images(std::int64_t count, const GatherShape& shape) {
+  std::mt19937 bits(7);
+  std::vector<std::uint8_t> images(count * shape.size());
+  for (auto& v : images) v = static_cast<std::uint8_t>(bits());
+  return images;
+}
+
+template <class Context>
+std::vector<float> gather(Context& ctx, const GatherShape& shape, const std::vector<std::uint8_t>& images,
+                          const std::vector<std::int32_t>& samples, std::int32_t count, std::int32_t epoch) {
+  const Buffer<std::int32_t, Context> slots(ctx, std::vector<std::int32_t>{count}), sample(ctx, samples);
+  const Buffer<std::int32_t, Context> epoch_now(ctx, std::vector<std::int32_t>{epoch});
+  const Buffer<std::uint8_t, Context> data(ctx, images);
+  const auto max_slots = static_cast<std::int32_t>(samples.size());
+  Floats<Context> x(ctx, std::vector<float>(max_slots * shape.size(), kJunk));
+  {
+    const Quiet<Context> quiet(ctx);
+    gather_images(ctx, slots.data(), max_slots, shape, data.view(), sample.view(), epoch_now.data(), x.view());
+  }
+  return x.download();
+}
+
+double normalised(double pixel, const GatherShape& shape, int channel) {
+  return (pixel / 255.0 - shape.mean[channel]) * shape.inverse_std[channel];
+}
+
+/// Whether `out` is the image cropped at (shift_y, shift_x) of its zero-padded self, mirrored if asked.
+bool is_crop(const float* out, const std::uint8_t* image, const GatherShape& s, int shift_y, int shift_x, bool mirror) {
+  for (int c = 0; c < s.channels; ++c)
+    for (int y = 0; y < s.height; ++y)
+      for (int x = 0; x < s.width; ++x) {
+        const int from_y = y + shift_y, from_x = (mirror ? s.width - 1 - x : x) + shift_x;
+        const bool inside = from_y >= 0 && from_y < s.height && from_x >= 0 && from_x < s.width;
+        const double pixel = inside ? image[(c * s.height + from_y) * s.width + from_x] : 0.0;
+        // Three roundings of values below 4.
+        if (std::abs(out[(c * s.height + y) * s.width + x] - normalised(pixel, s, c)) > 4.0 * 4.0 * 0x1p-24)
+          return false;
+      }
+  return true;
+}
+
+template <class Context>
+class Gather : public OnContext<Context> {};
+TYPED_TEST_SUITE(Gather, Contexts);
+
+TYPED_TEST(Gather, NormalisesAndZeroesEmptySlots) {
+  const GatherShape shape = plain_shape();
+  const auto images = random_images(9, shape);
+  const std::vector<std::int32_t> samples{8, 0, 3, 3, 1 << 30, -1};  // the last two are empty: junk
+  const auto x = gather(this->ctx(), shape, images, samples, 4, 0);
+  for (int slot = 0; slot < 4; ++slot) {
+    EXPECT_TRUE(is_crop(&x[slot * shape.size()], &images[samples[slot] * shape.size()], shape, 0, 0, false));
+  }
+  for (std::size_t i = 4 * shape.size(); i < x.size(); ++i) ASSERT_EQ(x[i], 0.0f);
+}
+
+TYPED_TEST(Gather, EveryCropAndFlipOccursAsOftenAsItShould) {
+  GatherShape shape = plain_shape();
+  shape.crop_pad = 2;
+  shape.flip = true;
+  constexpr std::int32_t kImages = 2000;
+  const auto images = random_images(kImages, shape);
+  std::vector<std::int32_t> samples(kImages);
+  for (std::int32_t i = 0; i < kImages; ++i) samples[i] = (i * 7) % kImages;
+  const auto x = gather(this->ctx(), shape, images, samples, kImages, 3);
+  std::map<int, int> seen;
+  for (std::int32_t slot = 0; slot < kImages; ++slot) {
+    int matches = 0;
+    for (int code = 0; code < 50; ++code) {
+      if (!is_crop(&x[slot * shape.size()], &images[samples[slot] * shape.size()], shape, code / 10 - 2,
+                   code / 2 % 5 - 2, code % 2 != 0)) {
+        continue;
+      }
+      ++matches;
+      ++seen[code];
+    }
+    ASSERT_EQ(matches, 1);  // random pixels: exactly one of the 50 outcomes fits
+  }
+  // Chi-square with 49 degrees of freedom: P(> 99) < 4e-5; the seed is fixed.
+  double chi_square = 0.0;
+  for (int code = 0; code < 50; ++code) chi_square += std::pow(seen[code] - kImages / 50.0, 2) / (kImages / 50.0);
+  EXPECT_LT(chi_square, 99.0);
+}
+
+TYPED_TEST(Gather, AugmentationFollowsTheSampleNotTheSlot) {
+  GatherShape shape = plain_shape();
+  shape.crop_pad = 3;
+  shape.flip = true;
+  const auto images = random_images(40, shape);
+  std::vector<std::int32_t> samples(40);
+  for (std::int32_t i = 0; i < 40; ++i) samples[i] = i;
+  const auto x = gather(this->ctx(), shape, images, samples, 40, 5);
+  std::reverse(samples.begin(), samples.end());
+  const auto reversed = gather(this->ctx(), shape, images, samples, 40, 5);
+  for (std::int32_t slot = 0; slot < 40; ++slot) {
+    ASSERT_TRUE(std::equal(x.begin() + slot * shape.size(), x.begin() + (slot + 1) * shape.size(),
+                           reversed.begin() + (39 - slot) * shape.size()));
+  }
+  std::reverse(samples.begin(), samples.end());
+  EXPECT_NE(gather(this->ctx(), shape, images, samples, 40, 6), x);  // another epoch, other crops
+  shape.seed += 1;
+  EXPECT_NE(gather(this->ctx(), shape, images, samples, 40, 5), x);  // another seed, other crops
+}
+
+}  // namespace
+}  // namespace splitsim::test

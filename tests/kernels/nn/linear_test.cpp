@@ -1,0 +1,140 @@
+#include "kernels/nn/layers/linear.hpp"
+
+#include <gtest/gtest.h>
+
+#include <vector>
+
+#include "kernels/device/launch_cpu.hpp"
+#include "kernels/nn/layers/linear_cuda_impl.hpp"
+#include "tests/kernels/nn/nn_support.hpp"
+
+namespace splitsim::test {
+namespace {
+
+template <class C>
+struct Declared {
+  static std::int64_t workspace(C& ctx, const LinearShape& s, std::int32_t slots, std::int32_t active) {
+    return linear_workspace(ctx, s, slots, active);
+  }
+  template <class... Args>
+  static void forward(Args&&... args) {
+    linear_forward(std::forward<Args>(args)...);
+  }
+  template <class... Args>
+  static void backward(Args&&... args) {
+    linear_backward(std::forward<Args>(args)...);
+  }
+};
+
+/// The CUDA backend's algorithm, run by any context.
+template <class C>
+struct Batched {
+  static std::int64_t workspace(C&, const LinearShape& s, std::int32_t slots, std::int32_t) {
+    return batched_linear_workspace(s, slots);
+  }
+  template <class... Args>
+  static void forward(Args&&... args) {
+    batched_linear_forward(std::forward<Args>(args)...);
+  }
+  template <class... Args>
+  static void backward(Args&&... args) {
+    batched_linear_backward(std::forward<Args>(args)...);
+  }
+};
+
+template <class Context, class Layer = Declared<Context>>
+struct LinearRun {
+  static constexpr std::int64_t kBefore = 1, kAfter = 4;  // other parameters of the block
+
+  LinearRun(Context& ctx, const LinearShape& s, bool bias, const StepLayout& l, const std::vector<float>& values_x,
+            const std::vector<float>& values_dy, const std::vector<float>& values_p)
+      : stride(kBefore + s.weights() + s.out + kAfter) {
+    const DeviceMap<Context> map(ctx, l);
+    const Floats<Context> x(ctx, values_x), dy(ctx, values_dy);
+    Floats<Context> p(ctx, values_p), dp(ctx, std::vector<float>(l.max_active() * stride, -7.0f));
+    Floats<Context> workspace(ctx, std::vector<float>(Layer::workspace(ctx, s, l.max_slots, l.max_active()), kJunk));
+    Floats<Context> y_out(ctx, std::vector<float>(l.max_slots * s.out, kJunk));
+    Floats<Context> dx_out(ctx, std::vector<float>(l.max_slots * s.in, kJunk));
+    const Grouped w{p.data() + kBefore, stride}, dw{dp.data() + kBefore, stride};
+    const Grouped b = bias ? Grouped{w.data + s.weights(), stride} : Grouped{};
+    const Grouped db = bias ? Grouped{dw.data + s.weights(), stride} : Grouped{};
+    {
+      const Quiet<Context> quiet(ctx);
+      Layer::forward(ctx, *map, s, x.view(), w, b, workspace.view(), y_out.view());
+      Layer::backward(ctx, *map, s, x.view(), dy.view(), w, workspace.view(), dw, db, dx_out.view());
+    }
+    y = y_out.download();
+    dx = dx_out.download();
+    gradients = dp.download();
+  }
+
+  std::int64_t stride;
+  std::vector<float> y, dx, gradients;
+};
+
+template <class Context, class Layer>
+void compare_with_oracle(Context& ctx) {
+  for (const LinearShape& s : {LinearShape{400, 120}, LinearShape{7, 3}, LinearShape{1, 1}, LinearShape{600, 70}}) {
+    for (const StepLayout& l : step_layouts()) {
+      for (const bool with_bias : {true, false}) {
+        SCOPED_TRACE(std::to_string(s.in) + " -> " + std::to_string(s.out) + ", " + l.name);
+        using Run = LinearRun<Context, Layer>;
+        const std::int64_t stride = Run::kBefore + s.weights() + s.out + Run::kAfter;
+        const auto x = junk_after(integers(l.max_slots * s.in, 3, 1), l.slots(), s.in);
+        const auto dy = junk_after(integers(l.max_slots * s.out, 3, 2), l.slots(), s.out);
+        const auto p = integers(l.replicas * stride, 3, 3);
+        const Run run(ctx, s, with_bias, l, x, dy, p);
+
+        std::vector<float> expected_gradients(l.max_active() * stride, -7.0f);
+        std::int32_t slot = 0;
+        for (std::int32_t r = 0; r < l.active(); ++r) {
+          const auto weight = grouped_row(p, l.replica(r), stride, Run::kBefore, s.weights());
+          const auto bias = grouped_row(p, l.replica(r), stride, Run::kBefore + s.weights(), s.out);
+          reference::Tensor dweight(s.weights()), dbias(s.out);
+          for (std::int32_t i = 0; i < l.counts[r]; ++i, ++slot) {
+            const auto in = row(x, slot, s.in), out_gradient = row(dy, slot, s.out);
+            ASSERT_EQ(row(run.y, slot, s.out), reference::linear(in, weight, with_bias ? bias : reference::Tensor()));
+            ASSERT_EQ(row(run.dx, slot, s.in), reference::linear_backward(in, out_gradient, weight, dweight, dbias));
+          }
+          float* at = expected_gradients.data() + r * stride + Run::kBefore;
+          std::copy(dweight.begin(), dweight.end(), at);
+          if (with_bias) std::copy(dbias.begin(), dbias.end(), at + s.weights());
+        }
+        ASSERT_EQ(run.gradients, expected_gradients);
+      }
+    }
+  }
+}
+
+template <class Context>
+class Linear : public OnContext<Context> {};
+TYPED_TEST_SUITE(Linear, Contexts);
+
+TYPED_TEST(Linear, EqualsTheOracleExactlyOnIntegers) {
+  compare_with_oracle<TypeParam, Declared<TypeParam>>(this->ctx());
+}
+
+TEST(LinearBatched, EqualsTheOracleExactlyOnTheCpu) {
+  CpuContext ctx;
+  compare_with_oracle<CpuContext, Batched<CpuContext>>(ctx);
+}
+
+TEST(LinearCpu, BitsDoNotDependOnTheNumberOfThreads) {
+  const LinearShape s{400, 120};
+  for (const StepLayout& l : {StepLayout{"", 128, 1, {128}}, StepLayout{"", 128, 9, {1, 70, 2, 55}}}) {
+    const auto x = reals(l.max_slots * s.in, 1), dy = reals(l.max_slots * s.out, 2);
+    const auto p = reals(l.replicas * (s.weights() + s.out + 5), 3);
+    CpuContext one(1);
+    const LinearRun<CpuContext> expected(one, s, true, l, x, dy, p);
+    for (const int threads : {2, 7}) {
+      CpuContext ctx(threads);
+      const LinearRun<CpuContext> run(ctx, s, true, l, x, dy, p);
+      EXPECT_EQ(run.y, expected.y) << threads;
+      EXPECT_EQ(run.dx, expected.dx) << threads;
+      EXPECT_EQ(run.gradients, expected.gradients) << threads;
+    }
+  }
+}
+
+}  // namespace
+}  // namespace splitsim::test

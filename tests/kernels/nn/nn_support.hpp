@@ -1,0 +1,135 @@
+// What the tests of the numeric kernels share: maps of slots to replicas, inputs whose sums are exact in float, junk
+// for empty slots, and a guard on what a kernel must not do.
+#pragma once
+
+#include <gtest/gtest.h>
+
+#include <cstdint>
+#include <limits>
+#include <numeric>
+#include <random>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "kernels/device/buffer.hpp"
+#include "kernels/nn/support/grouped.hpp"
+#include "tests/contexts.hpp"
+#include "tests/reference/nn_reference.hpp"
+
+namespace splitsim::test {
+
+constexpr float kJunk = std::numeric_limits<float>::quiet_NaN();
+
+/// Slots per active replica, in rank order.
+struct StepLayout {
+  std::string name;
+  std::int32_t max_slots;
+  std::int32_t replicas;  ///< 1: tied
+  std::vector<std::int32_t> counts;
+
+  std::int32_t slots() const { return std::accumulate(counts.begin(), counts.end(), 0); }
+  std::int32_t active() const { return static_cast<std::int32_t>(counts.size()); }
+  std::int32_t max_active() const { return replicas == 1 ? 1 : std::min(max_slots, replicas); }
+  /// Replicas are not ranks: spread and descending, so that mixing them up shows.
+  std::int32_t replica(std::int32_t rank) const { return replicas - 1 - rank * (replicas / std::max(1, active())); }
+  std::int32_t rank(std::int32_t slot) const {
+    std::int32_t r = 0;
+    for (std::int32_t end = counts[0]; slot >= end; end += counts[++r]) {
+    }
+    return r;
+  }
+};
+
+inline std::vector<StepLayout> step_layouts() {
+  return {{"tied", 24, 1, {24}},
+          {"tied, empty slots", 40, 1, {21}},
+          {"tied, one slot", 8, 1, {1}},
+          {"own weights each", 7, 9, {1, 1, 1, 1, 1}},
+          {"uneven", 50, 11, {1, 17, 3, 9, 1, 8}},
+          {"no slots", 4, 5, {}}};
+}
+
+/// A ReplicaMap in the memory of a context.
+template <class Context>
+class DeviceMap {
+ public:
+  DeviceMap(Context& ctx, const StepLayout& layout) {
+    std::vector<std::int32_t> replica(layout.max_active(), -1), first(layout.max_active() + 1, -1);
+    std::vector<std::int32_t> rank(layout.max_slots, 0);
+    first[0] = 0;
+    for (std::int32_t r = 0; r < layout.active(); ++r) {
+      replica[r] = layout.replica(r);
+      first[r + 1] = first[r] + layout.counts[r];
+      for (std::int32_t s = first[r]; s < first[r + 1]; ++s) rank[s] = r;
+    }
+    slots_ = Buffer<std::int32_t, Context>(ctx, std::vector<std::int32_t>{layout.slots()});
+    active_ = Buffer<std::int32_t, Context>(ctx, std::vector<std::int32_t>{layout.active()});
+    replica_ = Buffer<std::int32_t, Context>(ctx, replica);
+    first_ = Buffer<std::int32_t, Context>(ctx, first);
+    rank_ = Buffer<std::int32_t, Context>(ctx, rank);
+    map_ = {slots_.data(), active_.data(),   replica_.data(),     first_.data(),
+            rank_.data(),  layout.max_slots, layout.max_active(), layout.replicas};
+  }
+  const ReplicaMap& operator*() const { return map_; }
+
+ private:
+  Buffer<std::int32_t, Context> slots_, active_, replica_, first_, rank_;
+  ReplicaMap map_;
+};
+
+/// Integers in [-most, most]: sums of a few thousand products of them are exact in float, in any order.
+inline std::vector<float> integers(std::size_t n, int most, std::uint32_t seed) {
+  std::mt19937 bits(seed);
+  std::vector<float> values(n);
+  for (float& v : values) v = static_cast<float>(static_cast<int>(bits() % (2u * most + 1u)) - most);
+  return values;
+}
+
+/// Reals in (-1, 1).
+inline std::vector<float> reals(std::size_t n, std::uint32_t seed) {
+  std::mt19937 bits(seed);
+  std::vector<float> values(n);
+  for (float& v : values) v = static_cast<float>(bits() >> 8) * 0x1p-23f - 1.0f;
+  return values;
+}
+
+/// NaN from row `rows` on: what empty slots may hold.
+inline std::vector<float> junk_after(std::vector<float> values, std::int32_t rows, std::int64_t row_size) {
+  for (std::size_t i = rows * row_size; i < values.size(); ++i) values[i] = kJunk;
+  return values;
+}
+
+inline reference::Tensor row(const std::vector<float>& values, std::int64_t index, std::int64_t size) {
+  return {values.begin() + index * size, values.begin() + (index + 1) * size};
+}
+
+/// Rows [index * stride, index * stride + size) of a grouped tensor.
+inline reference::Tensor grouped_row(const std::vector<float>& values, std::int64_t index, std::int64_t stride,
+                                     std::int64_t offset, std::int64_t size) {
+  const auto begin = values.begin() + index * stride + offset;
+  return {begin, begin + size};
+}
+
+/// Fails if the context allocated, synchronised or let the host read during its lifetime.
+template <class Context>
+class Quiet {
+ public:
+  explicit Quiet(Context& ctx) : ctx_(ctx), before_(ctx.counters()) {}
+  ~Quiet() {
+    EXPECT_EQ(ctx_.counters().allocations, before_.allocations);
+    EXPECT_EQ(ctx_.counters().synchronizations, before_.synchronizations);
+    EXPECT_EQ(ctx_.counters().host_reads, before_.host_reads);
+  }
+  Quiet(const Quiet&) = delete;
+  Quiet& operator=(const Quiet&) = delete;
+
+ private:
+  Context& ctx_;
+  ContextCounters before_;
+};
+
+template <class Context>
+using Floats = Buffer<float, Context>;
+
+}  // namespace splitsim::test

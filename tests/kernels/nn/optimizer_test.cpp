@@ -1,0 +1,192 @@
+#include "kernels/nn/optimizers/optimizer.hpp"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <vector>
+
+#include "tests/kernels/nn/nn_support.hpp"
+
+namespace splitsim::test {
+namespace {
+
+constexpr std::int64_t kSize = 2500;           // more than one chunk, with a remainder
+constexpr std::int64_t kStride = kSize + 300;  // running statistics lie between replicas
+
+template <class Context>
+class Optimizer : public OnContext<Context> {
+ protected:
+  /// Replicas with step counts; the map's replicas step on their ranks' gradients.
+  struct Rig {
+    Rig(Context& ctx, const StepLayout& layout, const std::vector<float>& start)
+        : l(layout),
+          map(ctx, layout),
+          parameters(ctx, start),
+          taken(ctx, std::vector<std::int32_t>(static_cast<std::size_t>(layout.replicas))),
+          first(ctx, std::vector<float>(static_cast<std::size_t>(layout.replicas * kSize))),
+          second(ctx, std::vector<float>(static_cast<std::size_t>(layout.replicas * kSize))) {}
+    StepTargets targets(const Floats<Context>& gradients, bool counted) {
+      StepTargets t;
+      t.count = (*map).active;
+      t.replica = (*map).replica;
+      t.max = (*map).max_active;
+      t.size = t.gradient_stride = kSize;
+      t.stride = kStride;
+      t.gradients = gradients.data();
+      t.parameters = parameters.data();
+      t.taken = counted ? taken.data() : nullptr;
+      return t;
+    }
+    StepLayout l;
+    DeviceMap<Context> map;
+    Floats<Context> parameters;
+    Buffer<std::int32_t, Context> taken;
+    Floats<Context> first, second;
+  };
+};
+TYPED_TEST_SUITE(Optimizer, Contexts);
+
+std::vector<StepLayout> layouts() { return {{"tied", 6, 1, {5}}, {"replicas", 6, 7, {1, 2, 2}}}; }
+
+// Rates, momentum and decay are powers of two and values small integers over powers of two: three steps are exact.
+TYPED_TEST(Optimizer, ThreeStepsOfSgdEqualTheTextbookExactly) {
+  auto& ctx = this->ctx();
+  const std::vector<float> rates{0.5f, 0.25f, 1.0f};
+  for (const StepLayout& l : layouts()) {
+    for (const SgdSettings& settings : {SgdSettings{}, SgdSettings{0.0f, 0.25f, false}, SgdSettings{0.5f, 0.0f, false},
+                                        SgdSettings{0.5f, 0.25f, true}, SgdSettings{0.5f, 0.25f, false, 0.25f}}) {
+      const auto start = integers(l.replicas * kStride, 8, 1);
+      std::vector<double> p(start.begin(), start.end()), v(l.replicas * kSize);
+      std::vector<int> taken(l.replicas);
+      const bool momentum = settings.momentum != 0.0f;
+      typename TestFixture::Rig rig(ctx, l, start);
+      const Floats<TypeParam> table(ctx, rates);
+      for (std::int32_t t = 0; t < 3; ++t) {
+        const auto g = junk_after(integers(l.max_active() * kSize, 8, 10 + t), l.active(), kSize);
+        const Floats<TypeParam> gradients(ctx, g);
+        const Buffer<std::int32_t, TypeParam> step(ctx, std::vector<std::int32_t>{t});
+        {
+          const Quiet<TypeParam> quiet(ctx);
+          const StepTargets targets = rig.targets(gradients, true);
+          count_steps(ctx, targets);
+          sgd_step(ctx, targets, settings, table.data(), step.data(), momentum ? rig.first.view() : View<float>());
+        }
+        for (std::int32_t r = 0; r < l.active(); ++r) {
+          const bool first_step = taken[l.replica(r)]++ == 0;
+          for (std::int64_t i = 0; i < kSize; ++i) {
+            double& value = p[l.replica(r) * kStride + i];
+            double& velocity = v[l.replica(r) * kSize + i];
+            double d = g[r * kSize + i] + double{settings.weight_decay} * value;
+            if (momentum) {
+              velocity = double{settings.momentum} * velocity + (first_step ? 1.0 : 1.0 - settings.dampening) * d;
+              d = settings.nesterov ? d + double{settings.momentum} * velocity : velocity;
+            }
+            value -= rates[t] * d;
+          }
+        }
+      }
+      const auto result = rig.parameters.download();
+      ASSERT_EQ(std::vector<double>(result.begin(), result.end()), p) << l.name;
+      ASSERT_EQ(rig.taken.download(), taken);
+    }
+  }
+}
+
+// A replica's moments and bias corrections are its own: replica 0 steps only in the second of three steps.
+TYPED_TEST(Optimizer, AdamEqualsTheTextbook) {
+  auto& ctx = this->ctx();
+  for (const bool decoupled : {false, true}) {
+    const AdamSettings settings{0.9, 0.99, 1e-6, 0.125, decoupled};
+    const std::vector<StepLayout> steps = {{"", 6, 3, {1, 2}}, {"", 6, 3, {1, 1, 3}}, {"", 6, 3, {4}}};
+    auto start = reals(3 * kStride, 1);
+    std::vector<double> p(start.begin(), start.end()), m(3 * kSize), v(3 * kSize);
+    std::vector<int> taken(3);
+    const std::vector<float> rates{0.01f, 0.02f, 0.005f};
+    const Floats<TypeParam> table(ctx, rates);
+    typename TestFixture::Rig rig(ctx, steps[0], start);
+    for (std::int32_t t = 0; t < 3; ++t) {
+      const StepLayout& l = steps[t];
+      rig.l = l;
+      rig.map = DeviceMap<TypeParam>(ctx, l);
+      const auto g = junk_after(reals(3 * kSize, 10 + t), l.active(), kSize);
+      const Floats<TypeParam> gradients(ctx, g);
+      const Buffer<std::int32_t, TypeParam> step(ctx, std::vector<std::int32_t>{t});
+      {
+        const Quiet<TypeParam> quiet(ctx);
+        const StepTargets targets = rig.targets(gradients, true);
+        count_steps(ctx, targets);
+        adam_step(ctx, targets, settings, table.data(), step.data(), rig.first.view(), rig.second.view());
+      }
+      for (std::int32_t r = 0; r < l.active(); ++r) {
+        const int n = ++taken[l.replica(r)];
+        for (std::int64_t i = 0; i < kSize; ++i) {
+          double& value = p[l.replica(r) * kStride + i];
+          const std::int64_t at = l.replica(r) * kSize + i;
+          double d = g[r * kSize + i];
+          if (decoupled) value -= double{rates[t]} * settings.weight_decay * value;
+          if (!decoupled) d += settings.weight_decay * value;
+          m[at] = settings.beta1 * m[at] + (1.0 - settings.beta1) * d;
+          v[at] = settings.beta2 * v[at] + (1.0 - settings.beta2) * d * d;
+          const double m_hat = m[at] / (1.0 - std::pow(settings.beta1, n));
+          const double v_hat = v[at] / (1.0 - std::pow(settings.beta2, n));
+          value -= double{rates[t]} * m_hat / (std::sqrt(v_hat) + settings.eps);
+        }
+      }
+    }
+    const auto result = rig.parameters.download();
+    // Three steps of at most 0.02 with some twenty roundings each, relative to steps of about the rate; sqrt(v) near 0
+    // loses nothing, since m is then as small. Values are below 1: 8 units.
+    for (std::size_t i = 0; i < p.size(); ++i) ASSERT_NEAR(result[i], p[i], 8 * 0x1p-24) << decoupled << " " << i;
+    EXPECT_EQ(rig.taken.download(), taken);
+  }
+}
+
+// Gradients of one repeated value have exact norms: 2500 x 0.5^2 = 25^2.
+TYPED_TEST(Optimizer, ClippingShortensLongGradientsOfEachReplicaAlone) {
+  auto& ctx = this->ctx();
+  constexpr std::int32_t kRows = 3;
+  std::vector<float> g(kRows * kSize);
+  const float values[kRows] = {0.5f, 0.001f, kJunk};
+  for (std::size_t i = 0; i < g.size(); ++i) g[i] = values[i / kSize] * (i % 2 == 0 ? 1.0f : -1.0f);
+  const Floats<TypeParam> gradients(ctx, g);
+  const Buffer<std::int32_t, TypeParam> rows(ctx, std::vector<std::int32_t>{kRows});
+  Floats<TypeParam> scale(ctx, std::vector<float>(kRows, -1.0f));
+  Buffer<double, TypeParam> work(ctx, clip_workspace(kRows, kSize));
+  {
+    const Quiet<TypeParam> quiet(ctx);
+    clip_scales(ctx, rows.data(), kRows, kSize, 5.0f, gradients.view(), work.view(), scale.view());
+  }
+  const auto result = scale.download();
+  EXPECT_NEAR(result[0], 5.0 / (25.0 + 1e-6), 1e-7);
+  EXPECT_EQ(result[1], 1.0f);
+  EXPECT_TRUE(result[2] != result[2]);  // a diverged gradient must show
+}
+
+// All replicas on the first row's gradient: they stay equal.
+TYPED_TEST(Optimizer, OneGradientForAll) {
+  auto& ctx = this->ctx();
+  const StepLayout l{"", 4, 4, {1, 1, 1, 1}};
+  const auto one = integers(kStride, 8, 1);
+  std::vector<float> start;
+  for (int g = 0; g < 4; ++g) start.insert(start.end(), one.begin(), one.end());
+  typename TestFixture::Rig rig(ctx, l, start);
+  const Floats<TypeParam> gradients(ctx, integers(kSize, 8, 2)), rates(ctx, std::vector<float>{0.5f});
+  const Buffer<std::int32_t, TypeParam> step(ctx, std::vector<std::int32_t>{0}),
+      everyone(ctx, std::vector<std::int32_t>{4});
+  const Floats<TypeParam> scale(ctx, std::vector<float>{0.5f});
+  StepTargets targets = rig.targets(gradients, false);
+  targets.count = everyone.data();
+  targets.replica = nullptr;
+  targets.max = 4;
+  targets.gradient_stride = 0;
+  targets.gradient_scale = scale.data();
+  sgd_step(ctx, targets, SgdSettings{}, rates.data(), step.data(), View<float>());
+  const auto result = rig.parameters.download(), g = gradients.download();
+  for (std::int64_t i = 0; i < 4 * kStride; ++i) {
+    const std::int64_t at = i % kStride;
+    ASSERT_EQ(result[i], at < kSize ? one[at] - 0.25f * g[at] : one[at]);
+  }
+}
+
+}  // namespace
+}  // namespace splitsim::test

@@ -1,0 +1,62 @@
+#include "kernels/nn/layers/pointwise.hpp"
+
+#include <gtest/gtest.h>
+
+#include <vector>
+
+#include "tests/kernels/nn/nn_support.hpp"
+
+namespace splitsim::test {
+namespace {
+
+template <class Context>
+class Pointwise : public OnContext<Context> {};
+TYPED_TEST_SUITE(Pointwise, Contexts);
+
+constexpr std::int32_t kMaxSlots = 9, kSlots = 6;
+constexpr std::int64_t kFeatures = 1001;
+
+TYPED_TEST(Pointwise, ReluKeepsPositivesAndItsGradientFollows) {
+  auto& ctx = this->ctx();
+  const auto values = junk_after(integers(kMaxSlots * kFeatures, 3, 1), kSlots, kFeatures);
+  const auto gradients = junk_after(integers(kMaxSlots * kFeatures, 9, 2), kSlots, kFeatures);
+  const Buffer<std::int32_t, TypeParam> slots(ctx, std::vector<std::int32_t>{kSlots});
+  Floats<TypeParam> x(ctx, values), dy(ctx, gradients);
+  {
+    const Quiet<TypeParam> quiet(ctx);
+    relu_forward(ctx, slots.data(), kMaxSlots, kFeatures, x.view());
+    relu_backward(ctx, slots.data(), kMaxSlots, kFeatures, View<const float>(x.view()), dy.view());
+  }
+  const auto y = x.download(), dx = dy.download();
+  for (std::int64_t i = 0; i < kSlots * kFeatures; ++i) {
+    ASSERT_EQ(y[i], values[i] > 0 ? values[i] : 0.0f);
+    ASSERT_EQ(dx[i], values[i] > 0 ? gradients[i] : 0.0f);
+  }
+}
+
+TYPED_TEST(Pointwise, ReluLetsNanThrough) {
+  auto& ctx = this->ctx();
+  const Buffer<std::int32_t, TypeParam> slots(ctx, std::vector<std::int32_t>{1});
+  Floats<TypeParam> x(ctx, std::vector<float>(16, kJunk));
+  relu_forward(ctx, slots.data(), 1, 16, x.view());
+  for (const float v : x.download()) EXPECT_TRUE(v != v);
+}
+
+TYPED_TEST(Pointwise, ScaleMultipliesTheValidSlotsOnly) {
+  auto& ctx = this->ctx();
+  const auto values = integers(kMaxSlots * kFeatures, 9, 1), factors = integers(kMaxSlots, 5, 2);
+  const Buffer<std::int32_t, TypeParam> slots(ctx, std::vector<std::int32_t>{kSlots});
+  const Floats<TypeParam> scale(ctx, junk_after(factors, kSlots, 1));
+  Floats<TypeParam> x(ctx, values);
+  {
+    const Quiet<TypeParam> quiet(ctx);
+    scale_slots(ctx, slots.data(), kMaxSlots, kFeatures, scale.view(), x.view());
+  }
+  const auto out = x.download();
+  for (std::int64_t i = 0; i < kMaxSlots * kFeatures; ++i) {
+    ASSERT_EQ(out[i], i < kSlots * kFeatures ? values[i] * factors[i / kFeatures] : values[i]);
+  }
+}
+
+}  // namespace
+}  // namespace splitsim::test

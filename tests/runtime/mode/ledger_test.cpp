@@ -1,0 +1,162 @@
+// The communication ledger against sums done by hand and against a naive recount.
+#include "runtime/mode/ledger.hpp"
+
+#include <gtest/gtest.h>
+
+#include <map>
+#include <set>
+
+#include "tests/contexts.hpp"
+#include "tests/runtime/train/engine_rig.hpp"
+
+namespace splitsim {
+namespace {
+
+// Sizes that cannot be mixed up: activation 1000, label 7, model 100000 bytes.
+const CutBytes kSizes{1000, 7, 100000};
+
+Schedule with_active_lists(Schedule schedule) {
+  CpuContext ctx(1);
+  ScheduleBuffer<CpuContext> buffer(ctx, bounds_of(schedule));
+  upload(ctx, schedule, buffer);
+  return download(buffer);
+}
+
+// Steps: {0 x 2, 1}, {1 x 3}, {0, 2}, {2 x 2}.
+Schedule small_schedule() {
+  Schedule schedule;
+  schedule.sample = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9};
+  schedule.client = {0, 0, 1, 1, 1, 1, 0, 2, 2, 2};
+  schedule.step_first = {0, 3, 6, 8, 10};
+  return with_active_lists(schedule);
+}
+
+ModeMap mode_named(const std::string& name) {
+  TrainSettings settings;
+  settings.mode = name;
+  return mode_map(settings);
+}
+
+DealtSchedule dealt_for(const ModeMap& mode, const Schedule& schedule, ServiceOrder order = ServiceOrder::kCyclic) {
+  return mode.one_by_one ? deal(schedule, order, 1, 0) : DealtSchedule{schedule, {}};
+}
+
+/// Client models that cross, by step.
+std::vector<std::int64_t> models_by_step(const std::string& name, std::int64_t round,
+                                         ServiceOrder order = ServiceOrder::kCyclic) {
+  const ModeMap mode = mode_named(name);
+  const Schedule schedule = small_schedule();
+  Participation total(3);
+  const std::vector<Traffic> traffic =
+      Ledger(kSizes, mode, round).add(dealt_for(mode, schedule, order), 4, true, total);
+  std::vector<std::int64_t> models;
+  Traffic sum;
+  for (std::size_t t = 0; t < 4; ++t) {
+    const std::int64_t batch = schedule.step_first[t + 1] - schedule.step_first[t];
+    const bool cut = name != "central";
+    EXPECT_EQ(traffic[t].model_up, traffic[t].model_down);
+    EXPECT_EQ(traffic[t].model_up % kSizes.client_model, 0);
+    EXPECT_EQ(traffic[t].up, traffic[t].model_up + (cut ? batch * 1007 : 0)) << name;
+    EXPECT_EQ(traffic[t].down, traffic[t].model_down + (cut ? batch * 1000 : 0)) << name;
+    models.push_back(traffic[t].model_up / kSizes.client_model);
+    sum += traffic[t];
+  }
+  Traffic of_clients;
+  for (std::size_t k = 0; k < 3; ++k) of_clients += Ledger(kSizes, mode, round).of_client(total, k);
+  EXPECT_EQ(sum, of_clients) << name;
+  EXPECT_EQ(total.samples, (std::vector<std::int64_t>{3, 4, 3}));
+  EXPECT_EQ(total.steps, (std::vector<std::int64_t>{2, 2, 2}));
+  return models;
+}
+
+TEST(Ledger, ModelsCrossAsTheModeSays) {
+  using Models = std::vector<std::int64_t>;
+  EXPECT_EQ(models_by_step("psl", 0), (Models{2, 1, 2, 1}));  // once per participation
+  EXPECT_EQ(models_by_step("psl_local", 0), (Models{0, 0, 0, 0}));
+  EXPECT_EQ(models_by_step("sflv3", 2), (Models{0, 0, 0, 0}));
+  EXPECT_EQ(models_by_step("central", 0), (Models{0, 0, 0, 0}));
+  for (const char* mode : {"sflv1", "sflv2"}) {
+    EXPECT_EQ(models_by_step(mode, 0), (Models{0, 0, 0, 3})) << mode;  // an epoch: all three
+    EXPECT_EQ(models_by_step(mode, 1), (Models{2, 1, 2, 1})) << mode;
+    EXPECT_EQ(models_by_step(mode, 2), (Models{0, 2, 0, 2})) << mode;  // {0, 1}, {0, 2}
+    EXPECT_EQ(models_by_step(mode, 3), (Models{0, 0, 3, 1})) << mode;  // the last round is short
+  }
+  EXPECT_EQ(models_by_step("sl", 0), (Models{2, 0, 2, 0}));  // 0 1 | 1 | 0 2 | 2: four take over
+  EXPECT_EQ(models_by_step("sl", 0, ServiceOrder::kReverse), (Models{2, 1, 2, 1}));  // 1 0 | 1 | 2 0 | 2
+}
+
+TEST(Ledger, AStoppedEpochCountsWhatRanAndEndsNoRound) {
+  for (const char* name : {"sflv1", "sflv2"}) {
+    const ModeMap mode = mode_named(name);
+    const DealtSchedule epoch = dealt_for(mode, small_schedule());
+    Participation total(3);
+    const std::vector<Traffic> traffic = Ledger(kSizes, mode, 0).add(epoch, 2, false, total);
+    ASSERT_EQ(traffic.size(), 2u);
+    EXPECT_EQ(total.samples, (std::vector<std::int64_t>{2, 4, 0}));
+    EXPECT_EQ(total.models, (std::vector<std::int64_t>{0, 0, 0}));
+    EXPECT_EQ(traffic[0].up, 3 * 1007);
+  }
+}
+
+TEST(Ledger, NobodyMovesAnythingUnderTheCentralSampler) {
+  Schedule schedule = small_schedule();
+  schedule.active_first.assign(5, 0);
+  schedule.active_client.clear();
+  schedule.active_slot.clear();
+  Participation total(3);
+  const auto traffic = Ledger(kSizes, mode_named("psl"), 0).add({schedule, {}}, 4, true, total);
+  for (const Traffic& step : traffic) EXPECT_EQ(step, Traffic{});
+  EXPECT_EQ(total, Participation(3));
+}
+
+// Against sets and maps over a random schedule.
+TEST(Ledger, EqualsANaiveRecount) {
+  const Schedule schedule = with_active_lists(test::random_input(12, 9, 20, 71).schedule);
+  for (const char* name : {"psl", "psl_local", "sflv1", "sflv2", "sflv3", "sl", "central"}) {
+    const ModeMap mode = mode_named(name);
+    for (const std::int64_t round : {0, 1, 4}) {
+      const DealtSchedule epoch = dealt_for(mode, schedule, ServiceOrder::kRandom);
+      Participation total(12);
+      const auto traffic = Ledger(kSizes, mode, round).add(epoch, 9, true, total);
+      std::map<int, std::int64_t> models;
+      std::vector<std::int64_t> by_step(9);
+      int before = -1;
+      std::set<int> stepped;
+      for (int t = 0; t < 9; ++t) {
+        std::vector<int> turns;
+        for (std::size_t m = 0; m < static_cast<std::size_t>(epoch.schedule.steps()); ++m) {
+          if (epoch.parent_of(m) != t) continue;
+          for (int i = epoch.schedule.step_first[m]; i < epoch.schedule.step_first[m + 1]; ++i) {
+            const int client = epoch.schedule.client[static_cast<std::size_t>(i)];
+            if (turns.empty() || turns.back() != client) turns.push_back(client);
+          }
+        }
+        std::vector<int> moved;
+        if (std::string(name) == "psl") moved = turns;
+        if (std::string(name) == "sl") {
+          for (const int client : turns) {
+            if (client != before) moved.push_back(client);
+            before = client;
+          }
+        }
+        if (std::string(name) == "sflv1" || std::string(name) == "sflv2") {
+          stepped.insert(turns.begin(), turns.end());
+          if (t == 8 || (round > 0 && (t + 1) % round == 0)) {
+            moved.assign(stepped.begin(), stepped.end());
+            stepped.clear();
+          }
+        }
+        for (const int client : moved) ++models[client];
+        by_step[static_cast<std::size_t>(t)] = static_cast<std::int64_t>(moved.size());
+      }
+      for (int k = 0; k < 12; ++k) EXPECT_EQ(total.models[static_cast<std::size_t>(k)], models[k]) << name;
+      for (std::size_t t = 0; t < 9; ++t) {
+        EXPECT_EQ(traffic[t].model_down, by_step[t] * kSizes.client_model)
+            << name << " round " << round << " step " << t;
+      }
+    }
+  }
+}
+
+}  // namespace
+}  // namespace splitsim

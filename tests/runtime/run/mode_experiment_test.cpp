@@ -1,0 +1,164 @@
+// Whole experiments in every learning mode: records, traffic and drift, and stops that lose nothing.
+#include <gtest/gtest.h>
+
+#include <atomic>
+
+#include "base/error.hpp"
+#include "runtime/record/records.hpp"
+#include "base/safetensors.hpp"
+#include "runtime/run/experiment.hpp"
+#include "tests/contexts.hpp"
+#include "tests/runtime/small_data.hpp"
+#include "tests/temp_dir.hpp"
+#include "tests/runtime/where_read.hpp"
+
+namespace splitsim {
+namespace {
+
+constexpr const char* kModes[] = {"psl", "psl_local", "sflv1", "sflv2", "sflv3", "sl", "central"};
+
+template <class Context>
+class ModeExperiment : public test::OnContext<Context> {
+ protected:
+  Summary run(const Config& config, const RunOptions& options = {}) {
+    return Experiment<Context>(this->ctx(), config).run(options);
+  }
+  /// cnn with BatchNorm on both sides, rounds of four steps.
+  Config config(const std::string& mode, std::vector<std::string> more = {}) const {
+    std::vector<std::string> overrides = {"train.mode=" + mode,
+                                          "model.name=cnn",
+                                          "model.width=8",
+                                          "model.client_norm=batch",
+                                          "model.server_norm=batch",
+                                          "train.round=4",
+                                          "train.service_order=random",
+                                          "train.client_optimizer.kind=adam",
+                                          "train.client_optimizer.lr=0.005"};
+    return data_.config(test::where_read(std::move(overrides), more));
+  }
+  test::SmallData data_;
+};
+TYPED_TEST_SUITE(ModeExperiment, test::Contexts);
+
+TYPED_TEST(ModeExperiment, EveryModeLearnsAndRecords) {
+  for (const char* mode : kModes) {
+    SCOPED_TRACE(mode);
+    const test::TempDir out;
+    const Summary summary = this->run(this->config(mode), {.out_dir = out.path()});
+    EXPECT_EQ(summary.status, "completed");
+    EXPECT_GT(summary.test_accuracy.value(), 0.5);  // four classes
+    const std::vector<StepRecord> steps = read_steps(out / "steps.csv");
+    ASSERT_EQ(steps.size(), 45u);  // steps of the schedule, whatever the turns
+    std::int64_t samples = 0, up = 0, model_up = 0, now = 0;
+    for (const StepRecord& step : steps) {
+      samples += step.samples;
+      up += step.bytes_up;
+      model_up += step.model_bytes_up;
+      EXPECT_EQ(step.start_ns, now);
+      EXPECT_GT(step.end_ns, step.start_ns);
+      EXPECT_GT(step.active_clients, 0);
+      now = step.end_ns;
+    }
+    EXPECT_EQ(samples, 3 * 600);
+    EXPECT_EQ(up, summary.bytes_up);
+    EXPECT_EQ(model_up, summary.model_bytes_up);
+    std::int64_t of_clients = 0;
+    for (const ClientRecord& client : read_clients(out / "clients.csv")) of_clients += client.bytes_up;
+    EXPECT_EQ(of_clients, summary.bytes_up);
+    const std::string name = mode;
+    const std::int64_t cut = 8 * 8 * 8 * 4 + 4;
+    EXPECT_EQ(summary.bytes_up - summary.model_bytes_up, name == "central" ? 0 : 1800 * cut);
+    const bool moves_models = name == "psl" || name == "sflv1" || name == "sflv2" || name == "sl";
+    EXPECT_EQ(summary.model_bytes_up > 0, moves_models);
+    for (const EpochRecord& epoch : read_epochs(out / "epochs.jsonl")) {
+      const bool clients = name == "psl_local" || name.starts_with("sflv");
+      EXPECT_EQ(epoch.client_drift.has_value(), clients);
+      EXPECT_EQ(epoch.server_drift.has_value(), name == "sflv1" || name == "sflv3");
+      EXPECT_GT(epoch.client_drift.value_or(1.0), 0.0);
+    }
+    // Named tensors, with running statistics, and a leading dimension where clients have replicas.
+    const TensorFile model = read_safetensors(out / "model.safetensors");
+    const bool replicas = name == "psl_local" || name.starts_with("sflv");
+    EXPECT_NO_THROW(model.at("client.norm1.running_var",
+                             replicas ? std::vector<std::int64_t>{6, 8} : std::vector<std::int64_t>{8}));
+    const bool servers = name == "sflv1" || name == "sflv3";
+    EXPECT_NO_THROW(model.at("server.conv2.weight", servers ? std::vector<std::int64_t>{6, 16, 8, 3, 3}
+                                                            : std::vector<std::int64_t>{16, 8, 3, 3}));
+  }
+}
+
+TYPED_TEST(ModeExperiment, InterruptedRunsGoOnToTheSameBits) {
+  for (const char* mode : {"sflv1", "sflv2", "sflv3", "sl"}) {
+    SCOPED_TRACE(mode);
+    const Config config =
+        this->config(mode, std::string(mode) == "sl" ? std::vector<std::string>{}
+                                                     : std::vector<std::string>{"clock.model_sync=round"});
+    const Summary whole = this->run(config);
+    const test::TempDir out;
+    std::atomic<bool> stop = false;
+    RunOptions options{.out_dir = out.path(), .interrupt = &stop};
+    options.on_progress = [&](const ProgressState& at) { stop = at.epoch == 1 && at.step >= 7; };
+    EXPECT_EQ(this->run(config, options).status, "interrupted");
+    const Summary resumed = this->run(config, {.out_dir = out.path(), .resume = true});
+    EXPECT_EQ(whole.model_sha256, resumed.model_sha256);
+    EXPECT_EQ(whole.timeline_sha256, resumed.timeline_sha256);
+    EXPECT_EQ(whole.test_accuracy, resumed.test_accuracy);
+    EXPECT_EQ(whole.bytes_up, resumed.bytes_up);
+    EXPECT_EQ(whole.model_bytes_down, resumed.model_bytes_down);
+    EXPECT_EQ(whole.participation_mean, resumed.participation_mean);
+    EXPECT_EQ(read_steps(out / "steps.csv").size(), 45u);
+  }
+}
+
+TYPED_TEST(ModeExperiment, TestsOfEachReplicaAreTheMeanOfTestsOfOne) {
+  const auto accuracy = [&](std::vector<std::string> more) {
+    more.push_back("train.epochs=1");
+    return this->run(this->config("psl_local", more)).test_accuracy.value();
+  };
+  double mean = 0.0;
+  for (int k = 0; k < 6; ++k) mean += accuracy({"eval.replicas=one", "eval.client=" + std::to_string(k)}) / 6;
+  EXPECT_NEAR(accuracy({"eval.replicas=each"}), mean, 1e-12);
+}
+
+// The clock runs the steps, learning their turns: virtual time is that of the whole schedule whatever the order of
+// learning, and the turns show in it.
+TYPED_TEST(ModeExperiment, TurnsTakeTheirTime) {
+  const auto time = [&](const char* mode) { return this->run(this->config(mode, {"train.epochs=1"})).virtual_time_s; };
+  const double together = time("psl"), chain = time("sflv2"), relay = time("sl");
+  EXPECT_LT(together, chain);
+  EXPECT_LT(chain, relay);
+}
+
+TYPED_TEST(ModeExperiment, SettingsThatDoNotFitAreRefused) {
+  for (const char* mode : {"sflv1", "sflv2", "sflv3", "sl", "psl_local"}) {
+    test::expect_input_error([&] { this->run(this->config(mode, {"sampler.kind=central"})); }, "sampler.kind", mode);
+  }
+  for (const char* mode : {"sflv1", "sflv2", "sl", "psl"}) {
+    test::expect_input_error([&] { this->run(this->config(mode, {"clock.barrier=run_ahead"})); }, "run_ahead", mode);
+  }
+  test::expect_input_error([&] { this->run(this->config("sl", {"clock.model_sync=round"})); }, "clock.model_sync");
+}
+
+// Server halves of 1000 clients: known before the start.
+TYPED_TEST(ModeExperiment, ServerReplicasThatDoNotFitAreRefusedByThePlan) {
+  const test::SmallData many(1200, 8, 32);
+  const Config config = many.config({"partition.kind=iid", "partition.clients=1000", "sampler.batch=1000",
+                                     "model.name=resnet18", "model.cut=layer1", "train.mode=sflv1"});
+  Experiment<TypeParam> experiment(this->ctx(), config);
+  const ExperimentPlan& plan = experiment.plan();
+  EXPECT_EQ(plan.server_replicas, 1000);
+  EXPECT_GT(plan.memory_bytes, 1000ull * 11000000ull * 4ull);
+  if (plan.memory_bytes <= plan.available_bytes) GTEST_SKIP() << "this machine has enough memory";
+  EXPECT_THROW(experiment.run({}), OutOfMemory);
+}
+
+TYPED_TEST(ModeExperiment, PlanMatchesWhatIsUsed) {
+  for (const char* mode : {"psl", "sflv1", "sflv2"}) {
+    Experiment<TypeParam> experiment(this->ctx(), this->config(mode));
+    const auto planned = static_cast<double>(experiment.plan().memory_bytes);
+    EXPECT_NEAR(static_cast<double>(experiment.run({}).peak_memory_bytes), planned, 0.1 * planned) << mode;
+  }
+}
+
+}  // namespace
+}  // namespace splitsim

@@ -1,0 +1,164 @@
+// A small training set-up for engine tests: images and labels given, a schedule given, nothing random but the initial
+// weights.
+#pragma once
+
+#include <algorithm>
+#include <memory>
+#include <vector>
+
+#include "kernels/device/context.hpp"
+#include "runtime/model/models.hpp"
+#include "runtime/train/engine.hpp"
+#include "runtime/train/evaluator.hpp"
+#include "samplers/schedule/turns.hpp"
+#include "samplers/schedule/schedule.hpp"
+
+namespace splitsim::test {
+
+struct RigInput {
+  std::string model = "lenet";
+  std::string cut = "pool1";
+  FeatureShape input{1, 28, 28};
+  std::int32_t classes = 10;
+  std::int32_t clients = 1;
+  std::vector<std::uint8_t> images;
+  std::vector<std::int32_t> labels;
+  Schedule schedule;
+  std::int64_t extra_slots = 0;  ///< capacity of a step beyond its largest batch: empty slots
+  TrainSettings train;
+  NetworkOptions options;
+  std::int32_t width = 0;
+  std::vector<std::int64_t> held;  ///< n_k; empty: all alike
+  std::uint64_t seed = 1;
+  bool capture = true;
+};
+
+inline ScheduleBounds bounds_of(const Schedule& schedule, std::int32_t clients, std::int64_t extra_slots) {
+  ScheduleBounds bounds{schedule.slots(), schedule.steps(), 0, 0};
+  for (std::int64_t t = 0; t < schedule.steps(); ++t) {
+    bounds.batch = std::max<std::int64_t>(bounds.batch, schedule.step_first[t + 1] - schedule.step_first[t]);
+  }
+  bounds.batch += extra_slots;
+  bounds.active = std::min<std::int64_t>(bounds.batch, clients);
+  return bounds;
+}
+
+inline Network network_of(const RigInput& in) {
+  ModelSettings settings;
+  settings.name = in.model;
+  settings.cut = in.cut;
+  settings.width = in.width;
+  return build_network(model_layers(settings, in.classes), in.cut, in.input, in.classes, in.options);
+}
+
+/// The schedule as the mode runs it.
+inline DealtSchedule dealt(const RigInput& in) {
+  if (!mode_map(in.train).one_by_one) return {in.schedule, {}};
+  CpuContext ctx(1);
+  ScheduleBuffer<CpuContext> buffer(ctx, splitsim::bounds_of(in.schedule));
+  upload(ctx, in.schedule, buffer);
+  return deal(download(buffer), service_order(in.train), in.seed, 0);
+}
+
+template <class Context>
+class Rig {
+ public:
+  Rig(Context& ctx, const RigInput& in)
+      : ctx_(ctx),
+        network(test::network_of(in)),
+        dealt_(dealt(in)),
+        bounds_(bounds_of(dealt_.schedule, in.clients, in.extra_slots)),
+        data_(ctx, in.images, in.labels),
+        schedule_(ctx, bounds_),
+        engine(ctx, network, {in.train, in.seed, in.clients, bounds_, in.schedule.steps(), in.held, in.capture}),
+        steps_(dealt_.schedule.steps()) {
+    upload(ctx, dealt_.schedule, schedule_);
+    parent_ = Buffer<std::int32_t, Context>(ctx, dealt_.parent);
+    ScheduleView view = schedule_.view();
+    if (!dealt_.parent.empty()) view.parent = parent_.data();
+    gather_.channels = in.input.channels;
+    gather_.height = in.input.height;
+    gather_.width = in.input.width;
+    for (int c = 0; c < GatherShape::kMaxChannels; ++c) {
+      gather_.mean[c] = 0.5f;
+      gather_.inverse_std[c] = 4.0f;
+    }
+    engine.start(data_, gather_, view, view);
+    engine.begin_epoch(0, 0, steps_);
+  }
+
+  const DealtSchedule& dealt_schedule() const { return dealt_; }
+  /// Runs steps [from, to) of the epoch (micro-steps where clients take turns); returns their metrics.
+  std::vector<StepMetrics> run(std::int64_t from, std::int64_t to) {
+    for (std::int64_t t = from; t < to; ++t) engine.enqueue_step();
+    ctx_.synchronize();
+    const View<const StepMetrics> all = engine.metrics();
+    return {all.begin() + from, all.begin() + to};
+  }
+  std::vector<StepMetrics> run_epoch(std::int32_t epoch = 0) {
+    if (epoch > 0) engine.begin_epoch(epoch, epoch & 1, steps_);
+    return run(0, steps_);
+  }
+  std::vector<float> gradients(int side) {
+    const View<const float> view = engine.gradients(side);
+    std::vector<float> host(static_cast<std::size_t>(view.size()));
+    if (!host.empty()) ctx_.download(host.data(), view.data(), host.size() * sizeof(float));
+    return host;
+  }
+
+ private:
+  Context& ctx_;
+
+ public:
+  const Network network;
+
+ private:
+  DealtSchedule dealt_;
+  ScheduleBounds bounds_;
+  Buffer<std::int32_t, Context> parent_;
+  DeviceImages<Context> data_;
+  ScheduleBuffer<Context> schedule_;
+  GatherShape gather_{};
+
+ public:
+  Engine<Context> engine;
+
+ private:
+  std::int64_t steps_;
+};
+
+/// Random bytes and labels, and a schedule of `steps` batches of about `batch` slots over `clients`, sorted by client.
+inline RigInput random_input(std::int32_t clients, std::int64_t steps, std::int64_t batch, std::uint64_t seed) {
+  RigInput in;
+  in.clients = clients;
+  in.seed = seed;
+  const auto draw = [&](std::uint32_t element, std::uint32_t step) {
+    return random_bits(seed, {Purpose::kTest, element, step}).x;
+  };
+  const std::int64_t samples = steps * batch;
+  in.images.resize(static_cast<std::size_t>(samples * in.input.size()));
+  for (std::size_t i = 0; i < in.images.size(); ++i)
+    in.images[i] = static_cast<std::uint8_t>(draw(static_cast<std::uint32_t>(i), 1));
+  in.schedule.step_first.push_back(0);
+  for (std::int64_t t = 0, s = 0; t < steps; ++t) {
+    const std::int64_t size = batch - draw(static_cast<std::uint32_t>(t), 4) % (batch / 2);
+    std::vector<std::int32_t> owners;
+    for (std::int64_t j = 0; j < size; ++j) {
+      owners.push_back(static_cast<std::int32_t>(draw(static_cast<std::uint32_t>(t * batch + j), 3) %
+                                                 static_cast<std::uint32_t>(clients)));
+    }
+    std::sort(owners.begin(), owners.end());
+    for (const std::int32_t owner : owners) {
+      in.schedule.sample.push_back(static_cast<std::int32_t>(s++));
+      in.schedule.client.push_back(owner);
+    }
+    in.schedule.step_first.push_back(static_cast<std::int32_t>(s));
+  }
+  for (std::int64_t s = 0; s < samples; ++s)
+    in.labels.push_back(static_cast<std::int32_t>(draw(static_cast<std::uint32_t>(s), 2) % 10));
+  in.train.epochs = 2;
+  in.train.client_optimizer.schedule = in.train.server_optimizer.schedule = "constant";
+  return in;
+}
+
+}  // namespace splitsim::test

@@ -1,0 +1,286 @@
+// Exact properties of the engine: modes that must agree do so bit for bit, and a step keeps the rules that let it be
+// captured.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cmath>
+#include <numeric>
+
+#include "tests/contexts.hpp"
+#include "tests/runtime/train/engine_rig.hpp"
+
+namespace splitsim {
+namespace {
+
+using test::random_input;
+using test::Rig;
+using test::RigInput;
+
+template <class Context>
+class EngineTest : public test::OnContext<Context> {
+ protected:
+  TrainingState trained(const RigInput& in) {
+    Rig<Context> rig(this->ctx(), in);
+    rig.run_epoch();
+    rig.run_epoch(1);
+    return rig.engine.download();
+  }
+  static void expect_same(const TrainingState& a, const TrainingState& b) {
+    for (int side = 0; side < 2; ++side) {
+      EXPECT_EQ(a.parameters[side], b.parameters[side]) << "side " << side;
+      EXPECT_EQ(a.moments[side][0], b.moments[side][0]) << "side " << side;
+    }
+  }
+  static std::vector<float> all(const TrainingState& state) {
+    std::vector<float> joined = state.parameters[0];
+    joined.insert(joined.end(), state.parameters[1].begin(), state.parameters[1].end());
+    return joined;
+  }
+};
+TYPED_TEST_SUITE(EngineTest, test::Contexts);
+
+TYPED_TEST(EngineTest, CentralEqualsPslBitForBit) {
+  RigInput in = random_input(9, 4, 20, 11);
+  const TrainingState psl = this->trained(in);
+  in.train.mode = "central";
+  this->expect_same(psl, this->trained(in));
+}
+
+TYPED_TEST(EngineTest, PslMeanDiffersFromSumOnTheClientSideOnly) {
+  RigInput in = random_input(9, 1, 20, 11);
+  Rig<TypeParam> sum(this->ctx(), in);
+  in.train.client_reduce = "mean";
+  Rig<TypeParam> mean(this->ctx(), in);
+  const auto metrics = sum.run(0, 1);
+  mean.run(0, 1);
+  EXPECT_EQ(sum.gradients(kServerSide), mean.gradients(kServerSide));
+  const std::vector<float> a = sum.gradients(kClientSide), b = mean.gradients(kClientSide);
+  ASSERT_GT(metrics[0].active, 1);
+  const double active = metrics[0].active;
+  const double largest =
+      std::abs(*std::max_element(a.begin(), a.end(), [](float x, float y) { return std::abs(x) < std::abs(y); }));
+  for (std::size_t i = 0; i < a.size(); ++i) EXPECT_NEAR(a[i], b[i] * active, 1e-5 * largest);
+}
+
+TYPED_TEST(EngineTest, PslLocalWithOneClientEqualsPsl) {
+  RigInput in = random_input(1, 4, 16, 5);
+  const TrainingState psl = this->trained(in);
+  in.train.mode = "psl_local";
+  this->expect_same(psl, this->trained(in));
+  in.train.client_scale = "own";
+  this->expect_same(psl, this->trained(in));
+}
+
+// A client that is alone in every step trains its own half just as a whole network would.
+TYPED_TEST(EngineTest, PslLocalLeavesInactiveReplicasUntouched) {
+  RigInput in = random_input(4, 3, 16, 7);
+  for (std::int32_t& client : in.schedule.client) client = 2;
+  in.train.mode = "psl_local";
+  Rig<TypeParam> rig(this->ctx(), in);
+  const TrainingState before = rig.engine.download();
+  rig.run_epoch();
+  const TrainingState after = rig.engine.download();
+  const std::int64_t p = rig.network.parameters[kClientSide];
+  for (std::int64_t g = 0; g < 4; ++g) {
+    const auto from = before.parameters[0].begin() + g * p;
+    const bool same = std::equal(from, from + p, after.parameters[0].begin() + g * p);
+    EXPECT_EQ(same, g != 2) << "replica " << g;
+    const bool momentum = std::any_of(after.moments[0][0].begin() + g * p, after.moments[0][0].begin() + (g + 1) * p,
+                                      [](float v) { return v != 0.0f; });
+    EXPECT_EQ(momentum, g == 2) << "replica " << g;
+  }
+}
+
+// While all replicas still hold the same weights, the client gradients of psl_local add up to the one of psl.
+TYPED_TEST(EngineTest, PslLocalFirstGradientsSumToPsl) {
+  for (const char* model : {"lenet", "cnn"}) {
+    RigInput in = random_input(6, 1, 24, 3);
+    in.model = model;
+    Rig<TypeParam> tied(this->ctx(), in);
+    in.train.mode = "psl_local";
+    Rig<TypeParam> local(this->ctx(), in);
+    const std::int64_t ranks = local.run(0, 1)[0].active;
+    tied.run(0, 1);
+    const std::vector<float> total = tied.gradients(kClientSide), parts = local.gradients(kClientSide);
+    const std::size_t p = total.size();
+    double scale = 0.0;
+    for (const float g : parts) scale = std::max(scale, std::abs(static_cast<double>(g)));
+    for (std::size_t i = 0; i < p; ++i) {
+      double sum = 0.0;
+      for (std::int64_t r = 0; r < ranks; ++r) sum += parts[static_cast<std::size_t>(r) * p + i];
+      // Sums of 24 slots x up to 784 positions in float32, in another order: sqrt(24 * 784) * 2^-24 of the largest part
+      // is a generous random-walk bound.
+      EXPECT_NEAR(total[i], sum, 150 * std::ldexp(1.0, -24) * scale * 24) << model << " " << i;
+    }
+  }
+}
+
+TYPED_TEST(EngineTest, TheCutDoesNotMatterWhenTied) {
+  RigInput in = random_input(5, 3, 16, 13);
+  const std::vector<float> reference = this->all(this->trained(in));
+  for (const LayerSpec& layer : model_layers("lenet", 10)) {
+    in.cut = layer.name;
+    EXPECT_EQ(reference, this->all(this->trained(in))) << layer.name;
+  }
+}
+
+TYPED_TEST(EngineTest, EveryCutTrainsInPslLocal) {
+  for (const char* model : {"mlp", "cnn"}) {
+    for (const LayerSpec& layer : model_layers(model, 10)) {
+      RigInput in = random_input(3, 2, 6, 17);
+      in.model = model;
+      in.cut = layer.name;
+      in.train.mode = "psl_local";
+      Rig<TypeParam> rig(this->ctx(), in);
+      for (const StepMetrics& m : rig.run_epoch()) EXPECT_TRUE(m.finite && m.loss > 0.0) << model << " " << layer.name;
+    }
+  }
+}
+
+TYPED_TEST(EngineTest, EmptySlotsChangeNothing) {
+  for (const char* mode : {"psl", "psl_local"}) {
+    RigInput in = random_input(5, 3, 16, 19);
+    in.model = "cnn";
+    in.train.mode = mode;
+    const TrainingState exact = this->trained(in);
+    in.extra_slots = 21;
+    const TrainingState padded = this->trained(in);
+    if constexpr (!TypeParam::kIsDevice)
+      this->expect_same(exact, padded);  // cuBLAS may choose other kernels for other shapes
+    const std::vector<float> a = this->all(exact), b = this->all(padded);
+    for (std::size_t i = 0; i < a.size(); ++i) ASSERT_NEAR(a[i], b[i], 1e-4) << mode << " " << i;
+  }
+}
+
+TYPED_TEST(EngineTest, EqualRunsGiveEqualBits) {
+  for (const char* mode : {"psl", "psl_local"}) {
+    RigInput in = random_input(7, 3, 24, 23);
+    in.train.mode = mode;
+    this->expect_same(this->trained(in), this->trained(in));
+  }
+}
+
+// On a GPU: replaying the captured step gives the bits of launching it kernel by kernel. (The CPU ignores the switch.)
+TYPED_TEST(EngineTest, CapturedStepsEqualLaunchedOnes) {
+  RigInput in = random_input(7, 6, 24, 27);
+  in.model = "cnn";
+  in.train.mode = "psl_local";
+  const TrainingState captured = this->trained(in);
+  in.capture = false;
+  this->expect_same(captured, this->trained(in));
+}
+
+TYPED_TEST(EngineTest, ContinuesFromASavedStateWithTheSameBits) {
+  RigInput in = random_input(7, 3, 24, 29);
+  in.train.mode = "psl_local";
+  const TrainingState whole = this->trained(in);
+  Rig<TypeParam> first(this->ctx(), in);
+  first.run_epoch();
+  Rig<TypeParam> second(this->ctx(), in);
+  second.engine.upload(first.engine.download());
+  second.run_epoch(1);
+  this->expect_same(whole, second.engine.download());
+}
+
+TYPED_TEST(EngineTest, StepsAllocateSynchroniseAndReadNothing) {
+  for (const char* mode : {"psl", "psl_local", "central"}) {
+    RigInput in = random_input(8, 5, 16, 31);
+    in.model = "cnn";
+    in.train.mode = mode;
+    Rig<TypeParam> rig(this->ctx(), in);
+    rig.run(0, 1);
+    const ContextCounters before = this->ctx().counters();
+    for (int t = 1; t < 5; ++t) rig.engine.enqueue_step();
+    const ContextCounters after = this->ctx().counters();
+    EXPECT_EQ(before.allocations, after.allocations) << mode;
+    EXPECT_EQ(before.synchronizations, after.synchronizations) << mode;
+    EXPECT_EQ(before.host_reads, after.host_reads) << mode;
+    this->ctx().synchronize();
+  }
+}
+
+// Relabelling the clients of a schedule changes only the order of slots within a batch, hence only roundings.
+TYPED_TEST(EngineTest, RelabelledClientsTrainTheSame) {
+  RigInput in = random_input(6, 3, 24, 37);
+  const std::vector<float> a = this->all(this->trained(in));
+  Schedule& schedule = in.schedule;
+  const std::int32_t relabel[] = {3, 5, 0, 4, 1, 2};
+  for (std::int64_t t = 0; t < schedule.steps(); ++t) {
+    std::vector<std::pair<std::int32_t, std::int32_t>> slots;
+    for (std::int32_t i = schedule.step_first[t]; i < schedule.step_first[t + 1]; ++i)
+      slots.emplace_back(relabel[schedule.client[i]], schedule.sample[i]);
+    std::stable_sort(slots.begin(), slots.end(), [](auto& x, auto& y) { return x.first < y.first; });
+    for (std::size_t i = 0; i < slots.size(); ++i) {
+      schedule.client[schedule.step_first[t] + i] = slots[i].first;
+      schedule.sample[schedule.step_first[t] + i] = slots[i].second;
+    }
+  }
+  const std::vector<float> b = this->all(this->trained(in));
+  // Six steps of lr 0.05 with gradients of order 0.1: a relative rounding of 2^-24 sqrt(24 * 784) per gradient moves a
+  // weight by 6 * 0.05 * 0.1 * 10 (momentum) * 8e-6 = 2.4e-6; ten times that.
+  for (std::size_t i = 0; i < a.size(); ++i) ASSERT_NEAR(a[i], b[i], 2.4e-5) << i;
+}
+
+TYPED_TEST(EngineTest, MemoryPlanIsWhatIsAllocated) {
+  const RigInput in = random_input(6, 3, 24, 37);
+  const std::uint64_t before = this->ctx().counters().bytes_in_use;
+  Rig<TypeParam> rig(this->ctx(), in);
+  std::uint64_t planned = 0;
+  for (const MemoryItem& item : rig.engine.plan()) planned += item.bytes;
+  const std::uint64_t used = this->ctx().counters().bytes_in_use - before;
+  EXPECT_GE(used, planned);
+  // Besides: the data set, the schedule and the metrics.
+  EXPECT_LE(used - planned,
+            in.images.size() + 4 * in.labels.size() + 64 * static_cast<std::uint64_t>(in.schedule.slots()) + 4096);
+}
+
+TEST(EngineThreads, TrainingHasTheSameBitsForAnyNumberOfThreads) {
+  for (const char* model : {"lenet", "cnn"}) {
+    for (const char* mode : {"psl", "psl_local"}) {
+      std::vector<std::vector<float>> results;
+      for (const int threads : {1, 2, 7}) {
+        CpuContext ctx(threads);
+        RigInput in = random_input(9, 2, 40, 41);
+        in.model = model;
+        in.train.mode = mode;
+        Rig<CpuContext> rig(ctx, in);
+        rig.run_epoch();
+        const TrainingState state = rig.engine.download();
+        results.push_back(state.parameters[0]);
+        results.back().insert(results.back().end(), state.parameters[1].begin(), state.parameters[1].end());
+      }
+      EXPECT_EQ(results[0], results[1]) << model << " " << mode;
+      EXPECT_EQ(results[0], results[2]) << model << " " << mode;
+    }
+  }
+}
+
+TYPED_TEST(EngineTest, EvaluationCountsEveryImageOnce) {
+  RigInput in = random_input(3, 2, 16, 43);
+  in.train.mode = "psl_local";
+  Rig<TypeParam> rig(this->ctx(), in);
+  rig.run_epoch();
+  const DeviceImages<TypeParam> images(this->ctx(), in.images, in.labels);
+  GatherShape gather{1, 28, 28, {0.5f}, {4.0f}, 0, false, 0};
+  const View<const float> parameters[2] = {rig.engine.parameters(0), rig.engine.parameters(1)};
+  const std::int64_t replicas[2] = {rig.engine.replicas(0), rig.engine.replicas(1)};
+  Evaluation results[2];
+  for (const int batch : {5, 64}) {  // a ragged last batch, and one batch larger than the set
+    Evaluator<TypeParam> evaluator(this->ctx(), rig.network, batch, {images.count(), 0}, {0.5, 0.25, 0.25});
+    evaluator.start(images, gather);
+    Evaluation& result = results[batch == 5 ? 0 : 1];
+    result = evaluator.evaluate(parameters, replicas);
+    EXPECT_EQ(std::accumulate(result.confusion.begin(), result.confusion.end(), 0), images.count());
+    std::vector<std::int32_t> per_label(10), expected(10);
+    for (int c = 0; c < 100; ++c)
+      per_label[static_cast<std::size_t>(c / 10)] += result.confusion[static_cast<std::size_t>(c)];
+    for (const std::int32_t label : in.labels) ++expected[static_cast<std::size_t>(label)];
+    EXPECT_EQ(per_label, expected);
+  }
+  EXPECT_EQ(results[0].confusion, results[1].confusion);
+  EXPECT_NEAR(results[0].loss, results[1].loss, 1e-5);
+  EXPECT_GT(results[0].loss, 0.1);
+}
+
+}  // namespace
+}  // namespace splitsim

@@ -1,0 +1,138 @@
+// What the tests against PyTorch's fixtures share (tests/fixtures/README.md): a fixture as a training set-up, and
+// tensors against their records.
+#pragma once
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <fstream>
+#include <nlohmann/json.hpp>
+
+#include "tests/contexts.hpp"
+#include "tests/runtime/train/engine_rig.hpp"
+
+namespace splitsim::test {
+
+using nlohmann::json;
+
+inline json load_fixture(const std::string& name) {
+  std::ifstream file(source_dir() + "/tests/fixtures/" + name + ".json");
+  EXPECT_TRUE(file.good()) << name;
+  return json::parse(file);
+}
+
+// What the fixtures of models, norms, modes and optimisers say beyond the older ones.
+inline void add_settings(const json& c, RigInput& in) {
+  const auto norm = [&](const char* key) {
+    return c.at(key) == "group" ? NormKind::kGroup : c.at(key) == "batch" ? NormKind::kBatch : NormKind::kNone;
+  };
+  in.width = c.at("model_width");
+  in.options.norm[kClientSide] = norm("client_norm");
+  in.options.norm[kServerSide] = norm("server_norm");
+  in.options.client_segments = c.at("client_norm_statistics") == "segment";
+  in.train.round = c.at("round");
+  in.train.fedavg_weights = c.at("fedavg_weights");
+  in.train.service_order = c.at("service_order");
+  in.train.replicas = c.at("replicas");
+  in.train.label_smoothing = c.at("label_smoothing");
+  const json& o = c.at("optimizer");
+  for (OptimizerSettings* optimizer : {&in.train.client_optimizer, &in.train.server_optimizer}) {
+    optimizer->kind = o.at("kind");
+    optimizer->dampening = o.at("dampening");
+    optimizer->beta1 = o.at("beta1");
+    optimizer->beta2 = o.at("beta2");
+    optimizer->eps = o.at("eps");
+    optimizer->clip_norm = c.at("clip_norm");
+  }
+}
+
+inline RigInput rig_input(const json& fixture) {
+  const json& c = fixture.at("case");
+  const json& d = fixture.at("data");
+  RigInput in;
+  in.model = c.at("model");
+  in.cut = c.at("cut");
+  in.input = {c.at("channels"), c.at("height"), c.at("width")};
+  in.classes = c.at("classes");
+  in.clients = d.at("clients");
+  in.held.resize(static_cast<std::size_t>(in.clients));
+  for (const json& owner : d.at("owner")) in.held[owner.get<std::size_t>()] += 1;
+  in.labels = d.at("labels").get<std::vector<std::int32_t>>();
+  in.seed = d.at("seed");
+  const std::int64_t pixels = d.at("samples").get<std::int64_t>() * in.input.size();
+  in.images.resize(static_cast<std::size_t>(pixels));
+  std::int64_t sum = 0;
+  for (std::int64_t p = 0; p < pixels; ++p) {
+    in.images[static_cast<std::size_t>(p)] =
+        static_cast<std::uint8_t>(random_bits(in.seed, {Purpose::kTest, static_cast<std::uint32_t>(p), 1}).w);
+    sum += in.images[static_cast<std::size_t>(p)];
+  }
+  EXPECT_EQ(sum, d.at("pixel_sum").get<std::int64_t>());
+  in.schedule.sample = fixture.at("schedule").at("sample").get<std::vector<std::int32_t>>();
+  in.schedule.client = fixture.at("schedule").at("client").get<std::vector<std::int32_t>>();
+  in.schedule.step_first = fixture.at("schedule").at("step_first").get<std::vector<std::int32_t>>();
+  in.extra_slots = 3;
+  in.train.mode = c.at("mode");
+  if (c.contains("model_width")) add_settings(c, in);
+  in.train.client_reduce = c.at("client_reduce");
+  in.train.client_scale = c.at("client_scale");
+  in.train.epochs = 1;
+  for (auto [optimizer, rate] :
+       {std::pair{&in.train.client_optimizer, "client_lr"}, {&in.train.server_optimizer, "server_lr"}}) {
+    optimizer->lr = c.at(rate);
+    optimizer->momentum = c.at("momentum");
+    optimizer->nesterov = c.at("nesterov");
+    optimizer->weight_decay = c.at("weight_decay");
+    optimizer->schedule = "cosine";
+    optimizer->warmup_epochs = 2.0 / static_cast<double>(in.schedule.steps());
+  }
+  return in;
+}
+
+// PyTorch's own float32 training strays from its float64 by float32_error: the unit roundoff amplified by this
+// computation. Ours sums in other orders, hence 16 times that, and never less than 16 roundings of the tensor's largest
+// value.
+inline double tolerance(const json& record) {
+  return 16.0 * std::max(record.at("float32_error").get<double>(), std::ldexp(record.at("max_abs").get<double>(), -24));
+}
+
+// Compares one replica's block with {tensor: record}.
+inline void expect_block(const json& fixture, const json& records, const std::string& side, const float* block,
+                         const std::string& what) {
+  std::int64_t offset = 0;
+  for (const json& tensor : fixture.at("tensors")) {
+    if (tensor.at("side") != side || !records.contains(tensor.at("name"))) continue;
+    std::int64_t size = 1;
+    for (const json& n : tensor.at("shape")) size *= n.get<std::int64_t>();
+    const std::string name = tensor.at("name");
+    const json& record = records.at(name);
+    double allowed = tolerance(record);
+    const std::string mean = ".running_mean";
+    if (name.ends_with(mean)) {
+      // Values of the size of their deviation cancel to this mean: roundings of the pixels (ours are normalised in
+      // float32, PyTorch's were rounded once) do not.
+      const json& variance = records.at(name.substr(0, name.size() - mean.size()) + ".running_var");
+      allowed = std::max(allowed, std::ldexp(16.0 * std::sqrt(variance.at("max_abs").get<double>()), -24));
+    }
+    double sum = 0.0, squares = 0.0;
+    for (std::int64_t i = 0; i < size; ++i) {
+      const double value = block[offset + i];
+      sum += value;
+      squares += value * value;
+    }
+    EXPECT_NEAR(sum, record.at("sum").get<double>(), allowed * static_cast<double>(size)) << what << " " << name;
+    // |a^2 - b^2| <= |a - b| (|a| + |b|) with |a - b| <= allowed and sum |b| <= sqrt(size sum b^2).
+    const double expected_squares = record.at("sum_squares").get<double>();
+    const double n = static_cast<double>(size);
+    EXPECT_NEAR(squares, expected_squares, allowed * (2.0 * std::sqrt(n * expected_squares) + n * allowed))
+        << what << " " << name;
+    for (std::size_t p = 0; p < tensor.at("probe_index").size(); ++p) {
+      const auto index = tensor.at("probe_index")[p].get<std::int64_t>();
+      EXPECT_NEAR(block[offset + index], record.at("probes")[p].get<double>(), allowed)
+          << what << " " << name << "[" << index << "]";
+    }
+    offset += size;
+  }
+}
+
+}  // namespace splitsim::test

@@ -1,0 +1,104 @@
+// The batch deviation against a naive loop, and its closed forms under ugs.
+#include <gtest/gtest.h>
+
+#include <cmath>
+
+#include "samplers/schedule/deviation.hpp"
+#include "samplers/keyed/keyed.hpp"
+#include "samplers/registry.hpp"
+#include "tests/contexts.hpp"
+#include "tests/reference/populations.hpp"
+#include "tests/reference/sampling.hpp"
+#include "tests/reference/statistics.hpp"
+
+namespace splitsim {
+namespace {
+
+template <class Context>
+class DeviationTest : public test::OnContext<Context> {};
+TYPED_TEST_SUITE(DeviationTest, test::Contexts);
+
+TYPED_TEST(DeviationTest, EqualsNaiveLoop) {
+  for (const int classes : {1, 10, 300}) {
+    std::vector<std::int32_t> owner(5000), label(5000);
+    for (std::uint32_t i = 0; i < owner.size(); ++i) {
+      owner[i] = static_cast<std::int32_t>(random_u64(1, {Purpose::kTest, i}) % 20);
+      const double u = uniform53(random_u64(2, {Purpose::kTest, i}));
+      label[i] = static_cast<std::int32_t>(u * u * classes);  // uneven classes
+    }
+    const Population population = make_population(owner, label, 20, classes);
+    const DevicePopulation<TypeParam> device(this->ctx(), population);
+    KeyedSchedule<TypeParam> sampler(this->ctx(), device, {5000, 3, false});  // 1667 steps, more than teams
+    ScheduleBuffer<TypeParam> out(this->ctx(), sampler.bounds());
+    sampler.build({}, 1, 0, out);
+    Buffer<double, TypeParam> deviation(this->ctx(), out.steps);
+    batch_deviation(this->ctx(), device, out, deviation.view());
+    const std::vector<double> computed = deviation.download();
+    const Schedule schedule = download(out);
+    for (std::int64_t t = 0; t < out.steps; ++t) {
+      // Ours rounds a few times, the loop a few times per class; every term is below 2.
+      ASSERT_NEAR(computed[t], reference::deviation(population, schedule, t), 4e-16 * (classes + 4)) << t;
+    }
+  }
+}
+
+TYPED_TEST(DeviationTest, EqualsClosedFormsUnderUgs) {
+  constexpr int kClasses = 10, kSamples = 5000, kBatch = 128, kEpochs = 400;
+  constexpr double kMeanL1 = 0.20896829808420, kMeanSquaredL2 = 0.0068526205;
+
+  // The closed forms themselves, from the hypergeometric law of one class.
+  double l1 = 0.0, squared = 0.0;
+  for (int x = 0; x <= kBatch; ++x) {
+    const double p = reference::hypergeometric(x, kSamples, kSamples / kClasses, kBatch);
+    l1 += kClasses * p * std::abs(x / double(kBatch) - 0.1);
+    squared += kClasses * p * std::pow(x / double(kBatch) - 0.1, 2);
+  }
+  EXPECT_NEAR(l1, kMeanL1, 1e-12);
+  EXPECT_NEAR(squared, kMeanSquaredL2, 1e-10);
+
+  // Full steps of many epochs. Epochs are independent, so the spread of their means gives the standard error; six of
+  // them leave a false-alarm rate of 2e-9 per comparison.
+  const Population population = reference::population_of(std::vector<int>(50, 100), kClasses);
+  const DevicePopulation<TypeParam> device(this->ctx(), population);
+  KeyedSchedule<TypeParam> sampler(this->ctx(), device, {kSamples, kBatch, false});
+  ScheduleBuffer<TypeParam> out(this->ctx(), sampler.bounds());
+  Buffer<double, TypeParam> deviation(this->ctx(), sampler.bounds().steps);
+  std::vector<double> l1_means, squared_means;
+  std::int64_t beyond = 0, full_steps = 0;
+  // Serfling: P(max_c |p_hat_c - p_c| >= eps) <= 2 C exp(-2 B eps^2 / (1 - (B-1)/N)); eps such that this is 1 %.
+  const double eps = std::sqrt(std::log(2 * kClasses / 0.01) * (1.0 - (kBatch - 1.0) / kSamples) / (2.0 * kBatch));
+  for (std::uint32_t epoch = 0; epoch < kEpochs; ++epoch) {
+    sampler.build({}, 99, epoch, out);
+    batch_deviation(this->ctx(), device, out, deviation.view());
+    const std::vector<double> computed = deviation.download();
+    const Schedule schedule = download(out);
+    double l1_sum = 0.0, squared_sum = 0.0;
+    for (std::int64_t t = 0; t + 1 < out.steps; ++t) {
+      l1_sum += computed[t];
+      squared_sum += reference::deviation(population, schedule, t, true);
+      std::vector<int> count(kClasses);
+      for (int i = schedule.step_first[t]; i < schedule.step_first[t + 1]; ++i) {
+        count[population.label[schedule.sample[i]]] += 1;
+      }
+      bool far = false;
+      for (const int n : count) far = far || std::abs(n / double(kBatch) - 0.1) >= eps;
+      beyond += far ? 1 : 0;
+      full_steps += 1;
+    }
+    l1_means.push_back(l1_sum / (out.steps - 1.0));
+    squared_means.push_back(squared_sum / (out.steps - 1.0));
+  }
+  const auto expect_mean = [](const std::vector<double>& x, double expected) {
+    double mean = 0.0, variance = 0.0;
+    for (const double value : x) mean += value / x.size();
+    for (const double value : x) variance += (value - mean) * (value - mean) / (x.size() - 1.0);
+    EXPECT_NEAR(mean, expected, 6.0 * std::sqrt(variance / x.size()));
+  };
+  expect_mean(l1_means, kMeanL1);
+  expect_mean(squared_means, kMeanSquaredL2);
+  // A bound on the mean, met with room: the exact probability is some five times smaller.
+  EXPECT_LE(beyond, full_steps / 100);
+}
+
+}  // namespace
+}  // namespace splitsim

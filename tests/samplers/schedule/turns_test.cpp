@@ -1,0 +1,142 @@
+// Turns: dealing loses nothing, keeps to the service order, and sees the same order as the clock.
+#include "samplers/schedule/turns.hpp"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <map>
+
+#include "runtime/clock/timeline.hpp"
+#include "tests/contexts.hpp"
+#include "tests/runtime/train/engine_rig.hpp"
+
+namespace splitsim {
+namespace {
+
+Schedule with_active_lists(const Schedule& schedule) {
+  CpuContext ctx(1);
+  ScheduleBuffer<CpuContext> buffer(ctx, bounds_of(schedule));
+  upload(ctx, schedule, buffer);
+  return download(buffer);
+}
+
+Schedule random_schedule() { return with_active_lists(test::random_input(9, 6, 30, 61).schedule); }
+
+using Slots = std::map<std::pair<int, int>, std::vector<int>>;  // (step, client) -> samples in order
+
+Slots slots_of(const DealtSchedule& dealt) {
+  Slots slots;
+  for (std::size_t m = 0; m < static_cast<std::size_t>(dealt.schedule.steps()); ++m) {
+    for (int i = dealt.schedule.step_first[m]; i < dealt.schedule.step_first[m + 1]; ++i) {
+      const auto at = static_cast<std::size_t>(i);
+      slots[{dealt.parent_of(m), dealt.schedule.client[at]}].push_back(dealt.schedule.sample[at]);
+    }
+  }
+  return slots;
+}
+
+TEST(MicroSteps, EveryTurnIsOneClientsSamplesInTheirOrder) {
+  const Schedule schedule = random_schedule();
+  const Slots expected = slots_of({schedule, {}});
+  for (const ServiceOrder order : {ServiceOrder::kCyclic, ServiceOrder::kReverse, ServiceOrder::kRandom}) {
+    const DealtSchedule dealt = deal(schedule, order, 5, 2);
+    EXPECT_EQ(slots_of(dealt), expected);
+    ASSERT_EQ(dealt.schedule.steps(), static_cast<std::int64_t>(schedule.active_client.size()));
+    ASSERT_EQ(dealt.parent.size(), schedule.active_client.size());
+    EXPECT_TRUE(std::is_sorted(dealt.parent.begin(), dealt.parent.end()));
+    for (std::size_t m = 0; m < dealt.parent.size(); ++m) {
+      EXPECT_EQ(dealt.schedule.active_first[m + 1] - dealt.schedule.active_first[m], 1);
+      EXPECT_EQ(dealt.schedule.active_slot[m], dealt.schedule.step_first[m]);
+      if (m == 0 || dealt.parent[m] != dealt.parent[m - 1]) continue;
+      const int before = dealt.schedule.active_client[m - 1], now = dealt.schedule.active_client[m];
+      EXPECT_TRUE(order != ServiceOrder::kCyclic || before < now);
+      EXPECT_TRUE(order != ServiceOrder::kReverse || before > now);
+    }
+    // Its active lists are those that the device would make.
+    const Schedule rebuilt = with_active_lists(dealt.schedule);
+    EXPECT_EQ(rebuilt.active_client, dealt.schedule.active_client);
+    EXPECT_EQ(rebuilt.active_slot, dealt.schedule.active_slot);
+    EXPECT_EQ(rebuilt.active_first, dealt.schedule.active_first);
+  }
+}
+
+TEST(MicroSteps, RandomOrdersDifferByStepEpochAndSeed) {
+  const Schedule schedule = random_schedule();
+  const auto order = [&](std::uint64_t seed, std::uint32_t epoch) {
+    return deal(schedule, ServiceOrder::kRandom, seed, epoch).schedule.active_client;
+  };
+  EXPECT_EQ(order(1, 0), order(1, 0));
+  EXPECT_NE(order(1, 0), order(2, 0));
+  EXPECT_NE(order(1, 0), order(1, 1));
+  EXPECT_NE(order(1, 0), deal(schedule, ServiceOrder::kCyclic, 1, 0).schedule.active_client);
+}
+
+// Under the chain clock, with no compute and a server that takes 1 ns per step and none per sample, the client served
+// at place i ends at max(delay of those before, its own) + ..: a delay that only the last one served has ends the step
+// one server time after it, while the first one's is followed by all the others' server times. That tells the order.
+TEST(MicroSteps, TheClockServesInTheSameOrder) {
+  CpuContext ctx(1);
+  const Schedule schedule = random_schedule();
+  const DealtSchedule dealt = deal(schedule, ServiceOrder::kRandom, 5, 3);
+  ScheduleBuffer<CpuContext> buffer(ctx, bounds_of(schedule));
+  upload(ctx, schedule, buffer);
+  for (std::int32_t late = 0; late < 9; ++late) {
+    Profile profile;
+    profile.delay_ns.assign(9, 0);
+    profile.delay_ns[static_cast<std::size_t>(late)] = 1000000;
+    profile.forward_ns = profile.backward_ns = profile.up_ns = profile.down_ns = std::vector<std::int64_t>(9, 0);
+    profile.model_up_ns = profile.model_down_ns = profile.forward_ns;
+    profile.server_fixed_ns = 1;
+    ClockMode mode;
+    mode.kind = ClockKind::kChain;
+    mode.service_order = ServiceOrder::kRandom;
+    mode.service_seed = 5;
+    Clock<CpuContext> clock(ctx, profile, LatencySettings{}, bounds_of(schedule), mode);
+    const Timeline timeline = clock.build(buffer, 77, 3);  // other draws, the same turns
+    for (std::int32_t t = 0; t < schedule.steps(); ++t) {
+      std::int64_t behind = -1;  // clients served from the late one on, itself included
+      std::int64_t turns = 0;
+      for (std::size_t m = 0; m < dealt.parent.size(); ++m) {
+        if (dealt.parent[m] != t) continue;
+        ++turns;
+        if (dealt.schedule.active_client[m] == late) behind = 0;
+        if (behind >= 0) ++behind;
+      }
+      const std::int64_t duration =
+          timeline.end_ns[static_cast<std::size_t>(t)] - timeline.start_ns[static_cast<std::size_t>(t)];
+      EXPECT_EQ(duration, behind < 0 ? turns : 1000000 + behind) << "client " << late << " step " << t;
+    }
+  }
+}
+
+TEST(MicroSteps, BoundsHoldEveryDealing) {
+  const Schedule schedule = random_schedule();
+  Population population;
+  population.clients = 9;
+  population.client_first = {0};
+  std::map<int, int> sizes;
+  for (const int client : schedule.client) ++sizes[client];
+  for (int k = 0; k < 9; ++k) population.client_first.push_back(population.client_first.back() + sizes[k]);
+  const ScheduleBounds bounds = dealt_bounds(bounds_of(schedule), population);
+  const DealtSchedule dealt = deal(schedule, ServiceOrder::kRandom, 1, 0);
+  EXPECT_NO_THROW(check_schedule(dealt.schedule, bounds));
+  EXPECT_EQ(bounds.active, 1);
+
+  // Every sample twice in one step: a client gives more slots than it has samples.
+  Schedule twice;
+  for (int i = 0; i < 12; ++i) {
+    twice.sample.push_back(i % 6);
+    twice.client.push_back(0);
+  }
+  twice.step_first = {0, 12};
+  Population six;
+  six.clients = 1;
+  six.client_first = {0, 6};
+  six.owner.assign(6, 0);
+  const Schedule whole = with_active_lists(twice);
+  EXPECT_NO_THROW(
+      check_schedule(deal(whole, ServiceOrder::kCyclic, 1, 0).schedule, dealt_bounds(bounds_of(whole), six)));
+}
+
+}  // namespace
+}  // namespace splitsim
