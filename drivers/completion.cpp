@@ -2,8 +2,8 @@
 
 #include <algorithm>
 
-#include "drivers/command_line.hpp"
 #include "base/error.hpp"
+#include "drivers/command_line.hpp"
 #include "runtime/config/help.hpp"
 #include "runtime/config/keys/keys.hpp"
 #include "runtime/config/keys/short_keys.hpp"

@@ -4,9 +4,9 @@
 
 #include <sstream>
 
+#include "base/error.hpp"
 #include "drivers/command_line.hpp"
 #include "drivers/common.hpp"
-#include "base/error.hpp"
 
 namespace splitsim {
 

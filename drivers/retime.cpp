@@ -7,15 +7,16 @@
 #include <nlohmann/json.hpp>
 #include <optional>
 
+#include "base/error.hpp"
+#include "base/files.hpp"
+#include "base/hash.hpp"
 #include "drivers/common.hpp"
 #include "drivers/inputs.hpp"
 #include "drivers/output_folder.hpp"
 #include "drivers/process_start.hpp"
-#include "base/error.hpp"
 #include "runtime/config/seeds.hpp"
 #include "runtime/record/metrics.hpp"
-#include "base/files.hpp"
-#include "base/hash.hpp"
+#include "samplers/registry.hpp"
 
 namespace splitsim {
 namespace {
@@ -169,7 +170,7 @@ int run(int argc, char** argv) {
   say("{}: sampler {}, {} clients, {} epochs; latency {}, seed {}{}\n", recorded.dir,
              recorded.config.sampler.kind, recorded.population.clients, recorded.epochs.size(), arguments.latency_file,
              result.seed, arguments.resample ? " (resampled)" : "");
-  if (sees_delays(recorded.config.sampler)) {
+  if (sampler_info(recorded.config.sampler.kind).is.sees_delays) {
     say("note: sampler {} sees delays; its schedule is the one that the recorded delays gave\n",
                recorded.config.sampler.kind);
   }

@@ -4,18 +4,18 @@
 #include <filesystem>
 #include <optional>
 
+#include "base/error.hpp"
+#include "base/report.hpp"
 #include "drivers/common.hpp"
 #include "drivers/inputs.hpp"
 #include "drivers/output_folder.hpp"
 #include "drivers/process_start.hpp"
-#include "base/error.hpp"
-#include "base/report.hpp"
 #include "runtime/config/config.hpp"
-#include "runtime/config/help.hpp"
 #include "runtime/config/continuation.hpp"
+#include "runtime/config/help.hpp"
+#include "runtime/run/experiment.hpp"
 #include "runtime/run/progress.hpp"
 #include "runtime/run/run_directory.hpp"
-#include "runtime/run/experiment.hpp"
 
 namespace splitsim {
 namespace {

@@ -4,18 +4,19 @@
 #include <filesystem>
 #include <optional>
 
+#include "base/error.hpp"
+#include "base/files.hpp"
+#include "base/report.hpp"
 #include "drivers/common.hpp"
 #include "drivers/inputs.hpp"
 #include "drivers/output_folder.hpp"
 #include "drivers/process_start.hpp"
-#include "base/error.hpp"
-#include "base/report.hpp"
 #include "runtime/config/config.hpp"
 #include "runtime/config/help.hpp"
 #include "runtime/study/memory_plan.hpp"
 #include "runtime/study/sampler_report.hpp"
 #include "runtime/study/timeline_trace.hpp"
-#include "base/files.hpp"
+#include "samplers/registry.hpp"
 #include "samplers/schedule/schedule_file.hpp"
 
 namespace splitsim {

@@ -6,10 +6,10 @@
 #include <fstream>
 #include <nlohmann/json.hpp>
 
+#include "base/error.hpp"
 #include "drivers/common.hpp"
 #include "drivers/process_start.hpp"
 #include "kernels/device/context.hpp"
-#include "base/error.hpp"
 #include "runtime/config/version.hpp"
 
 namespace splitsim::bench {

@@ -7,8 +7,8 @@
 #include <memory>
 #include <nlohmann/json.hpp>
 
-#include "kernels/device/context.hpp"
 #include "base/error.hpp"
+#include "kernels/device/context.hpp"
 #include "profiling/bench.hpp"
 #include "runtime/clock/timeline.hpp"
 #include "runtime/plan/epoch_plan.hpp"
@@ -49,7 +49,7 @@ class Training {
         engine_(ctx, network_, engine_settings(what)) {
     GatherShape gather{
         what.input.channels, what.input.height, what.input.width, {0.5f, 0.5f, 0.5f}, {4.f, 4.f, 4.f}, 0, false, 1};
-    engine_.start(images_, gather, schedule_.view(), schedule_.view());
+    engine_.start(images_, gather, schedule_.view());
     new_epoch();
   }
 
@@ -123,7 +123,7 @@ class Training {
   }
   void new_epoch() {
     sampler_->build(1, epoch_++, schedule_);
-    engine_.begin_epoch(0, 0, schedule_.steps);
+    engine_.begin_epoch(0, schedule_.steps);
     ctx_.synchronize();
     next_ = 0;
   }

@@ -11,13 +11,20 @@
 
 namespace splitsim {
 
+struct SamplerTraits {
+  bool owners = true;        ///< false: owners are ignored (no client takes part)
+  bool sees_delays = false;  ///< the schedule depends on the profile: other latencies may mean another one
+  bool on_host = false;      ///< build() reads device memory: it works on the host, or asks whether an iteration may stop
+};
+
 struct SamplerInfo {
   std::string name;
-  std::string summary;   ///< one line for --help, with "(paper)" or "(ours)"
-  bool owners = true;    ///< false: owners are ignored (no client takes part)
-  bool on_host = false;  ///< build() reads device memory: it works on the host, or asks whether an iteration may stop
+  std::string summary;  ///< one line for --help, with "(paper)" or "(ours)"
+  SamplerTraits is = {};
 };
 const std::vector<SamplerInfo>& sampler_infos();
+/// Errors: InputError for an unknown kind.
+const SamplerInfo& sampler_info(const std::string& kind);
 
 /// Errors: InputError naming the key (unknown kind, batch outside [1, N], delta not finite, ...).
 template <class Context>

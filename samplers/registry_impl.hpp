@@ -4,15 +4,15 @@
 
 #include "base/error.hpp"
 #include "kernels/device/math.hpp"
+#include "samplers/balance/load_balance.hpp"
 #include "samplers/keyed/keyed.hpp"
 #include "samplers/keyed/lds.hpp"
-#include "samplers/balance/load_balance.hpp"
 #include "samplers/local/local.hpp"
 #include "samplers/local/makespan.hpp"
 #include "samplers/local/relay.hpp"
+#include "samplers/local/speed.hpp"
 #include "samplers/registry.hpp"
 #include "samplers/schedule/schedule_file.hpp"
-#include "samplers/local/speed.hpp"
 
 namespace splitsim {
 

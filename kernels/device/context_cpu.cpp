@@ -4,8 +4,8 @@
 #include <fstream>
 #include <new>
 
-#include "kernels/device/context.hpp"
 #include "base/error.hpp"
+#include "kernels/device/context.hpp"
 #include "kernels/device/machine.hpp"
 
 namespace splitsim {

@@ -1,6 +1,6 @@
 // Stands in for context_cuda.cu in a build without a CUDA compiler: everything links, and using it says so.
-#include "kernels/device/context.hpp"
 #include "base/error.hpp"
+#include "kernels/device/context.hpp"
 
 namespace splitsim {
 

@@ -6,9 +6,9 @@
 
 #include <string>
 
+#include "base/error.hpp"
 #include "kernels/device/buffer.hpp"
 #include "kernels/device/context.hpp"
-#include "base/error.hpp"
 
 namespace splitsim {
 

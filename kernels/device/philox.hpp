@@ -53,6 +53,11 @@ struct Address {
   std::uint32_t attempt = 0;
 };
 
+/// Where the factor on a client's delay and compute in one step lives.
+PSL_HD constexpr Address jitter_address(std::int64_t client, std::int64_t step, std::uint32_t epoch) {
+  return {Purpose::kJitter, static_cast<std::uint32_t>(client), static_cast<std::uint32_t>(step), epoch, 0};
+}
+
 namespace detail {
 PSL_HD constexpr Bits128 philox_constexpr(Bits128 c, std::uint32_t k0, std::uint32_t k1) {
   for (int round = 0; round < 10; ++round) {

@@ -8,6 +8,7 @@
 // so floating-point sums have the same bits for every team size. Determinism: exact.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 
 #include "kernels/device/macros.hpp"
@@ -40,6 +41,15 @@ class SerialTeam {
   /// Adds to an integer counter that other members may also touch: order-free, hence exact.
   PSL_HD void atomic_add(std::int32_t* counter, std::int32_t value) { *counter += value; }
 };
+
+/// What this thread wrote before is seen by whoever sees what it writes next, the host included.
+PSL_HD inline void publish() {
+#if defined(__CUDA_ARCH__)
+  __threadfence_system();
+#else
+  std::atomic_thread_fence(std::memory_order_release);
+#endif
+}
 
 struct Plus {
   template <class T>

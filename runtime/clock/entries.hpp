@@ -36,12 +36,9 @@ struct EpochEntries {
   PSL_HD std::int64_t first(std::int64_t t) const { return schedule.active_first[t]; }
   PSL_HD std::int64_t active(std::int64_t t) const { return first(t + 1) - first(t); }
   PSL_HD std::int32_t client(std::int64_t e) const { return schedule.active_client[e]; }
-  PSL_HD std::int64_t batch(std::int64_t t) const { return schedule.step_first[t + 1] - schedule.step_first[t]; }
+  PSL_HD std::int64_t batch(std::int64_t t) const { return schedule.batch(t); }
   /// b: samples of entry e, which lies in step t.
-  PSL_HD std::int64_t samples(std::int64_t t, std::int64_t e) const {
-    const std::int64_t end = e + 1 < first(t + 1) ? schedule.active_slot[e + 1] : schedule.step_first[t + 1];
-    return end - schedule.active_slot[e];
-  }
+  PSL_HD std::int64_t samples(std::int64_t t, std::int64_t e) const { return schedule.samples_of(t, e); }
   /// The entry that is served at position i of step t.
   PSL_HD std::int64_t served(std::int64_t t, std::int64_t i) const {
     if (order != nullptr) return order[first(t) + i];
@@ -72,8 +69,7 @@ struct EntryDurations {
     const std::int64_t t = entries.step_of(e);
     const std::int64_t b = entries.samples(t, e);
     const std::int32_t k = entries.client(e);
-    const Address at{Purpose::kJitter, static_cast<std::uint32_t>(k), static_cast<std::uint32_t>(t), epoch, 0};
-    const double factor = jitter(seed, at, clients, b);
+    const double factor = jitter(seed, jitter_address(k, t, epoch), clients, b);
     const EntryParts parts = entry_parts(profile.client[k], factor, b, sync_every_step);
     entries.forward_ns[e] = parts.fwd_ns();
     entries.backward_ns[e] = parts.bwd_ns();

@@ -8,6 +8,7 @@
 #include "runtime/clock/entries.hpp"
 #include "runtime/clock/nanoseconds.hpp"
 #include "runtime/clock/timeline.hpp"
+#include "samplers/schedule/rounds.hpp"
 
 namespace splitsim {
 
@@ -189,7 +190,8 @@ struct WaitingFold {
 struct RunAheadFold {
   EpochEntries entries;
   ProfileView profile;
-  std::int64_t round_steps;  ///< model_sync = round: steps per round, else 0
+  bool sync_rounds;  ///< model_sync = round
+  Rounds rounds;
   std::int64_t* ready_ns;    ///< [K] C_k, carried over epochs
   std::int64_t* server_ns;   ///< [2] S and the latest end so far, carried over epochs
   WaitingSums sums;
@@ -223,8 +225,8 @@ struct RunAheadFold {
       }
       team.sync();
       latest_end = max_ns(latest_end, n > 0 ? last_done.ns : server_ready);
-      if (round_steps > 0 && ((t + 1) % round_steps == 0 || t + 1 == entries.steps)) {
-        latest_end = max_ns(latest_end, synchronize_round(team, t - t % round_steps, t + 1));
+      if (sync_rounds && rounds.ends_after(t, entries.steps)) {
+        latest_end = max_ns(latest_end, synchronize_round(team, rounds.first_of(t), t + 1));
       }
       if (team.rank() == 0) {
         times[t] = {start, latest_end, last_arrival.client_or_none(), last_done.client_or_none()};
@@ -265,13 +267,13 @@ struct RunAheadFold {
 struct RoundSync {
   EpochEntries entries;
   ProfileView profile;
-  std::int64_t round_steps;
+  Rounds rounds;
   StepTime* times;  ///< [T], changed
 
   template <class Team>
   PSL_HD void operator()(Team& team, std::int64_t t) const {
-    if ((t + 1) % round_steps != 0 && t + 1 != entries.steps) return;
-    const std::int64_t first = entries.first(t - t % round_steps), n = entries.first(t + 1) - first;
+    if (!rounds.ends_after(t, entries.steps)) return;
+    const std::int64_t first = entries.first(rounds.first_of(t)), n = entries.first(t + 1) - first;
     const auto up = [&](std::int64_t i) { return profile.client[entries.client(first + i)].model_up_ns; };
     const auto down = [&](std::int64_t i) { return profile.client[entries.client(first + i)].model_down_ns; };
     const std::int64_t up_ns = team.reduce(n, std::int64_t{0}, up, LaterNs{});

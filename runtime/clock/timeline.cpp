@@ -1,8 +1,23 @@
 #include "runtime/clock/timeline.hpp"
 
+#include "base/error.hpp"
 #include "base/hash.hpp"
 
 namespace splitsim {
+
+ClockKind resolved_kind(const ClockMode& mode, const LatencySettings& settings) {
+  return mode.kind == ClockKind::kBarrier && settings.barrier == "run_ahead" ? ClockKind::kRunAhead : mode.kind;
+}
+
+ModelSync resolved_sync(const ClockMode& mode, const LatencySettings& settings) {
+  const int chosen = index_of("clock.model_sync", settings.model_sync, {"mode", "none", "step", "round"});
+  const ModelSync sync = chosen == 0 ? mode.model_sync : static_cast<ModelSync>(chosen - 1);
+  if (mode.kind == ClockKind::kRelay && sync != ModelSync::kNone) {
+    throw InputError("clock.model_sync = \"" + settings.model_sync +
+                     "\": must be mode or none where one client after another steps (sl), which always hands the model over");
+  }
+  return sync;
+}
 
 std::string Timeline::sha256() const {
   Sha256 hash;

@@ -24,7 +24,8 @@
 //          clients.
 //          run-ahead: Z = max (C_k + model_up_k), then C_k = Z + model_down_k; the server does not wait.
 //          A round is round_steps steps of one epoch (the last one may be shorter) or the epoch.
-//   relay always hands over and accepts "none" only.
+//   mode   what the learning mode does (ClockMode::model_sync).
+//   relay always hands over and accepts "mode" and "none" only.
 //
 // All sums stop at kForever (2^62 - 1 ns); a timeline that reaches it is an InputError, never a wrapped number.
 #pragma once
@@ -35,9 +36,9 @@
 #include <string>
 #include <vector>
 
-#include "samplers/schedule/service_order.hpp"
 #include "samplers/latency/profile.hpp"
 #include "samplers/schedule/schedule.hpp"
+#include "samplers/schedule/service_order.hpp"
 
 namespace splitsim {
 
@@ -62,17 +63,27 @@ struct Timeline {
 
 enum class ClockKind : std::uint8_t { kBarrier, kRunAhead, kChain, kRelay };
 
+/// When client models take time on the links.
+enum class ModelSync : std::uint8_t { kNone, kStep, kRound };
+
 /// What the learning mode means for the clock.
 struct ClockMode {
   ClockKind kind =
       ClockKind::kBarrier;  ///< kBarrier: which one is said by the settings' barrier: two, one or run_ahead
   ServiceOrder service_order = ServiceOrder::kCyclic;
-  std::int64_t round_steps = 0;  ///< model_sync = round: steps per round, 0: the epoch
+  ModelSync model_sync = ModelSync::kNone;  ///< what the settings' model_sync = mode means
+  std::int64_t round_steps = 0;             ///< model_sync = round: steps per round, 0: the epoch
   bool track_waiting = false;    ///< keep ClientWaiting and EntryWaiting; costs a pass over all entries
   /// Of random service orders; absent: the one that build() gets. A run that is timed anew with other draws keeps its
   /// turns: learning took them.
   std::optional<std::uint64_t> service_seed = {};
 };
+
+/// What the mode and the settings' barrier mean together: a barrier of run_ahead is a clock of its own.
+ClockKind resolved_kind(const ClockMode& mode, const LatencySettings& settings);
+/// What the settings' model_sync means in this mode. Errors: InputError for an unknown one, and for one that asks for more
+/// where one client after another steps (sl), which always hands the model over.
+ModelSync resolved_sync(const ClockMode& mode, const LatencySettings& settings);
 
 /// How long each client stood idle, over all epochs built so far. total: from the start to the end of the steps in
 /// which the client was active (run-ahead: C_k(t) - C_k(t-1)), without model_sync = round; waiting: the part in which
@@ -100,7 +111,7 @@ template <class Context>
 class Clock {
  public:
   /// `profile` is copied to the device. Errors: InputError for an unknown barrier or model_sync, a jitter distribution
-  /// that is not one, a negative round_steps, model_sync other than none under relay.
+  /// that is not one, a negative round_steps, model_sync = step or round under relay.
   Clock(Context& ctx, const Profile& profile, const LatencySettings& settings, const ScheduleBounds& bounds,
         const ClockMode& mode = {});
   ~Clock();

@@ -6,9 +6,9 @@
 
 #include "base/error.hpp"
 #include "kernels/device/profile_range.hpp"
+#include "kernels/primitives/sort.hpp"
 #include "runtime/clock/folds.hpp"
 #include "runtime/clock/timeline.hpp"
-#include "kernels/primitives/sort.hpp"
 
 namespace splitsim {
 
@@ -44,8 +44,6 @@ inline int choice(const std::string& value, const char* key, const std::vector<c
   throw InputError(std::string(key) + " = \"" + value + "\": must be " + allowed);
 }
 
-enum class ModelSync { kNone, kStep, kRound };
-
 }  // namespace detail
 
 template <class Context>
@@ -55,8 +53,7 @@ struct Clock<Context>::Impl {
       : ctx(context),
         mode(resolved(clock_mode, settings)),
         one_barrier(detail::choice(settings.barrier, "clock.barrier", {"two", "one", "run_ahead"}) == 1),
-        model_sync(static_cast<detail::ModelSync>(
-            detail::choice(settings.model_sync, "clock.model_sync", {"none", "step", "round"}))),
+        model_sync(resolved_sync(clock_mode, settings)),
         jitter(checked_drawer(settings.jitter)),
         clients(host_profile.clients()),
         capacity(std::min(bounds.slots, bounds.steps * bounds.active)),
@@ -68,10 +65,6 @@ struct Clock<Context>::Impl {
         times(ctx, bounds.steps) {
     if (mode.round_steps < 0) {
       throw InputError("round length = " + std::to_string(mode.round_steps) + " steps: must be >= 0 (0: the epoch)");
-    }
-    if (mode.kind == ClockKind::kRelay && model_sync != detail::ModelSync::kNone) {
-      throw InputError("clock.model_sync = \"" + settings.model_sync +
-                       "\": must be none where one client after another steps (sl), which always hands the model over");
     }
     if (random_order()) service.emplace(ctx, capacity);
     if (mode.kind == ClockKind::kRunAhead) {
@@ -88,9 +81,8 @@ struct Clock<Context>::Impl {
     }
   }
 
-  /// The settings may ask for run-ahead as well.
   static ClockMode resolved(ClockMode mode, const LatencySettings& settings) {
-    if (mode.kind == ClockKind::kBarrier && settings.barrier == "run_ahead") mode.kind = ClockKind::kRunAhead;
+    mode.kind = resolved_kind(mode, settings);
     return mode;
   }
   static Drawer checked_drawer(const Distribution& distribution) {
@@ -104,10 +96,6 @@ struct Clock<Context>::Impl {
   bool random_order() const {
     return (mode.kind == ClockKind::kChain || mode.kind == ClockKind::kRelay) &&
            mode.service_order == ServiceOrder::kRandom;
-  }
-  std::int64_t round_steps(std::int64_t steps) const {
-    if (model_sync != detail::ModelSync::kRound) return 0;
-    return mode.round_steps > 0 ? mode.round_steps : steps;
   }
   static std::vector<ProfileRow> packed(const Profile& profile) {
     std::vector<ProfileRow> times;
@@ -130,7 +118,7 @@ struct Clock<Context>::Impl {
     const Extent all_entries{capacity, schedule.active_first.data() + steps, 1};
     for_each_index(
         ctx, all_entries,
-        EntryDurations{entries, profile(), jitter, clients, seed, epoch, model_sync == detail::ModelSync::kStep});
+        EntryDurations{entries, profile(), jitter, clients, seed, epoch, model_sync == ModelSync::kStep});
     if (service) {
       for_each_index(ctx, capacity,
                      detail::ServiceKeys{entries, capacity, mode.service_seed.value_or(seed), epoch, service->keys(),
@@ -150,7 +138,7 @@ struct Clock<Context>::Impl {
         break;
       case ClockKind::kRunAhead:
         for_each_block(ctx, 1,
-                       RunAheadFold{entries, profile(), round_steps(steps), ready_ns.data(), server_ns.data(),
+                       RunAheadFold{entries, profile(), model_sync == ModelSync::kRound, {mode.round_steps}, ready_ns.data(), server_ns.data(),
                                     {waiting_ns.data(), total_ns.data(), entry_waiting.data()}, times.data()});
         return;  // it did the rest as well
     }
@@ -159,15 +147,15 @@ struct Clock<Context>::Impl {
                      WaitingFold{entries, profile(), mode.kind, times.data(),
                                  {waiting_ns.data(), total_ns.data(), entry_waiting.data()}});
     }
-    if (model_sync == detail::ModelSync::kRound) {
-      for_each_block(ctx, steps, RoundSync{entries, profile(), round_steps(steps), times.data()});
+    if (model_sync == ModelSync::kRound) {
+      for_each_block(ctx, steps, RoundSync{entries, profile(), {mode.round_steps}, times.data()});
     }
   }
 
   Context& ctx;
   ClockMode mode;
   bool one_barrier;
-  detail::ModelSync model_sync;
+  ModelSync model_sync;
   Drawer jitter;
   std::int32_t clients;
   std::int64_t capacity;  // of active entries per epoch

@@ -9,8 +9,8 @@
 #include "runtime/data/dataset.hpp"
 #include "runtime/mode/settings.hpp"
 #include "runtime/model/models.hpp"
-#include "samplers/population/partition.hpp"
 #include "samplers/latency/profile.hpp"
+#include "samplers/population/partition.hpp"
 #include "samplers/schedule/sampler.hpp"
 
 namespace splitsim {

@@ -1,7 +1,7 @@
 #include <fmt/format.h>
 
-#include "runtime/config/keys/keys.hpp"
 #include "base/hash.hpp"
+#include "runtime/config/keys/keys.hpp"
 
 namespace splitsim {
 

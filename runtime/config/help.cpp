@@ -5,8 +5,8 @@
 #include <algorithm>
 
 #include "base/error.hpp"
-#include "runtime/config/keys/keys.hpp"
 #include "base/nearest.hpp"
+#include "runtime/config/keys/keys.hpp"
 #include "runtime/config/keys/short_keys.hpp"
 
 namespace splitsim {

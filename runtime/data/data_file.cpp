@@ -7,10 +7,10 @@
 #include <filesystem>
 
 #include "base/error.hpp"
-#include "base/report.hpp"
-#include "runtime/data/loaders.hpp"
 #include "base/files.hpp"
 #include "base/hash.hpp"
+#include "base/report.hpp"
+#include "runtime/data/loaders.hpp"
 
 namespace splitsim {
 

@@ -6,12 +6,12 @@
 #include <cmath>
 
 #include "base/error.hpp"
-#include "kernels/device/profile_range.hpp"
+#include "base/hash.hpp"
 #include "base/report.hpp"
+#include "kernels/device/profile_range.hpp"
 #include "runtime/data/glyphs.hpp"
 #include "runtime/data/loaders.hpp"
 #include "runtime/data/validation.hpp"
-#include "base/hash.hpp"
 
 namespace splitsim {
 

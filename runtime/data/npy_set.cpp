@@ -8,8 +8,8 @@
 #include <utility>
 
 #include "base/error.hpp"
-#include "runtime/data/loaders.hpp"
 #include "base/npy.hpp"
+#include "runtime/data/loaders.hpp"
 
 namespace splitsim {
 namespace {

@@ -7,10 +7,12 @@ namespace splitsim {
 std::vector<Traffic> Ledger::add(const DealtSchedule& epoch, std::int64_t steps, bool complete,
                                  Participation& total) const {
   const Schedule& schedule = epoch.schedule;
+  const ScheduleView view = schedule.view();
   std::vector<Traffic> traffic(static_cast<std::size_t>(steps));
   std::set<std::int32_t> round;  // clients that stepped in it so far
   std::int32_t before = -1;      // who was served last
   const std::size_t micro_steps = static_cast<std::size_t>(schedule.steps());
+  const std::int64_t all_steps = complete ? steps : -1;  // an epoch that was cut short does not end its last round
   for (std::size_t m = 0; m < micro_steps && epoch.parent_of(m) < steps; ++m) {
     const std::int32_t parent = epoch.parent_of(m);
     Traffic& step = traffic[static_cast<std::size_t>(parent)];
@@ -19,8 +21,7 @@ std::vector<Traffic> Ledger::add(const DealtSchedule& epoch, std::int64_t steps,
       const auto entry = static_cast<std::size_t>(e);
       const std::int32_t client = schedule.active_client[entry];
       const auto k = static_cast<std::size_t>(client);
-      const std::int64_t to = e + 1 < end ? schedule.active_slot[entry + 1] : schedule.step_first[m + 1];
-      const std::int64_t samples = to - schedule.active_slot[entry];
+      const std::int64_t samples = view.samples_of(static_cast<std::int64_t>(m), e);
       total.steps[k] += 1;
       total.samples[k] += samples;
       step += cut(samples);
@@ -32,9 +33,7 @@ std::vector<Traffic> Ledger::add(const DealtSchedule& epoch, std::int64_t steps,
       if (mode_.model_traffic == ModelTraffic::kRound) round.insert(client);
       before = client;
     }
-    const bool ends_epoch = complete && m + 1 == micro_steps;
-    const bool ends_round = ends_epoch || (round_steps_ > 0 && epoch.ends_step(m) && (parent + 1) % round_steps_ == 0);
-    if (!ends_round || round.empty()) continue;
+    if (!epoch.ends_step(m) || !rounds_.ends_after(parent, all_steps) || round.empty()) continue;
     for (const std::int32_t client : round) total.models[static_cast<std::size_t>(client)] += 1;
     step += models(static_cast<std::int64_t>(round.size()));
     round.clear();

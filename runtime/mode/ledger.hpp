@@ -13,9 +13,10 @@
 #include <cstdint>
 #include <vector>
 
-#include "samplers/schedule/turns.hpp"
 #include "runtime/mode/mode.hpp"
 #include "samplers/latency/profile.hpp"
+#include "samplers/schedule/rounds.hpp"
+#include "samplers/schedule/turns.hpp"
 
 namespace splitsim {
 
@@ -58,9 +59,8 @@ struct Participation {
 
 class Ledger {
  public:
-  /// round_steps: train.round.
-  Ledger(const CutBytes& sizes, const ModeMap& mode, std::int64_t round_steps)
-      : sizes_(sizes), mode_(mode), round_steps_(round_steps) {}
+  /// round: train.round.
+  Ledger(const CutBytes& sizes, const ModeMap& mode, std::int64_t round) : sizes_(sizes), mode_(mode), rounds_{round} {}
 
   /// Counts the first `steps` steps (before dealing) of an epoch into `total`; gives the traffic of each. `complete`:
   /// these are all steps of the epoch, so that its last round ends.
@@ -81,7 +81,7 @@ class Ledger {
 
   CutBytes sizes_;
   ModeMap mode_;
-  std::int64_t round_steps_;
+  Rounds rounds_;
 };
 
 }  // namespace splitsim

@@ -4,6 +4,7 @@
 #include <fmt/ranges.h>
 
 #include "base/error.hpp"
+#include "runtime/model/network.hpp"
 
 namespace splitsim {
 

@@ -8,10 +8,10 @@
 #include "base/error.hpp"
 #include "kernels/device/profile_range.hpp"
 #include "runtime/config/seeds.hpp"
-#include "runtime/model/models.hpp"
 #include "runtime/mode/mode.hpp"
-#include "samplers/schedule/deviation.hpp"
+#include "runtime/model/models.hpp"
 #include "samplers/keyed/keyed.hpp"
+#include "samplers/schedule/deviation.hpp"
 
 namespace splitsim {
 
@@ -59,6 +59,9 @@ ClockMode clock_mode_of(const Config& config) {
   }
   return {.kind = run_ahead ? ClockKind::kRunAhead : mode.clock,
           .service_order = service_order(config.train),
+          .model_sync = mode.model_traffic == ModelTraffic::kStep    ? ModelSync::kStep
+                        : mode.model_traffic == ModelTraffic::kRound ? ModelSync::kRound
+                                                                     : ModelSync::kNone,  // a turn is the relay's own
           .round_steps = config.train.round,
           .service_seed = seeds_of(config).sampler};
 }

@@ -7,9 +7,9 @@
 #include <tuple>
 
 #include "base/error.hpp"
+#include "base/files.hpp"
 #include "runtime/record/ordinal.hpp"
 #include "runtime/record/records.hpp"
-#include "base/files.hpp"
 
 namespace splitsim {
 namespace {

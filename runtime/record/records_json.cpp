@@ -1,10 +1,10 @@
 #include <fmt/format.h>
 
 #include "base/error.hpp"
+#include "base/files.hpp"
 #include "runtime/record/json_fields.hpp"
 #include "runtime/record/ordinal.hpp"
 #include "runtime/record/records.hpp"
-#include "base/files.hpp"
 
 namespace splitsim {
 namespace {

@@ -8,10 +8,10 @@
 #include <string>
 #include <vector>
 
-#include "runtime/clock/timeline.hpp"
-#include "runtime/model/network.hpp"
-#include "runtime/mode/ledger.hpp"
 #include "base/safetensors.hpp"
+#include "runtime/clock/timeline.hpp"
+#include "runtime/mode/ledger.hpp"
+#include "runtime/model/network.hpp"
 #include "runtime/train/engine.hpp"
 
 namespace splitsim {

@@ -1,5 +1,7 @@
 #include "runtime/run/epoch_records.hpp"
 
+#include <algorithm>
+
 namespace splitsim {
 
 std::vector<StepRecord> step_records(std::int32_t epoch, const DealtSchedule& dealt, View<const StepMetrics> metrics,
@@ -7,7 +9,7 @@ std::vector<StepRecord> step_records(std::int32_t epoch, const DealtSchedule& de
   std::vector<StepRecord> steps;
   StepRecord step;
   double loss = 0.0;
-  for (std::int64_t m = 0; m < dealt.schedule.steps() && metrics[m].batch > 0; ++m) {
+  for (std::int64_t m = 0; m < dealt.schedule.steps() && metrics[m].done != 0; ++m) {
     const StepMetrics& micro = metrics[m];
     loss += micro.loss * micro.batch;
     step.samples += micro.batch;
@@ -16,7 +18,8 @@ std::vector<StepRecord> step_records(std::int32_t epoch, const DealtSchedule& de
     if (!dealt.ends_step(static_cast<std::size_t>(m))) continue;
     step.epoch = epoch;
     step.step = dealt.parent_of(static_cast<std::size_t>(m));
-    step.train_loss = dealt.parent.empty() ? micro.loss : loss / step.samples;  // a step of its own keeps its bits
+    // A step of its own keeps its bits; an empty one has no loss.
+    step.train_loss = dealt.parent.empty() ? micro.loss : loss / std::max(1, step.samples);
     const auto i = static_cast<std::size_t>(step.step);
     step.batch_deviation = plan.deviation[i];
     step.start_ns = plan.timeline.start_ns[i];
@@ -55,8 +58,9 @@ void add_waiting(const std::vector<WaitingRecord>& waits, Participation& total) 
 
 void summarise_steps(const std::vector<StepRecord>& steps, double train_seconds, EpochRecord& record) {
   double loss = 0.0;
-  std::int64_t correct = 0, samples = 0;
+  std::int64_t correct = 0, samples = 0, with_samples = 0;
   for (const StepRecord& step : steps) {
+    with_samples += step.samples > 0 ? 1 : 0;
     loss += step.train_loss * step.samples;
     correct += step.train_correct;
     samples += step.samples;
@@ -65,11 +69,11 @@ void summarise_steps(const std::vector<StepRecord>& steps, double train_seconds,
   record.steps = static_cast<std::int64_t>(steps.size());
   record.samples = samples;
   record.train_wall_s = train_seconds;
+  if (!steps.empty()) record.virtual_time_s = static_cast<double>(steps.back().end_ns) * 1e-9;
   if (samples == 0) return;
   record.train_loss = loss / static_cast<double>(samples);
   record.train_accuracy = static_cast<double>(correct) / static_cast<double>(samples);
-  record.batch_deviation_mean /= static_cast<double>(steps.size());
-  record.virtual_time_s = static_cast<double>(steps.back().end_ns) * 1e-9;
+  record.batch_deviation_mean /= static_cast<double>(with_samples);
   record.train_samples_per_s = train_seconds > 0.0 ? static_cast<double>(samples) / train_seconds : 0.0;
 }
 

@@ -6,10 +6,10 @@
 
 #include "kernels/device/view.hpp"
 #include "runtime/mode/ledger.hpp"
-#include "runtime/record/records.hpp"
 #include "runtime/plan/epoch_plan.hpp"
-#include "samplers/schedule/turns.hpp"
+#include "runtime/record/records.hpp"
 #include "runtime/train/step_kernels.hpp"
+#include "samplers/schedule/turns.hpp"
 
 namespace splitsim {
 

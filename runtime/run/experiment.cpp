@@ -8,21 +8,22 @@
 #include <optional>
 
 #include "base/error.hpp"
+#include "base/hash.hpp"
 #include "runtime/config/continuation.hpp"
 #include "runtime/config/silent_settings.hpp"
-#include "runtime/model/model_file.hpp"
 #include "runtime/mode/ledger.hpp"
-#include "runtime/run/run_writer.hpp"
+#include "runtime/model/model_file.hpp"
 #include "runtime/plan/epoch_plan.hpp"
 #include "runtime/run/checkpoint.hpp"
-#include "runtime/train/engine.hpp"
 #include "runtime/run/epoch_records.hpp"
-#include "runtime/train/learning_rate.hpp"
-#include "samplers/schedule/turns.hpp"
 #include "runtime/run/run_results.hpp"
+#include "runtime/run/run_writer.hpp"
 #include "runtime/run/tester.hpp"
-#include "base/hash.hpp"
+#include "runtime/train/engine.hpp"
+#include "runtime/train/learning_rate.hpp"
+#include "samplers/registry.hpp"
 #include "samplers/schedule/schedule_file.hpp"
+#include "samplers/schedule/turns.hpp"
 
 namespace splitsim {
 
@@ -99,8 +100,8 @@ struct Experiment<Context>::Impl {
 
   // Alive from begin() on.
   std::unique_ptr<DeviceImages<Context>> train_images_;
-  std::unique_ptr<ScheduleBuffer<Context>> schedules_[2];
-  std::unique_ptr<DealtBuffer<Context>> dealt_[2];  // where clients take turns
+  std::unique_ptr<ScheduleBuffer<Context>> schedule_;
+  std::unique_ptr<DealtBuffer<Context>> dealt_;  // where clients take turns
   Buffer<double, Context> deviation_;
   std::unique_ptr<RunWriter> writer_;
   RunState state_;
@@ -131,12 +132,9 @@ Experiment<Context>::Impl::Impl(Context& context, const Config& settings)
       engine(ctx, network, engine_settings()),
       tester(ctx, config, network, dataset, population),
       clock(ctx, profile, config.clock, bounds, waiting_clock_mode(config)) {
-  for (const SamplerInfo& info : sampler_infos()) {
-    if (info.name == config.sampler.kind && !info.owners && mode.needs_owners()) {
-      throw InputError(
-          fmt::format("sampler.kind = \"{}\" ignores which client owns a sample, which train.mode = \"{}\" needs",
-                      config.sampler.kind, config.train.mode));
-    }
+  if (!sampler_info(config.sampler.kind).is.owners && mode.needs_owners()) {
+    throw InputError(fmt::format("sampler.kind = \"{}\" ignores which client owns a sample, which train.mode = \"{}\" needs",
+                                 config.sampler.kind, config.train.mode));
   }
   make_plan();
   plan.silent = silent_settings(config, sampling_facts(population, profile, config.sampler));
@@ -184,7 +182,7 @@ void Experiment<Context>::Impl::make_plan() {
   plan.memory.push_back({"data set", images + labels});
   plan.memory.push_back({"population, sampler, clock", ctx.counters().bytes_in_use});
   const std::uint64_t dealt = mode.one_by_one ? DealtBuffer<Context>::bytes(train_bounds) : 0;
-  plan.memory.push_back({"schedules", 2 * (ScheduleBuffer<Context>::bytes(bounds) + dealt)});
+  plan.memory.push_back({"schedule", ScheduleBuffer<Context>::bytes(bounds) + dealt});
   plan.memory.insert(plan.memory.end(), engine.plan().begin(), engine.plan().end());
   MemoryItem& evaluation = plan.memory.emplace_back(MemoryItem{"evaluation", 0});
   for (const MemoryItem& item : tester.plan()) evaluation.bytes += item.bytes;
@@ -223,13 +221,11 @@ void Experiment<Context>::Impl::begin(const RunOptions& options) {
     if (!resumes) writer_->write_partition(population);
   }
   train_images_ = std::make_unique<DeviceImages<Context>>(ctx, dataset.train_images, dataset.train_labels);
-  for (auto& schedule : schedules_) schedule = std::make_unique<ScheduleBuffer<Context>>(ctx, bounds);
+  schedule_ = std::make_unique<ScheduleBuffer<Context>>(ctx, bounds);
   deviation_ = Buffer<double, Context>(ctx, bounds.steps);
-  if (mode.one_by_one) {
-    for (auto& dealt : dealt_) dealt = std::make_unique<DealtBuffer<Context>>(ctx, train_bounds);
-  }
-  const auto half = [&](int i) { return mode.one_by_one ? dealt_[i]->view() : schedules_[i]->view(); };
-  engine.start(*train_images_, gather_shape(dataset, config.data, seeds_of(config).data, true), half(0), half(1));
+  if (mode.one_by_one) dealt_ = std::make_unique<DealtBuffer<Context>>(ctx, train_bounds);
+  engine.start(*train_images_, gather_shape(dataset, config.data, seeds_of(config).data, true),
+               mode.one_by_one ? dealt_->view() : schedule_->view());
   tester.start();
   rates_[kClientSide] = learning_rates(config.train.client_optimizer, bounds.steps, config.train.epochs);
   rates_[kServerSide] = learning_rates(config.train.server_optimizer, bounds.steps, config.train.epochs);
@@ -280,11 +276,11 @@ bool Experiment<Context>::Impl::train_steps(std::int32_t epoch, const DealtSched
   std::int64_t read = 0, correct = 0, samples = 0;
   double loss = 0.0;
   bool finite = true;
-  // Reads what finished steps have left in shared memory: no synchronisation. A step that has run has a batch.
+  // Reads what finished steps have left in shared memory: no synchronisation.
   const auto collect = [&] {
     for (; read < steps; ++read) {
       const volatile StepMetrics& m = metrics[read];
-      if (m.batch == 0) break;
+      if (m.done == 0) break;
       finite = finite && m.finite != 0;
       loss += m.loss * m.batch;
       correct += m.correct;
@@ -335,17 +331,16 @@ DealtSchedule Experiment<Context>::Impl::deal_epoch(Schedule schedule, std::int3
   if (!mode.one_by_one) return {std::move(schedule), {}};
   DealtSchedule dealt =
       deal(schedule, service_order(config.train), seeds_of(config).sampler, static_cast<std::uint32_t>(epoch));
-  dealt_[epoch & 1]->upload(dealt);
+  dealt_->upload(dealt);
   return dealt;
 }
 
 template <class Context>
 bool Experiment<Context>::Impl::run_epoch(std::int32_t epoch, const RunOptions& options) {
   const auto start = std::chrono::steady_clock::now();
-  ScheduleBuffer<Context>& buffer = *schedules_[epoch & 1];
   const auto number = static_cast<std::uint32_t>(epoch);
   EpochPlan epoch_plan =
-      plan_epoch(ctx, *sampler, clock, device_population, seeds_of(config), number, buffer, deviation_);
+      plan_epoch(ctx, *sampler, clock, device_population, seeds_of(config), number, *schedule_, deviation_);
   EpochRecord record;
   record.epoch = epoch;
   record.schedule_sha256 = epoch_plan.schedule.sha256();
@@ -356,7 +351,7 @@ bool Experiment<Context>::Impl::run_epoch(std::int32_t epoch, const RunOptions& 
   const DealtSchedule dealt = deal_epoch(std::move(epoch_plan.schedule), epoch);
   record.schedule_wall_s = seconds_since(start);
 
-  engine.begin_epoch(epoch, epoch & 1, dealt.schedule.steps());
+  engine.begin_epoch(epoch, dealt.schedule.steps());
   test_seconds_ = 0.0;
   tester.begin_epoch();
   const auto train_start = std::chrono::steady_clock::now();

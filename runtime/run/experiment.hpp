@@ -13,8 +13,8 @@
 #include "kernels/device/buffer.hpp"
 #include "kernels/device/context.hpp"
 #include "runtime/config/config.hpp"
-#include "runtime/run/progress.hpp"
 #include "runtime/record/records.hpp"
+#include "runtime/run/progress.hpp"
 
 namespace splitsim {
 

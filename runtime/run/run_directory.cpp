@@ -14,8 +14,8 @@
 #include <iterator>
 
 #include "base/error.hpp"
-#include "base/report.hpp"
 #include "base/files.hpp"
+#include "base/report.hpp"
 
 namespace splitsim {
 

@@ -2,9 +2,9 @@
 
 #include <algorithm>
 
+#include "base/hash.hpp"
 #include "runtime/config/version.hpp"
 #include "runtime/record/metrics.hpp"
-#include "base/hash.hpp"
 
 namespace splitsim {
 

@@ -6,8 +6,8 @@
 #include <string>
 #include <vector>
 
-#include "runtime/record/records.hpp"
 #include "base/safetensors.hpp"
+#include "runtime/record/records.hpp"
 #include "samplers/population/population.hpp"
 
 namespace splitsim {

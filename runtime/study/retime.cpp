@@ -7,10 +7,11 @@
 #include <filesystem>
 
 #include "base/error.hpp"
-#include "runtime/config/keys/keys.hpp"
-#include "runtime/plan/epoch_plan.hpp"
 #include "base/files.hpp"
 #include "base/npy.hpp"
+#include "runtime/config/keys/keys.hpp"
+#include "runtime/plan/epoch_plan.hpp"
+#include "samplers/registry.hpp"
 
 namespace splitsim {
 
@@ -118,10 +119,5 @@ template std::vector<EpochRecord> retime(CpuContext&, const RecordedRun&, const 
 #if SPLITSIM_WITH_CUDA
 template std::vector<EpochRecord> retime(CudaContext&, const RecordedRun&, const LatencySettings&, std::uint64_t);
 #endif
-
-bool sees_delays(const SamplerSettings& settings) {
-  constexpr std::array kBlind = {"ugs", "central", "fls", "fpls", "relay", "file"};
-  return std::find(kBlind.begin(), kBlind.end(), settings.kind) == kBlind.end();
-}
 
 }  // namespace splitsim

@@ -37,7 +37,4 @@ template <class Context>
 std::vector<EpochRecord> retime(Context& ctx, const RecordedRun& run, const LatencySettings& latency,
                                 std::uint64_t seed);
 
-/// Whether a sampler's schedules depend on the profile.
-bool sees_delays(const SamplerSettings& settings);
-
 }  // namespace splitsim

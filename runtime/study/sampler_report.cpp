@@ -5,8 +5,9 @@
 #include <cmath>
 #include <limits>
 
-#include "runtime/record/metrics.hpp"
 #include "base/hash.hpp"
+#include "runtime/record/metrics.hpp"
+#include "samplers/registry.hpp"
 
 namespace splitsim {
 

@@ -10,6 +10,7 @@
 #include "base/error.hpp"
 #include "runtime/clock/entry_parts.hpp"
 #include "samplers/latency/distribution_draw.hpp"
+#include "samplers/schedule/rounds.hpp"
 
 namespace splitsim {
 
@@ -48,12 +49,11 @@ class Replay {
       : schedule_(schedule),
         profile_(profile),
         jitter_(make_drawer(settings.jitter)),
-        run_ahead_(mode.kind == ClockKind::kRunAhead || settings.barrier == "run_ahead"),
+        run_ahead_(resolved_kind(mode, settings) == ClockKind::kRunAhead),
         one_barrier_(settings.barrier == "one"),
-        sync_every_step_(settings.model_sync == "step"),
-        round_steps_(settings.model_sync != "round" ? 0
-                     : mode.round_steps > 0         ? mode.round_steps
-                                                    : schedule.steps()),
+        sync_every_step_(resolved_sync(mode, settings) == ModelSync::kStep),
+        sync_rounds_(resolved_sync(mode, settings) == ModelSync::kRound),
+        rounds_{mode.round_steps},
         seed_(seed),
         trace_(trace),
         shown_(trace.clients_shown.begin(), trace.clients_shown.end()),
@@ -90,7 +90,7 @@ class Replay {
     }
     server_ready_ns_ = server_end;
     if (run_ahead_) end = std::max(end, now_ns_);
-    if (round_steps_ > 0 && ((t + 1) % round_steps_ == 0 || t + 1 == schedule_.steps())) end = end_round(t, end);
+    if (sync_rounds_ && rounds_.ends_after(t, schedule_.steps())) end = end_round(t, end);
     now_ns_ = end;
     return end;
   }
@@ -105,11 +105,9 @@ class Replay {
     const auto first = static_cast<std::size_t>(schedule_.active_first[step]);
     const auto end = static_cast<std::size_t>(schedule_.active_first[step + 1]);
     for (std::size_t e = first; e < end; ++e) {
-      const std::int32_t next = e + 1 < end ? schedule_.active_slot[e + 1] : schedule_.step_first[step + 1];
       const std::int32_t client = schedule_.active_client[e];
-      const std::int64_t samples = next - schedule_.active_slot[e];
-      const Address at{Purpose::kJitter, static_cast<std::uint32_t>(client), static_cast<std::uint32_t>(t), 0, 0};
-      const double factor = jitter_(seed_, at, profile_.clients(), samples);
+      const std::int64_t samples = schedule_.view().samples_of(t, static_cast<std::int64_t>(e));
+      const double factor = jitter_(seed_, jitter_address(client, t, 0), profile_.clients(), samples);
       entries.push_back({client, samples, entry_parts(times_of(client), factor, samples, sync_every_step_)});
     }
     return entries;
@@ -134,7 +132,7 @@ class Replay {
 
   // model_sync = round: the clients that stepped return their models and get the average once all have arrived.
   std::int64_t end_round(std::int64_t t, std::int64_t end) {
-    const auto first = schedule_.active_first[static_cast<std::size_t>(t - t % round_steps_)];
+    const auto first = schedule_.active_first[static_cast<std::size_t>(rounds_.first_of(t))];
     const auto last = schedule_.active_first[static_cast<std::size_t>(t + 1)];
     std::set<std::int32_t> clients;
     for (std::int32_t e = first; e < last; ++e) clients.insert(schedule_.active_client[static_cast<std::size_t>(e)]);
@@ -162,8 +160,8 @@ class Replay {
   const Schedule& schedule_;
   const Profile& profile_;
   const Drawer jitter_;
-  const bool run_ahead_, one_barrier_, sync_every_step_;
-  const std::int64_t round_steps_;
+  const bool run_ahead_, one_barrier_, sync_every_step_, sync_rounds_;
+  const Rounds rounds_;
   const std::uint64_t seed_;
   TimelineTrace& trace_;
   const std::set<std::int32_t> shown_;

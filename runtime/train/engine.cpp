@@ -116,17 +116,15 @@ void Engine<Context>::layout_side(Arena<Context>& arena, int side) {
 }
 
 template <class Context>
-void Engine<Context>::start(const DeviceImages<Context>& data, const GatherShape& gather,
-                            const ScheduleView& first_half, const ScheduleView& second_half) {
+void Engine<Context>::start(const DeviceImages<Context>& data, const GatherShape& gather, const ScheduleView& schedule) {
   data_ = &data;
   gather_ = gather;
-  halves_[0] = first_half;
-  halves_[1] = second_half;
+  schedule_ = schedule;
   std::uint64_t bytes = 0;
   for (const MemoryItem& item : plan_) bytes += item.bytes;
   arena_ = Arena<Context>(ctx_, bytes);
   layout(arena_);
-  metrics_ = SharedBuffer<StepMetrics, Context>(ctx_, 2 * settings_.bounds.steps);
+  metrics_ = SharedBuffer<StepMetrics, Context>(ctx_, settings_.bounds.steps);
   for (int side = 0; side < 2; ++side) {
     const std::vector<float> rates =
         learning_rates(optimizer(settings_.train, side), settings_.steps_per_epoch, settings_.train.epochs);
@@ -144,17 +142,16 @@ void Engine<Context>::start(const DeviceImages<Context>& data, const GatherShape
 }
 
 template <class Context>
-void Engine<Context>::begin_epoch(std::int32_t epoch, std::int32_t half, std::int64_t steps) {
-  const StepState state{0, epoch, half, static_cast<std::int32_t>(steps)};
+void Engine<Context>::begin_epoch(std::int32_t epoch, std::int64_t steps) {
+  const StepState state{0, epoch, static_cast<std::int32_t>(steps)};
   ctx_.upload(state_.data(), &state, sizeof state);
-  half_ = half;
   enqueued_ = 0;
-  std::fill_n(metrics_.data() + half * settings_.bounds.steps, settings_.bounds.steps, StepMetrics{});
+  std::fill_n(metrics_.data(), settings_.bounds.steps, StepMetrics{});
 }
 
 template <class Context>
 View<const StepMetrics> Engine<Context>::metrics() const {
-  return {metrics_.data() + half_ * settings_.bounds.steps, settings_.bounds.steps};
+  return {metrics_.data(), settings_.bounds.steps};
 }
 
 template <class Context>
@@ -186,15 +183,15 @@ StackMaps Engine<Context>::maps() const {
 
 template <class Context>
 StepRules Engine<Context>::rules() const {
-  return {mode_.cut_scale, mode_.own_loss, settings_.clients, settings_.steps_per_epoch, settings_.train.round};
+  return {mode_.cut_scale, mode_.own_loss, settings_.clients, settings_.steps_per_epoch, {settings_.train.round}};
 }
 
 template <class Context>
 void Engine<Context>::wait_for_device() {
-  // The metrics ring tells how far the device is (a step that has run has a batch); asking it costs no synchronisation.
+  // The metrics tell how far the device is; asking them costs no synchronisation.
   if (enqueued_ < kStepsAhead) return;
-  const volatile StepMetrics& old = metrics_.data()[half_ * settings_.bounds.steps + enqueued_ - kStepsAhead];
-  while (old.batch == 0) {
+  const volatile StepMetrics& old = metrics_.data()[enqueued_ - kStepsAhead];
+  while (old.done == 0) {
     ctx_.check();
     std::this_thread::yield();
   }
@@ -227,7 +224,7 @@ void Engine<Context>::step() {
   const StackMaps stack_maps = maps();
   const std::int32_t* slots = tables_.slots.data();
   const auto max_slots = static_cast<std::int32_t>(settings_.bounds.batch);
-  begin_step(ctx_, View<const StepState>(state_), halves_[0], halves_[1], rules(), data_->labels.view(), tables_);
+  begin_step(ctx_, View<const StepState>(state_), schedule_, rules(), data_->labels.view(), tables_);
   gather_images(ctx_, slots, max_slots, gather_, data_->images.view(), tables_.sample, &state_.data()->epoch,
                 stack_.input());
   stack_.forward(ctx_, stack_maps, parameters_);
@@ -240,7 +237,7 @@ void Engine<Context>::step() {
     if (network_.parameters[side] > 0) update(side, stack_maps.side[side]);
   }
   combine();
-  end_step(ctx_, state_, tables_, loss_, correct_, settings_.bounds.steps, metrics_.view());
+  end_step(ctx_, state_, tables_, loss_, correct_, metrics_.view());
 }
 
 // One optimiser step of a side's replicas: of those that the step used, or of all on their common gradient.

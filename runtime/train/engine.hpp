@@ -12,9 +12,9 @@
 #include "kernels/device/buffer.hpp"
 #include "kernels/device/context.hpp"
 #include "kernels/nn/optimizers/optimizer.hpp"
+#include "kernels/nn/replicas.hpp"
 #include "runtime/train/device_dataset.hpp"
 #include "runtime/train/layer_stack.hpp"
-#include "kernels/nn/replicas.hpp"
 #include "runtime/train/step_kernels.hpp"
 
 namespace splitsim {
@@ -48,12 +48,11 @@ class Engine {
   const ModeMap& mode() const { return mode_; }
   std::int64_t replicas(int side) const { return replicas_[side]; }
 
-  /// Allocates, draws the initial parameters and binds data and both schedule halves, which must outlive the engine.
-  void start(const DeviceImages<Context>& data, const GatherShape& gather, const ScheduleView& first_half,
-             const ScheduleView& second_half);
+  /// Allocates, draws the initial parameters and binds data and schedule, which must outlive the engine.
+  void start(const DeviceImages<Context>& data, const GatherShape& gather, const ScheduleView& schedule);
 
-  /// Points the next steps at the schedule in `half` (0 or 1), which has `steps` of them. Between epochs only.
-  void begin_epoch(std::int32_t epoch, std::int32_t half, std::int64_t steps);
+  /// The schedule now has the `steps` steps of this epoch. Between epochs only.
+  void begin_epoch(std::int32_t epoch, std::int64_t steps);
   /// Enqueues one step. The host never waits here, but for the limit of kStepsAhead on a device.
   void enqueue_step();
   /// The metrics of the current epoch's steps; complete after ctx.synchronize(). Shared memory: reading costs nothing.
@@ -107,12 +106,11 @@ class Engine {
   View<std::int64_t> held_, seen_;
   View<double> shares_, round_weights_, drift_partials_, drift_[2];
   View<std::int32_t> average_now_;
-  SharedBuffer<StepMetrics, Context> metrics_;  // [2, steps]
+  SharedBuffer<StepMetrics, Context> metrics_;  // [steps]
 
   const DeviceImages<Context>* data_ = nullptr;
   GatherShape gather_{};
-  ScheduleView halves_[2];
-  std::int32_t half_ = 0;
+  ScheduleView schedule_;
   std::int64_t enqueued_ = 0;    // steps of this epoch
   bool warm_ = false;            // a step has run, so that every library is initialised and a step can be captured
   std::shared_ptr<void> graph_;  // the captured step

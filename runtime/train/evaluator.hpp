@@ -8,8 +8,8 @@
 
 #include "kernels/device/buffer.hpp"
 #include "kernels/device/context.hpp"
-#include "runtime/train/device_dataset.hpp"
 #include "kernels/nn/evaluation.hpp"
+#include "runtime/train/device_dataset.hpp"
 #include "runtime/train/layer_stack.hpp"
 
 namespace splitsim {

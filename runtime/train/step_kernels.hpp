@@ -7,6 +7,7 @@
 #include "kernels/device/view.hpp"
 #include "kernels/nn/support/grouped.hpp"
 #include "runtime/mode/mode.hpp"
+#include "samplers/schedule/rounds.hpp"
 #include "samplers/schedule/schedule.hpp"
 
 namespace splitsim {
@@ -15,17 +16,17 @@ namespace splitsim {
 struct StepState {
   std::int32_t step = 0;  ///< within the epoch; a micro-step where clients take turns
   std::int32_t epoch = 0;
-  std::int32_t half = 0;   ///< which schedule buffer the epoch uses
   std::int32_t steps = 0;  ///< of the epoch
 };
 
 /// What a step leaves behind for the host, in shared memory.
 struct StepMetrics {
-  double loss = 0.0;         ///< mean over the step's slots
+  double loss = 0.0;         ///< mean over the step's slots; 0 without slots
   std::int32_t correct = 0;  ///< slots whose argmax is their label
-  std::int32_t batch = 0;    ///< B_t
+  std::int32_t batch = 0;    ///< B_t; 0: an empty step, which changes nothing
   std::int32_t active = 0;   ///< A_t: clients that took part
   std::int32_t finite = 1;   ///< 0 if the loss is NaN or infinite
+  std::int32_t done = 0;     ///< 1 once the step has run; written last, so that what is above is complete
 };
 
 /// Ranks of a step's slots: what a ReplicaMap or Segments point at.
@@ -58,18 +59,17 @@ struct StepRules {
   bool own_loss = false;
   std::int32_t clients = 1;          ///< K
   std::int64_t steps_per_epoch = 0;  ///< of the schedule, for rate_step
-  std::int64_t round_steps = 0;      ///< R, in steps of the schedule; 0: an epoch
+  Rounds rounds;
 };
 
 /// Reads the schedule at `state` and fills the tables: slots, ranks, w and c, and where rounds end.
 template <class Context>
-void begin_step(Context& ctx, View<const StepState> state, const ScheduleView& first_half,
-                const ScheduleView& second_half, const StepRules& rules, View<const std::int32_t> labels,
-                const StepTables& tables);
+void begin_step(Context& ctx, View<const StepState> state, const ScheduleView& schedule, const StepRules& rules,
+                View<const std::int32_t> labels, const StepTables& tables);
 
-/// Stores the step's metrics at [half][step] of metrics ([2, steps]) and advances the state.
+/// Stores the step's metrics at [step] of metrics and advances the state.
 template <class Context>
 void end_step(Context& ctx, View<StepState> state, const StepTables& tables, View<const float> loss,
-              View<const std::int32_t> correct, std::int64_t steps, View<StepMetrics> metrics);
+              View<const std::int32_t> correct, View<StepMetrics> metrics);
 
 }  // namespace splitsim

@@ -10,7 +10,7 @@ namespace {
 
 struct BeginStep {
   const StepState* state;
-  ScheduleView half[2];
+  ScheduleView schedule;
   StepRules rules;
   const std::int32_t* labels;
   StepTables tables;
@@ -23,14 +23,13 @@ struct BeginStep {
 
   // Index i fills slot i and rank i.
   PSL_HD void operator()(std::int64_t i) const {
-    const ScheduleView& schedule = half[state->half];
     const std::int32_t step = state->step;
     Current now{};
     now.first_slot = schedule.step_first[step];
     now.batch = schedule.step_first[step + 1] - now.first_slot;
     now.first_active = schedule.active_first[step];
     now.active = schedule.active_first[step + 1] - now.first_active;
-    if (i == 0) fill_scalars(schedule, now);
+    if (i == 0) fill_scalars(now);
     // Rank of this slot among the step's active clients: the last one that starts at or before it.
     std::int32_t low = 0;
     for (std::int32_t high = now.active; low < high;) {
@@ -42,13 +41,13 @@ struct BeginStep {
       }
     }
     const std::int32_t rank = low - 1;
-    if (i < max_slots) fill_slot(schedule, now, static_cast<std::int32_t>(i), rank);
-    fill_rank(schedule, now, tables.whole, false, i, rank);
-    fill_rank(schedule, now, tables.by_client, now.active > 0, i, rank);
+    if (i < max_slots) fill_slot(now, static_cast<std::int32_t>(i), rank);
+    fill_rank(now, tables.whole, false, i, rank);
+    fill_rank(now, tables.by_client, now.active > 0, i, rank);
   }
 
  private:
-  PSL_HD void fill_scalars(const ScheduleView& schedule, const Current& now) const {
+  PSL_HD void fill_scalars(const Current& now) const {
     const std::int32_t step = state->step, parent = schedule.parent_of(step);
     tables.slots[0] = now.batch;
     tables.clients[0] = now.active;
@@ -56,21 +55,19 @@ struct BeginStep {
     tables.rate_step[0] = static_cast<std::int32_t>(state->epoch * rules.steps_per_epoch + parent);
     const bool epoch_end = step + 1 == state->steps;
     const bool ends_parent = epoch_end || schedule.parent_of(step + 1) != parent;
-    const bool ends_round = rules.round_steps > 0 && ends_parent && (parent + 1) % rules.round_steps == 0;
+    const std::int64_t parents = epoch_end ? parent + 1 : INT64_MAX;  // of the epoch, as far as it matters here
     tables.epoch_end[0] = epoch_end ? 1 : 0;
-    tables.round_end[0] = epoch_end || ends_round ? 1 : 0;
+    tables.round_end[0] = ends_parent && rules.rounds.ends_after(parent, parents) ? 1 : 0;
   }
 
-  PSL_HD void fill_slot(const ScheduleView& schedule, const Current& now, std::int32_t i, std::int32_t rank) const {
+  PSL_HD void fill_slot(const Current& now, std::int32_t i, std::int32_t rank) const {
     const bool valid = i < now.batch;
     const std::int32_t sample = valid ? schedule.sample[now.first_slot + i] : -1;
     tables.sample[i] = sample;
     tables.label[i] = valid ? labels[sample] : 0;
     std::int32_t own = now.batch;  // b_k
     if (valid && now.active > 0) {
-      const std::int32_t e = now.first_active + rank;
-      const std::int32_t to = rank + 1 < now.active ? schedule.active_slot[e + 1] : now.first_slot + now.batch;
-      own = to - schedule.active_slot[e];
+      own = schedule.samples_of(state->step, now.first_active + rank);
     }
     float weight = 0.0f, scale = 0.0f;
     if (valid) {
@@ -83,8 +80,8 @@ struct BeginStep {
     tables.cut_scale[i] = scale;
   }
 
-  PSL_HD void fill_rank(const ScheduleView& schedule, const Current& now, const RankTable& table, bool per_client,
-                        std::int64_t i, std::int32_t rank) const {
+  PSL_HD void fill_rank(const Current& now, const RankTable& table, bool per_client, std::int64_t i,
+                        std::int32_t rank) const {
     const std::int32_t ranks = per_client ? now.active : (now.batch > 0 ? 1 : 0);
     if (i == 0) table.count[0] = ranks;
     if (i < max_slots) table.rank[i] = per_client && i < now.batch ? rank : 0;
@@ -106,7 +103,6 @@ struct EndStep {
   StepTables tables;
   const float* loss;
   const std::int32_t* correct;
-  std::int64_t steps;
   StepMetrics* metrics;
 
   struct Loss {
@@ -124,12 +120,14 @@ struct EndStep {
     const double total = team.reduce(batch, 0.0, Loss{loss}, Plus{});
     const std::int32_t hits = team.reduce(batch, std::int32_t{0}, Correct{correct}, Plus{});
     if (team.rank() != 0) return;
-    StepMetrics& out = metrics[state->half * steps + state->step];
+    StepMetrics& out = metrics[state->step];
     out.loss = batch > 0 ? total / static_cast<double>(batch) : 0.0;
     out.correct = hits;
     out.batch = batch;
     out.active = tables.clients[0];
     out.finite = total - total == 0.0 ? 1 : 0;
+    publish();
+    *static_cast<volatile std::int32_t*>(&out.done) = 1;
     state->step += 1;
   }
 };
@@ -137,25 +135,24 @@ struct EndStep {
 }  // namespace
 
 template <class Context>
-void begin_step(Context& ctx, View<const StepState> state, const ScheduleView& first_half,
-                const ScheduleView& second_half, const StepRules& rules, View<const std::int32_t> labels,
-                const StepTables& tables) {
+void begin_step(Context& ctx, View<const StepState> state, const ScheduleView& schedule, const StepRules& rules,
+                View<const std::int32_t> labels, const StepTables& tables) {
   const auto max_slots = static_cast<std::int32_t>(tables.sample.size());
   for_each_index(ctx, std::int64_t{max_slots} + 1,
-                 BeginStep{state.data(), {first_half, second_half}, rules, labels.data(), tables, max_slots});
+                 BeginStep{state.data(), schedule, rules, labels.data(), tables, max_slots});
 }
 
 template <class Context>
 void end_step(Context& ctx, View<StepState> state, const StepTables& tables, View<const float> loss,
-              View<const std::int32_t> correct, std::int64_t steps, View<StepMetrics> metrics) {
-  for_each_block(ctx, 1, EndStep{state.data(), tables, loss.data(), correct.data(), steps, metrics.data()});
+              View<const std::int32_t> correct, View<StepMetrics> metrics) {
+  for_each_block(ctx, 1, EndStep{state.data(), tables, loss.data(), correct.data(), metrics.data()});
 }
 
 }  // namespace splitsim
 
 // What is made for every backend C.
 #define SPLITSIM_UNIT(C)                                                                                      \
-  template void begin_step(C&, View<const StepState>, const ScheduleView&, const ScheduleView&, const         \
-      StepRules&, View<const std::int32_t>, const StepTables&);                                               \
+  template void begin_step(C&, View<const StepState>, const ScheduleView&, const StepRules&,                  \
+      View<const std::int32_t>, const StepTables&);                                                           \
   template void end_step(C&, View<StepState>, const StepTables&, View<const float>, View<const std::int32_t>, \
-      std::int64_t, View<StepMetrics>);
+      View<StepMetrics>);

@@ -17,8 +17,8 @@
 #include <vector>
 
 #include "samplers/balance/class_stock.hpp"
-#include "samplers/local/client_times.hpp"
 #include "samplers/keyed/keyed.hpp"
+#include "samplers/local/client_times.hpp"
 #include "samplers/population/population.hpp"
 #include "samplers/schedule/schedule.hpp"
 

@@ -13,11 +13,11 @@
 #include <vector>
 
 #include "kernels/device/macros.hpp"
-#include "samplers/keyed/keyed_thresholds.hpp"
-#include "samplers/population/population.hpp"
-#include "samplers/latency/profile.hpp"
-#include "samplers/schedule/schedule.hpp"
 #include "kernels/primitives/sort.hpp"
+#include "samplers/keyed/keyed_thresholds.hpp"
+#include "samplers/latency/profile.hpp"
+#include "samplers/population/population.hpp"
+#include "samplers/schedule/schedule.hpp"
 
 namespace splitsim {
 

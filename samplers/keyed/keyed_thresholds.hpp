@@ -2,9 +2,8 @@
 // its clock runs at rate_k, and a sample leaves when the clock reaches its threshold. Two rules for thresholds give the
 // two ways in which odds meet depletion:
 //
-//   odds         theta_kj is the j-th smallest of the client's exponentials e_i. Every sample has hazard rate_k:
-//   Wallenius. renormalise  theta_kj = E_1 + .. + E_j of independent exponentials. Every client has hazard rate_k until
-//   it is
+//   odds         theta_kj is the j-th smallest of the client's exponentials e_i. Every sample has hazard rate_k: Wallenius.
+//   renormalise  theta_kj = E_1 + .. + E_j of independent exponentials. Every client has hazard rate_k until it is
 //                depleted: Categorical(rate) over the clients that still have data.
 //
 // Both use the same e_i: by Renyi's representation E_j = (n_k - j + 1) (e_(j) - e_(j-1)) are independent exponentials,
@@ -16,8 +15,8 @@
 
 #include <cstdint>
 
-#include "samplers/population/population.hpp"
 #include "kernels/primitives/sort.hpp"
+#include "samplers/population/population.hpp"
 
 namespace splitsim {
 

@@ -1,9 +1,9 @@
 #pragma once
 
 #include "kernels/device/profile_range.hpp"
-#include "samplers/schedule/sample_order.hpp"
 #include "samplers/keyed/keyed_thresholds.hpp"
 #include "samplers/local/local.hpp"
+#include "samplers/schedule/sample_order.hpp"
 
 namespace splitsim {
 

@@ -10,16 +10,14 @@
 // r_k. S = min(observed, N / 2).
 //
 // (ours) The text of lds is not public; these choices are ours:
-//   prior       mean: the pseudo-counts are alpha, the maximum under Dir(alpha + 1): concave for every alpha > 0,
-//   nobody
+//   prior       mean: the pseudo-counts are alpha, the maximum under Dir(alpha + 1): concave for every alpha > 0, nobody
 //               gets weight 0. mode: alpha - 1, the textbook's, refused unless all alpha_k >= 1.
 //   estimate    map: pi itself. draw: pi_t ~ Dir(alpha + sum_c n_c gamma_kc) anew for every step. prior: no estimate,
 //               omega_k = exp(delta z_k): the urn sampler.
 //   depletion   odds: every sample has odds omega_k. renormalise: Categorical(pi) over the clients that still have data
 //               (keyed_thresholds.hpp).
 //   reestimate  never | on_depletion: before the step after one that depleted a client | every_step. N, r, beta, Z, S
-//   and
-//               the observed labels are then those of the samples that remain; mode's alpha - 1 is kept from going
+//               and the observed labels are then those of the samples that remain; mode's alpha - 1 is kept from going
 //               below 0; fewer than 4 samples keep the estimate they have.
 //
 // One estimate per epoch: one sort, at about the cost of ugs. `draw` and reestimates: O(K) per step and more.
@@ -30,6 +28,8 @@
 #include <memory>
 #include <vector>
 
+#include "samplers/latency/profile.hpp"
+#include "samplers/population/population.hpp"
 #include "samplers/schedule/sampler.hpp"
 
 namespace splitsim {

@@ -9,8 +9,8 @@
 
 #include <cstdint>
 
-#include "samplers/population/population.hpp"
 #include "kernels/primitives/sort.hpp"
+#include "samplers/population/population.hpp"
 
 namespace splitsim {
 

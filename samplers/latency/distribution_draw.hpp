@@ -8,8 +8,8 @@
 #include "kernels/device/macros.hpp"
 #include "kernels/device/math.hpp"
 #include "kernels/device/philox.hpp"
-#include "samplers/latency/distribution.hpp"
 #include "kernels/primitives/gamma.hpp"
+#include "samplers/latency/distribution.hpp"
 
 namespace splitsim {
 

@@ -14,9 +14,9 @@
 #include <csv.h>
 
 #include "base/error.hpp"
-#include "base/report.hpp"
 #include "base/files.hpp"
 #include "base/hash.hpp"
+#include "base/report.hpp"
 
 namespace splitsim {
 

@@ -8,8 +8,8 @@
 #include <utility>
 
 #include "base/error.hpp"
-#include "samplers/latency/distribution_draw.hpp"
 #include "base/hash.hpp"
+#include "samplers/latency/distribution_draw.hpp"
 #include "samplers/latency/latency_trace.hpp"
 
 namespace splitsim {

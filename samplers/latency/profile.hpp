@@ -21,7 +21,7 @@ struct LatencySettings {
   double backward_ratio = 2.0;                                      ///< backward over forward compute
   double server_fixed_ms = 1.0;
   double server_per_sample_ms = 0.01;
-  std::string model_sync = "none";  ///< none | step | round
+  std::string model_sync = "mode";  ///< mode | none | step | round
   std::string trace_file;           ///< CSV for kind = trace
 };
 

@@ -4,7 +4,7 @@
 
 namespace splitsim {
 
-Schedule allocated_layout(const Population& population, std::int64_t batch, const Deal& deal) {
+Schedule allocated_layout(const Population& population, std::int64_t batch, const Allocate& deal) {
   std::vector<std::int64_t> left(static_cast<std::size_t>(population.clients));
   for (std::int32_t k = 0; k < population.clients; ++k) left[k] = population.size(k);
   Schedule layout;

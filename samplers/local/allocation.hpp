@@ -22,10 +22,10 @@ struct Share {
 /// (what each client has left [K], how many samples the step wants) -> the step's shares, ascending by client: they sum
 /// to what is wanted and exceed nobody's rest. Must not change while every client of the last deal keeps more than its
 /// share and the step wants as many: then it is not asked again.
-using Deal = std::function<std::vector<Share>(const std::vector<std::int64_t>& left, std::int64_t wanted)>;
+using Allocate = std::function<std::vector<Share>(const std::vector<std::int64_t>& left, std::int64_t wanted)>;
 
 /// T = ceil(N/B) steps of B samples, the last one of what remains, each dealt by `deal`. A schedule of places, as
 /// local_layout() makes.
-Schedule allocated_layout(const Population& population, std::int64_t batch, const Deal& deal);
+Schedule allocated_layout(const Population& population, std::int64_t batch, const Allocate& deal);
 
 }  // namespace splitsim

@@ -6,8 +6,8 @@
 #include <cstdint>
 #include <vector>
 
-#include "samplers/population/population.hpp"
 #include "samplers/latency/profile.hpp"
+#include "samplers/population/population.hpp"
 
 namespace splitsim {
 

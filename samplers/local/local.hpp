@@ -9,9 +9,9 @@
 #include <cstdint>
 #include <vector>
 
+#include "kernels/primitives/sort.hpp"
 #include "samplers/population/population.hpp"
 #include "samplers/schedule/schedule.hpp"
-#include "kernels/primitives/sort.hpp"
 
 namespace splitsim {
 

@@ -4,8 +4,8 @@
 #include <bit>
 
 #include "kernels/device/profile_range.hpp"
-#include "samplers/schedule/sample_order.hpp"
 #include "samplers/local/local.hpp"
+#include "samplers/schedule/sample_order.hpp"
 
 namespace splitsim {
 

@@ -41,10 +41,8 @@ const std::vector<KindEntry>& kinds() {
        client_dirichlet_rule},
       {{"extended_dirichlet",
         "classes_per_client classes each, every class shared by Dir(alpha) over its owners; rule = balanced (paper: "
-        "class "
-        "choice favours the classes drawn least) | original (arXiv 2302.01633, 2311.03154: uniform class choice, none "
-        "of a "
-        "class for clients that hold N/K samples; their code sets min_samples = 10)"},
+        "class choice favours the classes drawn least) | original (arXiv 2302.01633, 2311.03154: uniform class choice, none "
+        "of a class for clients that hold N/K samples; their code sets min_samples = 10)"},
        true,
        extended_dirichlet_rule},
       {{"shards", "samples sorted by label are cut into shards, shards_per_client of them each (arXiv 1602.05629)"},
@@ -52,8 +50,7 @@ const std::vector<KindEntry>& kinds() {
        shards_rule},
       {{"label_count",
         "exactly labels_per_client labels each, every class split equally among its owners (arXiv 2102.02079; labels "
-        "are "
-        "dealt evenly: ours)"},
+        "are dealt evenly: ours)"},
        false,
        label_count_rule},
       {{"quantity", "iid labels, sizes by Dir(alpha) over the clients (arXiv 2102.02079)"}, true, quantity_rule},
@@ -133,7 +130,7 @@ std::vector<std::int32_t> deal(const KindEntry& kind, const PartitionInput& inpu
   const Rule rule = kind.rule(input);
   std::string refusal;
   for (std::uint32_t attempt = 0; attempt < attempts; ++attempt) {
-    Deal drawn = rule(attempt);
+    Owners drawn = rule(attempt);
     refusal = std::move(drawn.refusal);
     if (!refusal.empty()) continue;
     const auto small = short_of_samples(drawn.owner, settings);

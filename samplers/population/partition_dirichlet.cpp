@@ -129,7 +129,7 @@ void check_classes_per_client(const PartitionInput& input) {
 
 Rule dirichlet_rule(const PartitionInput& input) {
   return [&input](std::uint32_t attempt) {
-    Deal deal;
+    Owners deal;
     deal.owner.resize(input.labels.size());
     std::vector<double> weights(input.clients);
     for (const std::int32_t c : input.present) {
@@ -144,7 +144,7 @@ Rule dirichlet_rule(const PartitionInput& input) {
 Rule extended_dirichlet_balanced_rule(const PartitionInput& input) {
   check_classes_per_client(input);
   return [&input](std::uint32_t attempt) {
-    Deal deal;
+    Owners deal;
     const ClassOwners owners = choose_classes_balanced(input, attempt);
     if (const std::int32_t c = short_of_owners(input, owners, 1); c >= 0) {
       deal.refusal = fmt::format("class {} was left without an owner", c);
@@ -175,7 +175,7 @@ Rule extended_dirichlet_original_rule(const PartitionInput& input) {
         attempts, minimum, input.clients, input.settings.classes_per_client, input.present.size()));
   }
   return [&input, owners](std::uint32_t attempt) {
-    Deal deal;
+    Owners deal;
     deal.owner.resize(input.labels.size());
     std::vector<std::int64_t> held(input.clients, 0);
     for (const std::int32_t c : input.present) {
@@ -215,7 +215,7 @@ Rule client_dirichlet_rule(const PartitionInput& input) {
       }
       normalize_log_weights(mix);
     }
-    Deal deal;
+    Owners deal;
     deal.owner.resize(input.labels.size());
     std::vector<std::int32_t> left = input.present;  // classes with samples left
     std::vector<std::int64_t> next(input.class_first.begin(), input.class_first.end() - 1);

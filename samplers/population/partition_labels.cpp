@@ -23,7 +23,7 @@ Rule shards_rule(const PartitionInput& input) {
                  {Purpose::kPartitionShuffle, 0, static_cast<std::uint32_t>(PartitionOrder::kShards), 0, attempt});
     std::vector<std::int32_t> shard_owner(shards);
     for (std::int64_t i = 0; i < shards; ++i) shard_owner[order[i]] = static_cast<std::int32_t>(i / each);
-    Deal deal;
+    Owners deal;
     deal.owner.resize(input.labels.size());
     for (std::int64_t i = 0; i < input.samples(); ++i) {
       deal.owner[input.by_class[i]] = shard_owner[even_owner(i, input.samples(), shards)];
@@ -79,7 +79,7 @@ Rule label_count_rule(const PartitionInput& input) {
   }
   return [&input](std::uint32_t attempt) {
     const std::vector<std::vector<std::int32_t>> owners = deal_labels(input, attempt);
-    Deal deal;
+    Owners deal;
     for (const std::int32_t c : input.present) {
       const auto members = static_cast<std::int64_t>(owners[c].size());
       if (input.class_size(c) < members) {

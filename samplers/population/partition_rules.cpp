@@ -80,7 +80,7 @@ std::vector<std::int64_t> largest_remainder(const std::vector<double>& weights, 
 
 Rule iid_rule(const PartitionInput& input) {
   return [&input](std::uint32_t) {  // sizes are fixed: there is nothing to draw again
-    Deal deal;
+    Owners deal;
     deal.owner.resize(input.labels.size());
     for (std::int64_t i = 0; i < input.samples(); ++i) {
       deal.owner[input.order[i]] = even_owner(i, input.samples(), input.clients);
@@ -95,7 +95,7 @@ Rule quantity_rule(const PartitionInput& input) {
     draw_log_proportions(input, 0, nullptr, attempt, weights);
     normalize_log_weights({weights.data(), input.clients});
     const std::vector<std::int64_t> sizes = largest_remainder(weights, input.samples());
-    Deal deal;
+    Owners deal;
     deal.owner.resize(input.labels.size());
     std::int64_t next = 0;
     for (std::int32_t k = 0; k < input.clients; ++k) {

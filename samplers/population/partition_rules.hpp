@@ -46,12 +46,12 @@ struct PartitionInput {
 };
 
 /// One attempt of a rule: an owner for every sample, or why this attempt must be drawn again.
-struct Deal {
+struct Owners {
   std::vector<std::int32_t> owner;  ///< [N]
   std::string refusal;              ///< empty if the deal stands
 };
 /// A rule bound to its input (which must outlive it): attempt -> deal. Attempts are independent.
-using Rule = std::function<Deal(std::uint32_t attempt)>;
+using Rule = std::function<Owners(std::uint32_t attempt)>;
 
 // The rules, described one by one in partition_kinds(). Errors: InputError naming keys, values and what is allowed.
 Rule iid_rule(const PartitionInput& input);

@@ -36,6 +36,13 @@ struct ScheduleView {
   const std::int32_t* parent = nullptr;
 
   PSL_HD std::int32_t parent_of(std::int32_t step) const { return parent == nullptr ? step : parent[step]; }
+  /// B_t.
+  PSL_HD std::int32_t batch(std::int64_t t) const { return step_first[t + 1] - step_first[t]; }
+  /// b: samples of active entry e, which lies in step t.
+  PSL_HD std::int32_t samples_of(std::int64_t t, std::int64_t e) const {
+    const std::int32_t end = e + 1 < active_first[t + 1] ? active_slot[e + 1] : step_first[t + 1];
+    return end - active_slot[e];
+  }
 };
 
 /// Host value: what is saved, loaded, hashed and compared.
@@ -49,6 +56,11 @@ struct Schedule {
 
   std::int64_t steps() const { return static_cast<std::int64_t>(step_first.size()) - 1; }
   std::int64_t slots() const { return static_cast<std::int64_t>(sample.size()); }
+  /// Pointers into this schedule, on the host.
+  ScheduleView view() const {
+    return {sample.data(),       client.data(),      step_first.data(), active_first.data(),
+            active_client.data(), active_slot.data(), nullptr};
+  }
   /// SHA-256 over (sample, client, step_first); the active lists follow from these.
   std::string sha256() const;
   /// Whether the active lists say that no client takes part (the central sampler); false while they are unset.

@@ -5,9 +5,9 @@
 #include <cstdint>
 #include <vector>
 
-#include "samplers/schedule/service_order.hpp"
 #include "samplers/population/population.hpp"
 #include "samplers/schedule/schedule.hpp"
+#include "samplers/schedule/service_order.hpp"
 
 namespace splitsim {
 
@@ -27,7 +27,7 @@ struct DealtSchedule {
 };
 
 /// Deals every step in service order; the samples of a client keep their order. Active lists are filled in. `schedule`
-/// needs its own; one without active clients gives an empty result.
+/// needs its own; a step without active clients gives one empty micro-step.
 DealtSchedule deal(const Schedule& schedule, ServiceOrder order, std::uint64_t seed, std::uint32_t epoch);
 
 /// What dealt schedules need at most.

@@ -1,12 +1,12 @@
 // splitsim-info, and what all drivers share.
 #include <nlohmann/json.hpp>
 
-#include "drivers/common.hpp"
 #include "base/error.hpp"
+#include "drivers/common.hpp"
 #include "runtime/config/version.hpp"
 #include "runtime/data/dataset.hpp"
-#include "runtime/model/models.hpp"
 #include "runtime/mode/mode.hpp"
+#include "runtime/model/models.hpp"
 #include "samplers/population/partition.hpp"
 #include "samplers/registry.hpp"
 #include "tests/drivers/process.hpp"

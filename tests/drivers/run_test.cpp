@@ -5,10 +5,10 @@
 #include <nlohmann/json.hpp>
 #include <thread>
 
+#include "base/npy.hpp"
 #include "kernels/device/context.hpp"
 #include "runtime/config/config.hpp"
 #include "runtime/config/keys/keys.hpp"
-#include "base/npy.hpp"
 #include "tests/drivers/tiny_run.hpp"
 
 namespace splitsim {

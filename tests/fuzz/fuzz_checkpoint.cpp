@@ -7,8 +7,8 @@
 #include <fstream>
 #include <iterator>
 
-#include "runtime/run/experiment.hpp"
 #include "base/npy.hpp"
+#include "runtime/run/experiment.hpp"
 #include "tests/fuzz/targets.hpp"
 
 namespace splitsim::fuzz {

@@ -3,8 +3,8 @@
 #include <filesystem>
 
 #include "base/error.hpp"
-#include "runtime/data/dataset.hpp"
 #include "base/npy.hpp"
+#include "runtime/data/dataset.hpp"
 #include "tests/fuzz/targets.hpp"
 
 namespace splitsim::fuzz {

@@ -9,8 +9,8 @@
 #include <numeric>
 #include <vector>
 
-#include "samplers/population/population.hpp"
 #include "samplers/latency/profile.hpp"
+#include "samplers/population/population.hpp"
 
 namespace splitsim::reference {
 

@@ -4,9 +4,9 @@
 #include <string>
 #include <vector>
 
+#include "base/npy.hpp"
 #include "kernels/device/philox.hpp"
 #include "runtime/config/config.hpp"
-#include "base/npy.hpp"
 #include "tests/temp_dir.hpp"
 
 namespace splitsim::test {

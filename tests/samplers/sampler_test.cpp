@@ -78,9 +78,9 @@ TYPED_TEST(SamplerTest, EverySampleExactlyOncePerEpoch) {
           RC_ASSERT(first < last);
           RC_ASSERT(last - first <= bounds.batch);
           for (int i = first; i < last; ++i) {
-            RC_ASSERT(schedule.client[i] == (info.owners ? population.owner[schedule.sample[i]] : 0));
+            RC_ASSERT(schedule.client[i] == (info.is.owners ? population.owner[schedule.sample[i]] : 0));
             if (i > first) RC_ASSERT(schedule.client[i - 1] <= schedule.client[i]);
-            if (info.owners && (i == first || schedule.client[i - 1] != schedule.client[i])) {
+            if (info.is.owners && (i == first || schedule.client[i - 1] != schedule.client[i])) {
               active_client.push_back(schedule.client[i]);
               active_slot.push_back(i);
             }
@@ -185,7 +185,7 @@ TYPED_TEST(SamplerTest, BuildingAllocatesNothing) {
     for (std::uint32_t epoch = 0; epoch < 3; ++epoch) sampler->build(1, epoch, out);
     const ContextCounters after = this->ctx().counters();
     EXPECT_EQ(after.allocations, before.allocations) << info.name;
-    if (info.on_host) continue;
+    if (info.is.on_host) continue;
     EXPECT_EQ(after.host_reads, before.host_reads) << info.name;
     EXPECT_EQ(after.synchronizations, before.synchronizations) << info.name;
   }

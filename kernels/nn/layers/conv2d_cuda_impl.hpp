@@ -4,8 +4,8 @@
 
 #include <algorithm>
 
-#include "kernels/nn/support/batched.hpp"
 #include "kernels/nn/layers/conv2d.hpp"
+#include "kernels/nn/support/batched.hpp"
 #include "kernels/nn/support/scratch.hpp"
 
 namespace splitsim {

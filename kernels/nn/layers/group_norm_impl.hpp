@@ -3,8 +3,8 @@
 
 #include <cmath>
 
-#include "kernels/nn/support/batched.hpp"
 #include "kernels/nn/layers/group_norm.hpp"
+#include "kernels/nn/support/batched.hpp"
 #include "kernels/nn/support/planes.hpp"
 #include "kernels/nn/support/scratch.hpp"
 #include "kernels/nn/support/team_loops.hpp"

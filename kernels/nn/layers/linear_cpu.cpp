@@ -3,10 +3,10 @@
 #include <cstdint>
 
 #include "kernels/device/context.hpp"
-#include "kernels/primitives/gemm_cpu.hpp"
 #include "kernels/nn/layers/linear.hpp"
 #include "kernels/nn/support/pieces_cpu.hpp"
 #include "kernels/nn/support/scratch.hpp"
+#include "kernels/primitives/gemm_cpu.hpp"
 
 namespace splitsim {
 

@@ -2,8 +2,8 @@
 // by a test that runs the same code on the CPU.
 #pragma once
 
-#include "kernels/nn/support/batched.hpp"
 #include "kernels/nn/layers/linear.hpp"
+#include "kernels/nn/support/batched.hpp"
 #include "kernels/nn/support/scratch.hpp"
 
 namespace splitsim {

@@ -1,8 +1,8 @@
 // Bodies of kernels/nn/layers/pool.hpp. A block is a few planes of one slot.
 #pragma once
 
-#include "kernels/nn/support/planes.hpp"
 #include "kernels/nn/layers/pool.hpp"
+#include "kernels/nn/support/planes.hpp"
 #include "kernels/nn/support/team_loops.hpp"
 #include "kernels/nn/support/team_sums.hpp"
 #if !defined(__CUDACC__)

@@ -7,9 +7,9 @@
 
 #include "kernels/device/launch.hpp"
 #include "kernels/device/macros.hpp"
-#include "kernels/primitives/gemm.hpp"
 #include "kernels/nn/support/grouped.hpp"
 #include "kernels/nn/support/team_sums.hpp"
+#include "kernels/primitives/gemm.hpp"
 
 namespace splitsim {
 

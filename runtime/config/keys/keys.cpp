@@ -5,6 +5,7 @@
 
 #include "runtime/config/keys/key_builders.hpp"
 #include "runtime/model/models.hpp"
+#include "samplers/registry.hpp"
 
 namespace splitsim {
 

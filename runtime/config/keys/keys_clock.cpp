@@ -24,10 +24,11 @@ std::vector<Key> clock_keys() {
       real("clock.server_ms.per_sample", at<&S::server_per_sample_ms>, 0.0, kMaxServerMs, "ms",
            "server's time per sample"),
       choice("clock.model_sync", at<&S::model_sync>,
-             {{"none", "client models stay where they are"},
+             {{"mode", "when the learning mode moves them, as the ledger counts"},
+              {"none", "their transfers take no time"},
               {"step", "down and up in every step"},
               {"round", "down and up once a round"}},
-             "whether client models cross the links")
+             "when client models take time on the links")
           .when({{"train.mode", {"psl", "psl_local", "sflv1", "sflv2", "sflv3", "central"}}}),
       seed("clock.seed", at<&SeedSettings::clock>, "seed of the clients' latencies, and of jitter"),
       path_to("clock.trace_file", at<&S::trace_file>,

@@ -5,10 +5,10 @@
 #include <cstring>
 
 #include "base/error.hpp"
+#include "base/files.hpp"
+#include "runtime/config/keys/short_keys.hpp"
 #include "runtime/config/read/paths.hpp"
 #include "runtime/config/read/reader.hpp"
-#include "runtime/config/keys/short_keys.hpp"
-#include "base/files.hpp"
 
 namespace splitsim {
 

@@ -6,8 +6,8 @@
 #include <vector>
 
 #include "kernels/device/team.hpp"
-#include "tests/kernels/nn/nn_support.hpp"
 #include "tests/kernels/device/substrate_probe.hpp"
+#include "tests/kernels/nn/nn_support.hpp"
 
 namespace splitsim::test {
 namespace {

@@ -4,8 +4,8 @@
 #include <filesystem>
 
 #include "base/error.hpp"
-#include "runtime/config/config.hpp"
 #include "base/nearest.hpp"
+#include "runtime/config/config.hpp"
 
 namespace splitsim {
 namespace {

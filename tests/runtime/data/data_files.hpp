@@ -7,8 +7,8 @@
 #include <string>
 #include <vector>
 
-#include "runtime/data/dataset.hpp"
 #include "base/hash.hpp"
+#include "runtime/data/dataset.hpp"
 #include "tests/temp_dir.hpp"
 
 namespace splitsim::test {

@@ -10,8 +10,8 @@
 #include <utility>
 #include <vector>
 
-#include "runtime/data/dataset.hpp"
 #include "base/npy.hpp"
+#include "runtime/data/dataset.hpp"
 #include "tests/runtime/data/data_files.hpp"
 
 namespace splitsim {

@@ -69,6 +69,29 @@ std::vector<std::int64_t> models_by_step(const std::string& name, std::int64_t r
   return models;
 }
 
+// Empty steps move nothing, but rounds count them.
+TEST(Ledger, EmptyStepsMoveNothing) {
+  const Schedule schedule = with_active_lists(test::with_empty_steps(small_schedule(), {1, 0, 1, 0, 2}));
+  ASSERT_EQ(schedule.steps(), 8);  // -, {0 x 2, 1}, {1 x 3}, -, {0, 2}, {2 x 2}, -, -
+  const auto models = [&](const char* name, std::int64_t round) {
+    const ModeMap mode = mode_named(name);
+    Participation total(3);
+    std::vector<std::int64_t> crossed;
+    for (const Traffic& step : Ledger(kSizes, mode, round).add(dealt_for(mode, schedule), 8, true, total)) {
+      crossed.push_back(step.model_up / kSizes.client_model);
+    }
+    EXPECT_EQ(total.samples, (std::vector<std::int64_t>{3, 4, 3})) << name;
+    return crossed;
+  };
+  using Models = std::vector<std::int64_t>;
+  EXPECT_EQ(models("psl", 0), (Models{0, 2, 1, 0, 2, 1, 0, 0}));
+  for (const char* mode : {"sflv1", "sflv2"}) {
+    EXPECT_EQ(models(mode, 0), (Models{0, 0, 0, 0, 0, 0, 0, 3})) << mode;
+    EXPECT_EQ(models(mode, 2), (Models{0, 2, 0, 1, 0, 2, 0, 0})) << mode;
+    EXPECT_EQ(models(mode, 1), (Models{0, 2, 1, 0, 2, 1, 0, 0})) << mode;
+  }
+}
+
 TEST(Ledger, ModelsCrossAsTheModeSays) {
   using Models = std::vector<std::int64_t>;
   EXPECT_EQ(models_by_step("psl", 0), (Models{2, 1, 2, 1}));  // once per participation

@@ -7,10 +7,10 @@
 
 #include "base/error.hpp"
 #include "runtime/config/config.hpp"
+#include "runtime/mode/mode.hpp"
 #include "runtime/model/models.hpp"
 #include "runtime/plan/epoch_plan.hpp"
 #include "runtime/train/learning_rate.hpp"
-#include "runtime/mode/mode.hpp"
 #include "tests/contexts.hpp"
 #include "tests/runtime/where_read.hpp"
 

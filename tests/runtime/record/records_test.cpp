@@ -10,9 +10,9 @@
 #include <string>
 #include <vector>
 
+#include "base/npy.hpp"
 #include "runtime/record/records.hpp"
 #include "runtime/run/run_writer.hpp"
-#include "base/npy.hpp"
 #include "tests/temp_dir.hpp"
 
 namespace splitsim {

@@ -9,10 +9,10 @@
 #include <vector>
 
 #include "base/error.hpp"
-#include "runtime/config/config.hpp"
-#include "base/safetensors.hpp"
 #include "base/files.hpp"
 #include "base/npy.hpp"
+#include "base/safetensors.hpp"
+#include "runtime/config/config.hpp"
 #include "tests/contexts.hpp"
 #include "tests/runtime/small_data.hpp"
 #include "tests/temp_dir.hpp"

@@ -4,13 +4,13 @@
 #include <atomic>
 
 #include "base/error.hpp"
-#include "runtime/record/records.hpp"
 #include "base/safetensors.hpp"
+#include "runtime/record/records.hpp"
 #include "runtime/run/experiment.hpp"
 #include "tests/contexts.hpp"
 #include "tests/runtime/small_data.hpp"
-#include "tests/temp_dir.hpp"
 #include "tests/runtime/where_read.hpp"
+#include "tests/temp_dir.hpp"
 
 namespace splitsim {
 namespace {

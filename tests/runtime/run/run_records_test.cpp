@@ -6,13 +6,13 @@
 #include <numeric>
 #include <set>
 
-#include "kernels/device/context.hpp"
 #include "base/error.hpp"
+#include "base/npy.hpp"
+#include "base/safetensors.hpp"
+#include "kernels/device/context.hpp"
 #include "runtime/data/validation.hpp"
 #include "runtime/record/records.hpp"
-#include "base/safetensors.hpp"
 #include "runtime/run/experiment.hpp"
-#include "base/npy.hpp"
 #include "tests/runtime/small_data.hpp"
 
 namespace splitsim {

@@ -10,8 +10,8 @@
 #include "runtime/model/models.hpp"
 #include "runtime/train/engine.hpp"
 #include "runtime/train/evaluator.hpp"
-#include "samplers/schedule/turns.hpp"
 #include "samplers/schedule/schedule.hpp"
+#include "samplers/schedule/turns.hpp"
 
 namespace splitsim::test {
 
@@ -83,8 +83,8 @@ class Rig {
       gather_.mean[c] = 0.5f;
       gather_.inverse_std[c] = 4.0f;
     }
-    engine.start(data_, gather_, view, view);
-    engine.begin_epoch(0, 0, steps_);
+    engine.start(data_, gather_, view);
+    engine.begin_epoch(0, steps_);
   }
 
   const DealtSchedule& dealt_schedule() const { return dealt_; }
@@ -96,7 +96,7 @@ class Rig {
     return {all.begin() + from, all.begin() + to};
   }
   std::vector<StepMetrics> run_epoch(std::int32_t epoch = 0) {
-    if (epoch > 0) engine.begin_epoch(epoch, epoch & 1, steps_);
+    if (epoch > 0) engine.begin_epoch(epoch, steps_);
     return run(0, steps_);
   }
   std::vector<float> gradients(int side) {
@@ -126,6 +126,18 @@ class Rig {
  private:
   std::int64_t steps_;
 };
+
+/// The schedule with `many[t]` empty steps before its step t, t = T: at its end.
+inline Schedule with_empty_steps(const Schedule& schedule, const std::vector<int>& many) {
+  Schedule out;
+  out.sample = schedule.sample;
+  out.client = schedule.client;
+  for (std::size_t t = 0; t < schedule.step_first.size(); ++t) {
+    out.step_first.insert(out.step_first.end(), static_cast<std::size_t>(many[t]), schedule.step_first[t]);
+    out.step_first.push_back(schedule.step_first[t]);
+  }
+  return out;
+}
 
 /// Random bytes and labels, and a schedule of `steps` batches of about `batch` slots over `clients`, sorted by client.
 inline RigInput random_input(std::int32_t clients, std::int64_t steps, std::int64_t batch, std::uint64_t seed) {

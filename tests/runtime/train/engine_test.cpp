@@ -152,6 +152,41 @@ TYPED_TEST(EngineTest, EmptySlotsChangeNothing) {
   }
 }
 
+// A step without samples is a step: it has metrics, and changes no weight and no optimiser state. 70 of them in a row: the
+// host runs at most 64 steps ahead of a device.
+TYPED_TEST(EngineTest, EmptyStepsChangeNothing) {
+  for (const char* mode : {"psl", "psl_local", "sflv1", "sflv2", "sl"}) {
+    for (const char* optimizer : {"sgd", "adam"}) {
+      RigInput in = random_input(5, 4, 12, 41);
+      in.model = "mlp";
+      in.cut = "fc1";
+      in.train.mode = mode;
+      in.train.client_optimizer.kind = in.train.server_optimizer.kind = optimizer;
+      in.train.client_optimizer.clip_norm = 1.0;
+      const TrainingState expected = this->trained(in);
+      in.schedule = test::with_empty_steps(in.schedule, {2, 0, 70, 1, 3});
+      Rig<TypeParam> rig(this->ctx(), in);
+      rig.run_epoch();
+      std::int64_t empty = 0, samples = 0;
+      for (const StepMetrics& step : rig.run_epoch(1)) {
+        EXPECT_EQ(step.done, 1);
+        EXPECT_EQ(step.finite, 1);
+        samples += step.batch;
+        if (step.batch > 0) continue;
+        empty += 1;
+        EXPECT_EQ(step.loss, 0.0);
+        EXPECT_EQ(step.correct, 0);
+        EXPECT_EQ(step.active, 0);
+      }
+      EXPECT_EQ(empty, 76) << mode;
+      EXPECT_EQ(samples, in.schedule.slots()) << mode;
+      const TrainingState state = rig.engine.download();
+      this->expect_same(expected, state);
+      for (int side = 0; side < 2; ++side) EXPECT_EQ(expected.taken[side], state.taken[side]) << mode;
+    }
+  }
+}
+
 TYPED_TEST(EngineTest, EqualRunsGiveEqualBits) {
   for (const char* mode : {"psl", "psl_local"}) {
     RigInput in = random_input(7, 3, 24, 23);

@@ -8,9 +8,9 @@
 #include <numeric>
 #include <optional>
 
+#include "samplers/balance/supply_flow.hpp"
 #include "samplers/local/makespan.hpp"
 #include "samplers/registry.hpp"
-#include "samplers/balance/supply_flow.hpp"
 #include "tests/contexts.hpp"
 #include "tests/reference/allocation.hpp"
 #include "tests/reference/populations.hpp"

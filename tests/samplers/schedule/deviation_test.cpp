@@ -3,9 +3,9 @@
 
 #include <cmath>
 
-#include "samplers/schedule/deviation.hpp"
 #include "samplers/keyed/keyed.hpp"
 #include "samplers/registry.hpp"
+#include "samplers/schedule/deviation.hpp"
 #include "tests/contexts.hpp"
 #include "tests/reference/populations.hpp"
 #include "tests/reference/sampling.hpp"

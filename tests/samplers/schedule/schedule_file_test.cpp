@@ -39,12 +39,12 @@ TYPED_TEST(ScheduleFileTest, RoundTripKeepsTheHash) {
     save_schedule(path, drawn);
     const Schedule loaded = load_schedule(path);
     EXPECT_EQ(loaded.sha256(), drawn.sha256()) << info.name;
-    EXPECT_EQ(loaded.nobody_active(), !info.owners) << info.name;
+    EXPECT_EQ(loaded.nobody_active(), !info.is.owners) << info.name;
     EXPECT_NO_THROW(check_schedule_file(path, loaded, population)) << info.name;
 
     settings.kind = "file";
     settings.file = path;
-    if (!info.owners) {
+    if (!info.is.owners) {
       test::expect_input_error([&] { make_sampler(this->ctx(), population, device, profile, settings); },
                                {path, "row 0", "client -1", "central"});
       continue;

@@ -35,6 +35,28 @@ Slots slots_of(const DealtSchedule& dealt) {
   return slots;
 }
 
+// Every step has an end, those without samples too: rounds, records and traffic count steps.
+TEST(MicroSteps, EmptyStepsHaveATurnOfNobody) {
+  const Schedule full = random_schedule();
+  const Schedule schedule = with_active_lists(test::with_empty_steps(full, {1, 0, 2, 0, 0, 0, 3}));
+  ASSERT_EQ(schedule.steps(), full.steps() + 6);
+  for (const ServiceOrder order : {ServiceOrder::kCyclic, ServiceOrder::kReverse, ServiceOrder::kRandom}) {
+    const DealtSchedule turns = deal(schedule, order, 5, 2);
+    std::vector<int> ends(static_cast<std::size_t>(schedule.steps()));
+    for (std::size_t m = 0; m < turns.parent.size(); ++m) {
+      if (turns.ends_step(m)) ++ends[static_cast<std::size_t>(turns.parent_of(m))];
+    }
+    EXPECT_EQ(ends, std::vector<int>(ends.size(), 1));
+    EXPECT_EQ(turns.schedule.steps(), static_cast<std::int64_t>(schedule.active_client.size()) + 6);
+    Population population;
+    population.clients = 9;
+    population.owner.assign(static_cast<std::size_t>(schedule.slots()), 0);
+    EXPECT_GE(dealt_bounds(bounds_of(schedule), population).steps, turns.schedule.steps());
+    const Schedule rebuilt = with_active_lists(turns.schedule);
+    EXPECT_EQ(rebuilt.active_first, turns.schedule.active_first);
+  }
+}
+
 TEST(MicroSteps, EveryTurnIsOneClientsSamplesInTheirOrder) {
   const Schedule schedule = random_schedule();
   const Slots expected = slots_of({schedule, {}});
