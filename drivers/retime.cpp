@@ -155,7 +155,7 @@ int run(int argc, char** argv) {
   const RecordedRun recorded = load_run(arguments.run_dir, arguments.overrides);
   const LatencySettings latency = load_latency(arguments.latency_file, recorded);
   Retiming result;
-  const std::uint64_t recorded_seed = seeds_of(recorded.config).clock;
+  const std::uint64_t recorded_seed = seeds_of(recorded.scene.config).clock;
   result.seed = arguments.resample ? arguments.seed.value_or(recorded_seed + 1) : recorded_seed;
   with_context(arguments.device, [&](auto& ctx) {
     result.epochs = retime(ctx, recorded, latency, result.seed);
@@ -168,11 +168,11 @@ int run(int argc, char** argv) {
   result.timeline_sha256 = timelines.hex();
 
   say("{}: sampler {}, {} clients, {} epochs; latency {}, seed {}{}\n", recorded.dir,
-             recorded.config.sampler.kind, recorded.population.clients, recorded.epochs.size(), arguments.latency_file,
+             recorded.scene.config.sampler.kind, recorded.scene.population.clients, recorded.epochs.size(), arguments.latency_file,
              result.seed, arguments.resample ? " (resampled)" : "");
-  if (sampler_info(recorded.config.sampler.kind).is.sees_delays) {
+  if (sampler_info(recorded.scene.config.sampler.kind).is.sees_delays) {
     say("note: sampler {} sees delays; its schedule is the one that the recorded delays gave\n",
-               recorded.config.sampler.kind);
+               recorded.scene.config.sampler.kind);
   }
   say("\n");
   print(recorded, result);

@@ -123,13 +123,6 @@ std::vector<Config> configs_of(const Arguments& arguments) {
   return parse_variants(text, arguments.overrides, variants);
 }
 
-/// What all samplers share.
-struct Scene {
-  std::string dataset;
-  Population population;
-  CutBytes cut;
-};
-
 // Refuses what does not fit, before it is made.
 template <class Context>
 void plan_memory(const Context& ctx, const std::vector<Config>& configs, std::int64_t samples, std::int64_t classes) {
@@ -149,52 +142,53 @@ void plan_memory(const Context& ctx, const std::vector<Config>& configs, std::in
   say("memory: {} planned, {} available\n", human_bytes(need.device + need.host), human_bytes(device));
 }
 
-template <class Context>
-Scene make_scene(const Context& ctx, const Arguments& arguments, const std::vector<Config>& configs) {
-  const Config& config = configs.front();
-  Scene scene;
-  FeatureShape image{1, 28, 28};
-  std::int32_t classes = 0;
-  std::vector<std::int32_t> labels;
-  if (!arguments.synthetic.empty()) {
-    scene.dataset = "synthetic";
-    if (arguments.synthetic[1] > arguments.synthetic[0]) {
-      throw InputError(
-          fmt::format("--synthetic {},{}: more classes than samples", arguments.synthetic[0], arguments.synthetic[1]));
-    }
-    classes = static_cast<std::int32_t>(arguments.synthetic[1]);
-    plan_memory(ctx, configs, arguments.synthetic[0], classes);
-    labels.resize(static_cast<std::size_t>(arguments.synthetic[0]));
-    for (std::size_t i = 0; i < labels.size(); ++i) {
-      labels[i] = static_cast<std::int32_t>(i % static_cast<std::size_t>(classes));
-    }
-  } else {
-    Dataset dataset = load_dataset(config.data, seeds_of(config).data);
-    scene.dataset = dataset.name;
-    image = {dataset.channels, dataset.height, dataset.width};
-    classes = dataset.classes;
-    labels = std::move(dataset.train_labels);
-    plan_memory(ctx, configs, static_cast<std::int64_t>(labels.size()), classes);
+/// Labels alone; for the model's cut, images of 28x28.
+Dataset synthetic_labels(std::int64_t samples, std::int64_t classes) {
+  if (classes > samples) {
+    throw InputError(fmt::format("--synthetic {},{}: more classes than samples", samples, classes));
   }
-  scene.cut = cut_bytes_of(network_of(config.model, image, classes));
-  if (arguments.cut_bytes > 0) scene.cut.activation = arguments.cut_bytes;
-  scene.population = make_partition(labels, classes, config.partition, seeds_of(config).partition);
-  return scene;
+  Dataset dataset;
+  dataset.name = "synthetic";
+  dataset.channels = 1;
+  dataset.height = dataset.width = 28;
+  dataset.classes = static_cast<std::int32_t>(classes);
+  dataset.train_labels.resize(static_cast<std::size_t>(samples));
+  for (std::size_t i = 0; i < dataset.train_labels.size(); ++i) {
+    dataset.train_labels[i] = static_cast<std::int32_t>(i % static_cast<std::size_t>(classes));
+  }
+  return dataset;
+}
+
+/// What all samplers share.
+template <class Context>
+Scene scene_of(const Context& ctx, const Arguments& arguments, const std::vector<Config>& configs) {
+  const Config& config = configs.front();
+  SceneParts given;
+  given.cut_activation = arguments.cut_bytes;
+  if (!arguments.synthetic.empty()) {
+    plan_memory(ctx, configs, arguments.synthetic[0], arguments.synthetic[1]);
+    given.dataset = synthetic_labels(arguments.synthetic[0], arguments.synthetic[1]);
+  } else {
+    given.dataset = load_dataset(config.data, seeds_of(config).data);
+    given.dataset->train_images = given.dataset->test_images = {};  // labels are enough
+    plan_memory(ctx, configs, given.dataset->train_size(), given.dataset->classes);
+  }
+  return make_scene(config, std::move(given));
 }
 
 template <class Context>
 int run(Context& ctx, const Arguments& arguments, const std::vector<Config>& configs) {
   const Config& common = configs.front();
-  const Scene scene = make_scene(ctx, arguments, configs);
+  const Scene scene = scene_of(ctx, arguments, configs);
   const Population& population = scene.population;
-  const Profile profile = make_profile(population.clients, common.clock, scene.cut, seeds_of(common).clock);
+  const Profile& profile = scene.timing.profile;
   for (const Config& config : configs) {
     const SamplingFacts facts = sampling_facts(population, profile, config.sampler);
     for (const std::string& text : silent_settings(config, facts)) warn(text);
   }
   const DevicePopulation<Context> device_population(ctx, population);
   say("{}: {} samples, {} classes; {}: {} clients; B = {}, {} epoch{}, seed {}; {} bytes at the cut; {}\n\n",
-             scene.dataset, population.samples(), population.classes, common.partition.kind, population.clients,
+             scene.dataset.name, population.samples(), population.classes, common.partition.kind, population.clients,
              common.sampler.batch, arguments.epochs, arguments.epochs == 1 ? "" : "s", common.seed,
              scene.cut.activation, ctx.device_name());
   flush_output();
@@ -204,15 +198,17 @@ int run(Context& ctx, const Arguments& arguments, const std::vector<Config>& con
   std::optional<Schedule> schedule;
   for (std::size_t i = 0; i < configs.size(); ++i) {
     const Config& config = configs[i];
+    Timing timing = scene.timing;
+    timing.mode = clock_mode_of(config);  // its turns are drawn by the sampler's seed
     const auto on_epoch = [&](std::int32_t epoch, const EpochPlan& plan) {
       if (epoch > 0) return;
       if (!arguments.trace_file.empty()) {
-        traces.push_back(trace_timeline(arguments.samplers[i], plan.schedule, plan.timeline, profile, config.clock,
-                                        clock_mode_of(config), seeds_of(config).clock, arguments.trace));
+        traces.push_back(trace_timeline(arguments.samplers[i], plan.schedule, plan.timeline, profile, timing.latency,
+                                        timing.mode, timing.seed, arguments.trace));
       }
       if (!arguments.schedule_file.empty()) schedule = plan.schedule;
     };
-    reports.push_back(measure_sampler(ctx, population, device_population, profile, config, arguments.samplers[i],
+    reports.push_back(measure_sampler(ctx, population, device_population, timing, config, arguments.samplers[i],
                                       arguments.epochs, on_epoch));
   }
   say("{}", to_table(reports));

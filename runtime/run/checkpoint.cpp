@@ -97,8 +97,8 @@ void check_inputs(const std::string& dir, const std::map<std::string, std::strin
 
 bool has_checkpoint(const std::string& dir) { return std::filesystem::exists(checkpoint_file(dir)); }
 
-void save_checkpoint(const std::string& dir, const RunIdentity& identity, const RunState& state,
-                     const TrainingState& training) {
+void save_checkpoint(const std::string& dir, const RunIdentity& identity, const RunState& state) {
+  const TrainingState& training = state.training;
   std::error_code error;
   const auto folder = std::filesystem::path(checkpoint_file(dir)).parent_path();
   std::filesystem::create_directories(folder, error);
@@ -118,7 +118,8 @@ void save_checkpoint(const std::string& dir, const RunIdentity& identity, const 
                      {"state", values.dump()}});
 }
 
-void load_checkpoint(const std::string& dir, const RunIdentity& identity, RunState& state, TrainingState& training) {
+void load_checkpoint(const std::string& dir, const RunIdentity& identity, RunState& state) {
+  TrainingState& training = state.training;
   const std::string path = checkpoint_file(dir);
   if (!has_checkpoint(dir)) throw InputError(fmt::format("--resume {}: there is no checkpoint {}", dir, path));
   const TensorFile file = read_safetensors(path);

@@ -16,17 +16,18 @@
 
 namespace splitsim {
 
-/// The part of a run's state that is neither weights nor in epochs.jsonl; after `epochs` finished epochs.
+/// Where a run is, but for its records: after `epochs` finished epochs.
 struct RunState {
   std::int32_t epochs = 0;
   ClockState clock;
   Participation participation;
+  TrainingState training;
 };
 
 /// What ties a checkpoint to its experiment: the settings and the content of what it reads.
 struct RunIdentity {
   std::string continuation_sha256;            ///< of the config, see runtime/config/continuation.hpp
-  std::map<std::string, std::string> inputs;  ///< name -> SHA-256: images, labels, partition, schedule, trace
+  std::map<std::string, std::string> inputs;  ///< name -> SHA-256: images, labels, partition, schedule, trace, initial_model
 };
 
 /// Throws InputError naming the first input whose content is not what it was. dir: the run directory, for the message.
@@ -34,8 +35,7 @@ void check_inputs(const std::string& dir, const std::map<std::string, std::strin
                   const std::map<std::string, std::string>& now);
 
 /// Writes dir/checkpoint/state.safetensors.
-void save_checkpoint(const std::string& dir, const RunIdentity& identity, const RunState& state,
-                     const TrainingState& training);
+void save_checkpoint(const std::string& dir, const RunIdentity& identity, const RunState& state);
 
 /// Whether there is one, whatever is in it.
 bool has_checkpoint(const std::string& dir);
@@ -43,7 +43,7 @@ bool has_checkpoint(const std::string& dir);
 /// `state`: as the experiment starts, with a place for every client.
 /// Errors: InputError if there is no checkpoint, it is damaged, or it belongs to another config or to inputs of other
 /// content.
-void load_checkpoint(const std::string& dir, const RunIdentity& identity, RunState& state, TrainingState& training);
+void load_checkpoint(const std::string& dir, const RunIdentity& identity, RunState& state);
 
 /// The model as named tensors, "client.conv1.weight" and so on, in the shapes of torch.nn; with G > 1 replicas a
 /// leading dimension G. The tensors' values live in `storage`.

@@ -89,13 +89,41 @@ void add_clients(const Ledger& ledger, const Participation& participation, Summa
   summary.waiting_share_max = shares.max;
 }
 
+bool is_target(const EvalSettings& eval, double accuracy) {
+  return eval.stop_at_accuracy > 0.0 && accuracy >= eval.stop_at_accuracy;
+}
+
 }  // namespace
+
+const char* name_of(RunStatus status) {
+  switch (status) {
+    case RunStatus::kDiverged:
+      return "diverged";
+    case RunStatus::kInterrupted:
+      return "interrupted";
+    case RunStatus::kCompleted:
+      break;
+  }
+  return "completed";
+}
+
+bool reaches(const EvalSettings& eval, const StepEvaluation& test) {
+  return is_target(eval, test.validation_accuracy.value_or(test.test_accuracy));
+}
+
+bool reaches(const EvalSettings& eval, const EpochRecord& record) {
+  for (const StepEvaluation& test : record.step_evaluations) {
+    if (reaches(eval, test)) return true;
+  }
+  if (record.validation_accuracy.has_value()) return is_target(eval, *record.validation_accuracy);
+  return record.test_accuracy.has_value() && is_target(eval, *record.test_accuracy);
+}
 
 Summary summarise(const Config& config, const ExperimentPlan& plan, const Ledger& ledger, const RunOutcome& outcome) {
   Summary summary;
   summary.version = version();
   summary.git = git_commit();
-  summary.status = outcome.status;
+  summary.status = name_of(outcome.status);
   summary.seed = config.seed;
   summary.config_sha256 = plan.config_sha256;
   summary.partition_sha256 = plan.partition_sha256;

@@ -9,12 +9,17 @@
 #include "runtime/config/config.hpp"
 #include "runtime/mode/ledger.hpp"
 #include "runtime/record/records.hpp"
-#include "runtime/run/experiment.hpp"
+#include "runtime/run/experiment_plan.hpp"
 
 namespace splitsim {
 
+enum class RunStatus : std::uint8_t { kCompleted, kDiverged, kInterrupted };
+
+/// "completed" and so on, as records have it.
+const char* name_of(RunStatus status);
+
 struct RunOutcome {
-  std::string status;                  ///< completed | diverged | interrupted
+  RunStatus status = RunStatus::kCompleted;
   std::int32_t epochs = 0;             ///< finished ones
   std::vector<EpochRecord> records;    ///< of all epochs, those before a resume included
   Participation participation;
@@ -23,6 +28,10 @@ struct RunOutcome {
 
 /// The summary, but for what only the device knows: its name, backend, peak memory and the models' hashes.
 Summary summarise(const Config& config, const ExperimentPlan& plan, const Ledger& ledger, const RunOutcome& outcome);
+
+/// Whether a test reached eval.stop_at_accuracy: of the validation set where there is one.
+bool reaches(const EvalSettings& eval, const StepEvaluation& test);
+bool reaches(const EvalSettings& eval, const EpochRecord& record);
 
 /// One record per client. sizes: [K] n_k.
 std::vector<ClientRecord> client_records(const std::vector<std::int64_t>& sizes, const Ledger& ledger,

@@ -3,15 +3,14 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <array>
 #include <filesystem>
+#include <utility>
 
 #include "base/error.hpp"
 #include "base/files.hpp"
 #include "base/npy.hpp"
 #include "runtime/config/keys/keys.hpp"
 #include "runtime/plan/epoch_plan.hpp"
-#include "samplers/registry.hpp"
 
 namespace splitsim {
 
@@ -34,37 +33,40 @@ RecordedRun load_run(const std::string& dir, const std::vector<std::string>& ove
   const auto file = [&dir](const char* name) { return (std::filesystem::path(dir) / name).string(); };
   RecordedRun run;
   run.dir = dir;
-  run.config = load_config(file("config.toml"), overrides);
-  if (config_sha256(run.config) != config_sha256(load_config(file("config.toml"), {}))) {
+  const Config config = load_config(file("config.toml"), overrides);
+  if (config_sha256(config) != config_sha256(load_config(file("config.toml"), {}))) {
     throw InputError(
         "--set: allowed are paths (data.dir, sampler.file, clock.trace_file): a recorded run stays as it was");
   }
   run.summary = read_summary(file("summary.json"));
   run.epochs = read_epochs(file("epochs.jsonl"));
   if (run.epochs.empty()) throw InputError(fmt::format("{}: no epoch was finished", file("epochs.jsonl")));
-  const Dataset dataset = load_dataset(run.config.data, seeds_of(run.config).data);
-  const Network network =
-      network_of(run.config.model, {dataset.channels, dataset.height, dataset.width}, dataset.classes);
-  run.cut = cut_bytes_of(network);
-  std::vector<std::int32_t> owner = read_npy<std::int32_t>(file("partition.npy")).values;
-  if (owner.size() != dataset.train_labels.size()) {
-    throw InputError(fmt::format("{}: {} samples, the data set {} has {}", file("partition.npy"), owner.size(),
-                                 dataset.name, dataset.train_size()));
+  SceneParts recorded;
+  recorded.dataset = load_dataset(config.data, seeds_of(config).data);
+  recorded.owner = read_npy<std::int32_t>(file("partition.npy")).values;
+  if (recorded.owner->size() != recorded.dataset->train_labels.size()) {
+    throw InputError(fmt::format("{}: {} samples, the data set {} has {}", file("partition.npy"), recorded.owner->size(),
+                                 recorded.dataset->name, recorded.dataset->train_size()));
   }
-  run.population =
-      make_population(std::move(owner), dataset.train_labels, run.config.partition.clients, dataset.classes);
-  if (run.population.sha256() != run.summary.partition_sha256) {
+  for (std::vector<std::uint8_t>* images : {&recorded.dataset->train_images, &recorded.dataset->test_images,
+                                            &recorded.dataset->validation_images}) {
+    images->clear();  // timing needs labels alone
+    images->shrink_to_fit();
+  }
+  run.scene = make_scene(config, std::move(recorded));
+  const std::string partition = run.scene.population.sha256();
+  if (partition != run.summary.partition_sha256) {
     throw InputError(fmt::format("{}: partition {} with the labels of {}, recorded is {}: one of them has changed",
-                                 file("partition.npy"), run.population.sha256().substr(0, 12), dataset.name,
+                                 file("partition.npy"), partition.substr(0, 12), run.scene.dataset.name,
                                  run.summary.partition_sha256.substr(0, 12)));
   }
   return run;
 }
 
 LatencySettings load_latency(const std::string& latency_file, const RecordedRun& run) {
-  const Config config = parse_config(read_text_file(latency_file), latency_file, {}, run.config);
+  const Config config = parse_config(read_text_file(latency_file), latency_file, {}, run.scene.config);
   for (const Key& key : config_keys()) {
-    if (!is_read(key, config) || same_value(key, config, run.config)) continue;
+    if (!is_read(key, config) || same_value(key, config, run.scene.config)) continue;
     if (key.path == "clock.seed") {
       throw InputError(fmt::format("{}: clock.seed = {}: allowed: with --resample, as --seed", latency_file,
                                    value_toml(key, config)));
@@ -79,28 +81,25 @@ LatencySettings load_latency(const std::string& latency_file, const RecordedRun&
 template <class Context>
 std::vector<EpochRecord> retime(Context& ctx, const RecordedRun& run, const LatencySettings& latency,
                                 std::uint64_t seed) {
-  Config config = run.config;
-  const std::int32_t clients = run.population.clients;
-  const Profile recorded_profile = make_profile(clients, config.clock, run.cut, seeds_of(config).clock);
-  const DevicePopulation<Context> population(ctx, run.population);
+  const Scene& scene = run.scene;
   const auto trace = run.summary.inputs.find("trace");
   const std::string recorded_trace = trace == run.summary.inputs.end() ? "" : trace->second;
-  if (recorded_profile.trace_sha256 != recorded_trace) {
+  if (scene.timing.profile.trace_sha256 != recorded_trace) {
     throw InputError(fmt::format("clock.trace_file = \"{}\": has other content than the run {} was made with",
-                                 config.clock.trace_file, run.dir));
+                                 scene.config.clock.trace_file, run.dir));
   }
-  const auto sampler = make_sampler(ctx, run.population, population, recorded_profile, config.sampler);
-  config.clock = latency;
-  const Profile profile = make_profile(clients, latency, run.cut, seed);
-  Clock<Context> clock(ctx, profile, latency, sampler->bounds(), clock_mode_of(config));
-  ScheduleBuffer<Context> buffer(ctx, sampler->bounds());
+  const Timing timing = make_timing(scene.config, latency, seed, scene.population.clients, scene.cut);
+  const DevicePopulation<Context> population(ctx, scene.population);
+  EpochPlanner<Context> planner(ctx, scene.population, population, scene.config.sampler, scene.timing.profile, timing,
+                                seeds_of(scene.config).sampler);
+  planner.start();
 
   std::vector<EpochRecord> epochs = run.epochs;
   for (EpochRecord& epoch : epochs) {
     const auto number = static_cast<std::uint32_t>(epoch.epoch);
-    sampler->build(seeds_of(config).sampler, number, buffer);
-    check_hash(run, epoch, download(buffer).sha256());
-    const Timeline timeline = clock.build(buffer, seed, number);
+    const EpochPlan plan = planner.plan(number);
+    check_hash(run, epoch, plan.schedule.sha256());
+    const Timeline& timeline = plan.timeline;
     const auto time_after = [&](std::int64_t steps) {
       if (steps < 1 || steps > timeline.steps()) {
         throw InputError(fmt::format("{}/epochs.jsonl: epoch {}: {} steps, its schedule has {}", run.dir, epoch.epoch + 1,

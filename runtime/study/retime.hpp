@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "runtime/config/config.hpp"
+#include "runtime/plan/scene.hpp"
 #include "runtime/record/records.hpp"
 #include "samplers/population/population.hpp"
 
@@ -15,11 +15,9 @@ namespace splitsim {
 /// What a run directory says, with what follows from it.
 struct RecordedRun {
   std::string dir;
-  Config config;
   Summary summary;
   std::vector<EpochRecord> epochs;
-  Population population;  ///< from partition.npy and the data set's labels
-  CutBytes cut;
+  Scene scene;  ///< its partition is partition.npy's; without images
 };
 
 /// overrides: paths only, where files have moved since (data.dir, clock.trace_file).

@@ -60,7 +60,7 @@ std::vector<double> largest_class_deviation(const Schedule& schedule, const Popu
 
 template <class Context>
 SamplerReport measure_sampler(Context& ctx, const Population& population,
-                              const DevicePopulation<Context>& device_population, const Profile& profile,
+                              const DevicePopulation<Context>& device_population, const Timing& timing,
                               const Config& config, const std::string& name, std::int32_t epochs,
                               const std::function<void(std::int32_t, const EpochPlan&)>& on_epoch) {
   SamplerReport report;
@@ -68,13 +68,9 @@ SamplerReport measure_sampler(Context& ctx, const Population& population,
   report.epochs = epochs;
   const std::uint64_t bytes_before = ctx.counters().bytes_in_use;
   const auto setup_start = std::chrono::steady_clock::now();
-  const auto sampler = make_sampler(ctx, population, device_population, profile, config.sampler);
-  const ScheduleBounds bounds = sampler->bounds();
-  ClockMode mode = clock_mode_of(config);
-  mode.track_waiting = true;
-  Clock<Context> clock(ctx, profile, config.clock, bounds, mode);
-  ScheduleBuffer<Context> buffer(ctx, bounds);
-  Buffer<double, Context> deviation(ctx, bounds.steps);
+  EpochPlanner<Context> planner(ctx, population, device_population, config.sampler, timing.profile, timing,
+                                seeds_of(config).sampler);
+  planner.start();
   ctx.synchronize();
   report.setup_s = seconds_since(setup_start);
 
@@ -83,8 +79,7 @@ SamplerReport measure_sampler(Context& ctx, const Population& population,
   report.active_min = std::numeric_limits<std::int64_t>::max();
   Sha256 schedules, timelines;
   for (std::int32_t epoch = 0; epoch < epochs; ++epoch) {
-    const EpochPlan plan = plan_epoch(ctx, *sampler, clock, device_population, seeds_of(config),
-                                      static_cast<std::uint32_t>(epoch), buffer, deviation);
+    const EpochPlan plan = planner.plan(static_cast<std::uint32_t>(epoch));
     const std::vector<double> per_class = largest_class_deviation(plan.schedule, population);
     l1.insert(l1.end(), plan.deviation.begin(), plan.deviation.end());
     class_deviation.insert(class_deviation.end(), per_class.begin(), per_class.end());
@@ -107,9 +102,9 @@ SamplerReport measure_sampler(Context& ctx, const Population& population,
   report.deviation = spread_of(std::move(l1));
   report.class_deviation = spread_of(std::move(class_deviation));
   report.serfling_bound = serfling_bound(population.samples(), population.classes, config.sampler.batch);
-  report.virtual_time_s = static_cast<double>(clock.now_ns()) * 1e-9;
+  report.virtual_time_s = static_cast<double>(planner.clock().now_ns()) * 1e-9;
   report.step_s = spread_of(std::move(step_s));
-  const ClientWaiting waiting = clock.waiting();
+  const ClientWaiting waiting = planner.clock().waiting();
   const WaitingShares shares = waiting_shares(waiting.waiting_ns, waiting.total_ns);
   report.waiting_mean = shares.mean;
   report.waiting_max = shares.max;
@@ -122,11 +117,11 @@ SamplerReport measure_sampler(Context& ctx, const Population& population,
 }
 
 template SamplerReport measure_sampler(CpuContext&, const Population&, const DevicePopulation<CpuContext>&,
-                                       const Profile&, const Config&, const std::string&, std::int32_t,
+                                       const Timing&, const Config&, const std::string&, std::int32_t,
                                        const std::function<void(std::int32_t, const EpochPlan&)>&);
 #if SPLITSIM_WITH_CUDA
 template SamplerReport measure_sampler(CudaContext&, const Population&, const DevicePopulation<CudaContext>&,
-                                       const Profile&, const Config&, const std::string&, std::int32_t,
+                                       const Timing&, const Config&, const std::string&, std::int32_t,
                                        const std::function<void(std::int32_t, const EpochPlan&)>&);
 #endif
 

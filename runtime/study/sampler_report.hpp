@@ -48,11 +48,11 @@ struct SamplerReport {
   std::string schedule_sha256, timeline_sha256;  ///< over the epochs' hashes, as in summary.json
 };
 
-/// Builds `epochs` epochs with config's sampler, clock and seed. on_epoch, if any, sees each.
+/// Builds `epochs` epochs with config's sampler and its seed under `timing`. on_epoch, if any, sees each.
 /// Errors: InputError of sampler and clock, OutOfMemory.
 template <class Context>
 SamplerReport measure_sampler(Context& ctx, const Population& population,
-                              const DevicePopulation<Context>& device_population, const Profile& profile,
+                              const DevicePopulation<Context>& device_population, const Timing& timing,
                               const Config& config, const std::string& name, std::int32_t epochs,
                               const std::function<void(std::int32_t, const EpochPlan&)>& on_epoch = {});
 

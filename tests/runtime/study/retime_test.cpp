@@ -92,10 +92,10 @@ TYPED_TEST(RetimeTest, ATraceOfOtherContentIsRefused) {
   std::filesystem::create_directory(dir / "run");
   Experiment<TypeParam>(this->ctx(), config).run({.out_dir = dir / "run"});
   const RecordedRun run = load_run(dir / "run", {});
-  EXPECT_EQ(retime(this->ctx(), run, run.config.clock, run.config.seed)[0].timeline_sha256,
+  EXPECT_EQ(retime(this->ctx(), run, run.scene.config.clock, run.scene.config.seed)[0].timeline_sha256,
             run.epochs[0].timeline_sha256);
   write("50");
-  test::expect_input_error([&] { retime(this->ctx(), run, run.config.clock, run.config.seed); }, "clock.trace_file",
+  test::expect_input_error([&] { retime(this->ctx(), run, run.scene.config.clock, run.scene.config.seed); }, "clock.trace_file",
                            "other content");
 }
 
@@ -105,7 +105,7 @@ TYPED_TEST(RetimeTest, OtherLatenciesGiveWhatARunWithThemGives) {
       this->latency_file("[clock]\nbarrier = \"one\"\ndelay_ms = { kind = \"uniform\", low = 1.0, high = 30.0 }\n");
   const LatencySettings latency = load_latency(file, run);
   EXPECT_EQ(latency.jitter.kind, DistributionKind::kExponential);  // left out: as recorded
-  const std::vector<EpochRecord> epochs = retime(this->ctx(), run, latency, run.config.seed);
+  const std::vector<EpochRecord> epochs = retime(this->ctx(), run, latency, run.scene.config.seed);
 
   const test::TempDir other;
   const Config config =
@@ -123,23 +123,23 @@ TYPED_TEST(RetimeTest, OtherLatenciesGiveWhatARunWithThemGives) {
 TYPED_TEST(RetimeTest, DelayAwareSamplersKeepTheirSchedules) {
   const RecordedRun run = this->recorded(this->data_.config({"sampler.kind=urn", "sampler.delta=2.0"}));
   const std::string file = this->latency_file("[clock.delay_ms]\nkind = \"exponential\"\nmean = 5.0\n");
-  const std::vector<EpochRecord> epochs = retime(this->ctx(), run, load_latency(file, run), run.config.seed);
+  const std::vector<EpochRecord> epochs = retime(this->ctx(), run, load_latency(file, run), run.scene.config.seed);
   EXPECT_EQ(epochs[0].schedule_sha256, run.epochs[0].schedule_sha256);
   EXPECT_NE(epochs[0].timeline_sha256, run.epochs[0].timeline_sha256);
 }
 
 TYPED_TEST(RetimeTest, AnotherSeedDrawsOtherLatencies) {
   const RecordedRun run = this->recorded(this->data_.config());
-  const std::vector<EpochRecord> epochs = retime(this->ctx(), run, run.config.clock, run.config.seed + 1);
+  const std::vector<EpochRecord> epochs = retime(this->ctx(), run, run.scene.config.clock, run.scene.config.seed + 1);
   EXPECT_NE(epochs[0].timeline_sha256, run.epochs[0].timeline_sha256);
-  EXPECT_EQ(epochs, retime(this->ctx(), run, run.config.clock, run.config.seed + 1));
+  EXPECT_EQ(epochs, retime(this->ctx(), run, run.scene.config.clock, run.scene.config.seed + 1));
 }
 
 TYPED_TEST(RetimeTest, ARunThatStoppedEarlyEndsWhereItStopped) {
   const RecordedRun run =
       this->recorded(this->data_.config({"eval.every_steps=3", "eval.stop_at_accuracy=0.34", "train.epochs=2"}));
   ASSERT_LT(run.epochs.back().steps, 10);
-  const std::vector<EpochRecord> epochs = retime(this->ctx(), run, run.config.clock, run.config.seed);
+  const std::vector<EpochRecord> epochs = retime(this->ctx(), run, run.scene.config.clock, run.scene.config.seed);
   EXPECT_EQ(epochs.back().virtual_time_s, run.epochs.back().virtual_time_s);
   EXPECT_EQ(epochs.back().step_evaluations, run.epochs.back().step_evaluations);
 }
@@ -156,11 +156,11 @@ TYPED_TEST(RetimeTest, RefusesWhatIsNotTheRecordedRun) {
   test::expect_input_error([&] { retime(this->ctx(), run, run_ahead, 1); }, "run_ahead", "psl");
   RecordedRun tampered = run;
   tampered.epochs[1].schedule_sha256[0] ^= 1;
-  test::expect_input_error([&] { retime(this->ctx(), tampered, run.config.clock, 1); }, "epochs.jsonl", "epoch 2",
+  test::expect_input_error([&] { retime(this->ctx(), tampered, run.scene.config.clock, 1); }, "epochs.jsonl", "epoch 2",
                            "schedule");
   RunWriter writer(dir);
-  run.population.owner[0] = (run.population.owner[0] + 1) % 6;
-  writer.write_partition(run.population);
+  run.scene.population.owner[0] = (run.scene.population.owner[0] + 1) % 6;
+  writer.write_partition(run.scene.population);
   test::expect_input_error([&] { load_run(dir, {}); }, "partition.npy", "changed");
   std::filesystem::remove(dir + "/summary.json");
   test::expect_input_error([&] { load_run(dir, {}); }, "summary.json");

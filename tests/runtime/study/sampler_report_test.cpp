@@ -60,10 +60,10 @@ class SamplerReportTest : public test::OnContext<Context> {
   SamplerReport measure(const Config& config, std::int32_t epochs, std::vector<EpochPlan>* plans = nullptr) {
     const std::vector<std::int32_t> labels = cyclic_labels(3000, 10);
     const Population population = make_partition(labels, 10, config.partition, config.seed);
-    const Profile profile = make_profile(population.clients, config.clock, {4704, 4, 1000}, config.seed);
+    const Timing timing = make_timing(config, config.clock, config.seed, population.clients, {4704, 4, 1000});
     const DevicePopulation<Context> device_population(this->ctx(), population);
     population_ = population;
-    return measure_sampler(this->ctx(), population, device_population, profile, config, "a sampler", epochs,
+    return measure_sampler(this->ctx(), population, device_population, timing, config, "a sampler", epochs,
                            [&](std::int32_t epoch, const EpochPlan& plan) {
                              if (plans == nullptr) return;
                              EXPECT_EQ(epoch, static_cast<std::int32_t>(plans->size()));

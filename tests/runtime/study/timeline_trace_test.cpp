@@ -30,11 +30,10 @@ struct Epoch {
     profile = make_profile(population.clients, config.clock, {4704, 4, 20000}, config.seed);
     CpuContext ctx(1);
     const DevicePopulation<CpuContext> device_population(ctx, population);
-    const auto sampler = make_sampler(ctx, population, device_population, profile, config.sampler);
-    Clock<CpuContext> clock(ctx, profile, config.clock, sampler->bounds(), mode);
-    ScheduleBuffer<CpuContext> buffer(ctx, sampler->bounds());
-    Buffer<double, CpuContext> deviation(ctx, sampler->bounds().steps);
-    plan = plan_epoch(ctx, *sampler, clock, device_population, seeds_of(config), 0, buffer, deviation);
+    const Timing timing{config.clock, config.seed, profile, mode};
+    EpochPlanner<CpuContext> planner(ctx, population, device_population, config.sampler, profile, timing, config.seed);
+    planner.start();
+    plan = planner.plan(0);
   }
   TimelineTrace trace(const TraceLimits& limits = {}) const {
     return trace_timeline("t", plan.schedule, plan.timeline, profile, config.clock, mode, config.seed, limits);

@@ -1,0 +1,99 @@
+#include "runtime/plan/scene.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "base/error.hpp"
+#include "runtime/model/models.hpp"
+#include "samplers/keyed/keyed.hpp"
+
+namespace splitsim {
+
+namespace {
+
+Population population_of(const Dataset& dataset, const Config& config) {
+  try {
+    return make_partition(dataset.train_labels, dataset.classes, config.partition, seeds_of(config).partition);
+  } catch (const InputError& error) {
+    if (dataset.validation_size() == 0 || config.partition.kind != "file") throw;
+    throw InputError(fmt::format("{} (data.validation = {} holds out {} of the {} training images: a partition file has "
+                                 "an entry for each of the other {})",
+                                 error.what(), config.data.validation, dataset.validation_size(),
+                                 dataset.train_size() + dataset.validation_size(), dataset.train_size()));
+  }
+}
+
+ModelSync model_sync_of(ModelTraffic traffic) {
+  switch (traffic) {
+    case ModelTraffic::kStep:
+      return ModelSync::kStep;
+    case ModelTraffic::kRound:
+      return ModelSync::kRound;
+    case ModelTraffic::kNever:
+    case ModelTraffic::kTurn:  // handing over is a part of the relay itself
+      break;
+  }
+  return ModelSync::kNone;
+}
+
+}  // namespace
+
+Scene make_scene(const Config& config, SceneParts given) {
+  Scene scene;
+  scene.config = config;
+  scene.dataset = given.dataset ? *std::move(given.dataset) : load_dataset(config.data, seeds_of(config).data);
+  const Dataset& data = scene.dataset;
+  scene.population = given.owner ? make_population(*std::move(given.owner), data.train_labels, config.partition.clients,
+                                                   data.classes)
+                                 : population_of(data, config);
+  scene.network = build_network(model_layers(config.model, data.classes), config.model.cut,
+                                {data.channels, data.height, data.width}, data.classes, network_options(config.model));
+  scene.cut = cut_bytes_of(scene.network);
+  if (given.cut_activation > 0) scene.cut.activation = given.cut_activation;
+  scene.mode = mode_map(config.train);
+  scene.timing = make_timing(config, config.clock, seeds_of(config).clock, scene.population.clients, scene.cut);
+  return scene;
+}
+
+Timing make_timing(const Config& config, const LatencySettings& latency, std::uint64_t seed, std::int32_t clients,
+                   const CutBytes& cut) {
+  Config timed = config;
+  timed.clock = latency;
+  return {latency, seed, make_profile(clients, latency, cut, seed), clock_mode_of(timed)};
+}
+
+ClockMode clock_mode_of(const Config& config) {
+  const ModeMap mode = mode_map(config.train);
+  const bool run_ahead = config.clock.barrier == "run_ahead";
+  if (run_ahead && !mode.may_run_ahead) {
+    throw InputError(
+        fmt::format("clock.barrier = \"run_ahead\": clients of train.mode = \"{}\" cannot run ahead of each other; "
+                    "allowed: two, one",
+                    config.train.mode));
+  }
+  return {.kind = run_ahead ? ClockKind::kRunAhead : mode.clock,
+          .service_order = service_order(config.train),
+          .round_steps = config.train.round,
+          .service_seed = seeds_of(config).sampler,
+          .model_sync = model_sync_of(mode.model_traffic)};
+}
+
+CutBytes cut_bytes_of(const Network& network) {
+  CutBytes bytes;
+  bytes.activation = network.cut_shape().size() * static_cast<std::int64_t>(sizeof(float));
+  bytes.label = sizeof(std::int32_t);
+  bytes.client_model = network.replica_size(kClientSide) * static_cast<std::int64_t>(sizeof(float));
+  return bytes;
+}
+
+SamplingFacts sampling_facts(const Population& population, const Profile& profile, const SamplerSettings& sampler) {
+  SamplingFacts facts{population.sizes(), true};
+  if (sampler.kind == "urn" || sampler.kind == "lds") {
+    const std::vector<double> odds = delay_log_odds(population, profile, sampler);
+    facts.delays_differ = std::any_of(odds.begin(), odds.end(), [](double x) { return x != 0.0; });
+  }
+  return facts;
+}
+
+}  // namespace splitsim

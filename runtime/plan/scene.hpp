@@ -1,0 +1,62 @@
+// What an experiment is before learning, as values on the host: config -> data set -> population -> network and cut -> mode
+// -> latencies, each made of those before it. make_scene() is the only place that builds this chain; runs, splitsim-sample,
+// splitsim-retime and splitsim-bench start from it. Determinism: exact.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <vector>
+
+#include "runtime/clock/timeline.hpp"
+#include "runtime/config/config.hpp"
+#include "runtime/config/seeds.hpp"
+#include "runtime/config/silent_settings.hpp"
+#include "runtime/mode/mode.hpp"
+#include "runtime/model/network.hpp"
+#include "samplers/population/population.hpp"
+
+namespace splitsim {
+
+/// How fast clients are, and the clock that says what that means.
+struct Timing {
+  LatencySettings latency;
+  std::uint64_t seed = 1;  ///< of the profile's draws and of jitter
+  Profile profile;
+  ClockMode mode;
+};
+
+struct Scene {
+  Config config;
+  Dataset dataset;
+  Population population;
+  Network network;
+  CutBytes cut;
+  ModeMap mode;
+  Timing timing;
+};
+
+/// What takes the place of something that the config would give.
+struct SceneParts {
+  std::optional<Dataset> dataset;
+  std::optional<std::vector<std::int32_t>> owner;  ///< [N] sample -> client: a partition that was recorded
+  std::int64_t cut_activation = 0;                 ///< bytes of a sample at the cut; 0: the model's
+};
+
+/// Errors: InputError of every part; where a validation split explains it, the message says so.
+Scene make_scene(const Config& config, SceneParts given = {});
+
+/// Of `config` under `latency`. Errors: InputError of the profile, and for run_ahead in a mode whose clients share one half.
+Timing make_timing(const Config& config, const LatencySettings& latency, std::uint64_t seed, std::int32_t clients,
+                   const CutBytes& cut);
+
+/// The clock that the learning mode and the config's clock.barrier mean. Errors: InputError for run_ahead in a mode whose
+/// clients share one half.
+ClockMode clock_mode_of(const Config& config);
+
+/// Bytes that one sample, or one exchange of the client half, puts on a link.
+CutBytes cut_bytes_of(const Network& network);
+
+/// What warnings about partition and sampler need to know.
+SamplingFacts sampling_facts(const Population& population, const Profile& profile, const SamplerSettings& sampler);
+
+}  // namespace splitsim
