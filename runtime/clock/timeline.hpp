@@ -71,12 +71,12 @@ struct ClockMode {
   ClockKind kind =
       ClockKind::kBarrier;  ///< kBarrier: which one is said by the settings' barrier: two, one or run_ahead
   ServiceOrder service_order = ServiceOrder::kCyclic;
-  ModelSync model_sync = ModelSync::kNone;  ///< what the settings' model_sync = mode means
-  std::int64_t round_steps = 0;             ///< model_sync = round: steps per round, 0: the epoch
+  std::int64_t round_steps = 0;  ///< model_sync = round: steps per round, 0: the epoch
   bool track_waiting = false;    ///< keep ClientWaiting and EntryWaiting; costs a pass over all entries
   /// Of random service orders; absent: the one that build() gets. A run that is timed anew with other draws keeps its
   /// turns: learning took them.
   std::optional<std::uint64_t> service_seed = {};
+  ModelSync model_sync = ModelSync::kNone;  ///< what the settings' model_sync = mode means
 };
 
 /// What the mode and the settings' barrier mean together: a barrier of run_ahead is a clock of its own.

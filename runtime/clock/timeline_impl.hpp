@@ -34,16 +34,6 @@ struct ServiceKeys {
   }
 };
 
-/// One of a few names, as its index. Errors: InputError naming the key.
-inline int choice(const std::string& value, const char* key, const std::vector<const char*>& names) {
-  std::string allowed;
-  for (std::size_t i = 0; i < names.size(); ++i) {
-    if (value == names[i]) return static_cast<int>(i);
-    allowed += std::string(i == 0 ? "" : i + 1 == names.size() ? " or " : ", ") + names[i];
-  }
-  throw InputError(std::string(key) + " = \"" + value + "\": must be " + allowed);
-}
-
 }  // namespace detail
 
 template <class Context>
@@ -52,7 +42,7 @@ struct Clock<Context>::Impl {
        const ClockMode& clock_mode)
       : ctx(context),
         mode(resolved(clock_mode, settings)),
-        one_barrier(detail::choice(settings.barrier, "clock.barrier", {"two", "one", "run_ahead"}) == 1),
+        one_barrier(index_of("clock.barrier", settings.barrier, {"two", "one", "run_ahead"}) == 1),
         model_sync(resolved_sync(clock_mode, settings)),
         jitter(checked_drawer(settings.jitter)),
         clients(host_profile.clients()),

@@ -59,11 +59,11 @@ ClockMode clock_mode_of(const Config& config) {
   }
   return {.kind = run_ahead ? ClockKind::kRunAhead : mode.clock,
           .service_order = service_order(config.train),
+          .round_steps = config.train.round,
+          .service_seed = seeds_of(config).sampler,
           .model_sync = mode.model_traffic == ModelTraffic::kStep    ? ModelSync::kStep
                         : mode.model_traffic == ModelTraffic::kRound ? ModelSync::kRound
-                                                                     : ModelSync::kNone,  // a turn is the relay's own
-          .round_steps = config.train.round,
-          .service_seed = seeds_of(config).sampler};
+                                                                     : ModelSync::kNone};
 }
 
 template <class Context>

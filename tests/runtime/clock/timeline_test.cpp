@@ -412,10 +412,28 @@ TYPED_TEST(ClockTest, OverflowIsAnErrorInEveryKind) {
   }
 }
 
+// clock.model_sync = mode: the learning mode says when models take time, and the settings can say otherwise.
+TYPED_TEST(ClockTest, ModelsTakeTimeWhenTheModeMovesThem) {
+  const EpochCase steps = {{{{0, 3}, {1, 1}}}, {{{0, 2}}}, {{{1, 4}}}};
+  Profile profile = large_profile();
+  ClockMode mode;
+  mode.round_steps = 2;
+  for (const auto& [sync, name] : {std::pair{ModelSync::kNone, "none"}, {ModelSync::kStep, "step"}, {ModelSync::kRound, "round"}}) {
+    mode.model_sync = sync;
+    const Timeline by_mode = this->build(steps, profile, clock_settings("two", "mode"), mode);
+    EXPECT_EQ(by_mode.sha256(), this->build(steps, profile, clock_settings("two", name), mode).sha256()) << name;
+    mode.model_sync = ModelSync::kNone;
+    EXPECT_EQ(by_mode.sha256(), this->build(steps, profile, clock_settings("two", name), mode).sha256()) << name;
+    if (sync != ModelSync::kNone) {
+      EXPECT_NE(by_mode.sha256(), this->build(steps, profile, clock_settings("two", "none"), mode).sha256()) << name;
+    }
+  }
+}
+
 TYPED_TEST(ClockTest, BadSettingsAreNamed) {
-  EXPECT_EQ(this->error_of(clock_settings("three")), "clock.barrier = \"three\": must be two, one or run_ahead");
+  EXPECT_EQ(this->error_of(clock_settings("three")), "clock.barrier = \"three\": allowed: two, one, run_ahead");
   EXPECT_EQ(this->error_of(clock_settings("two", "often")),
-            "clock.model_sync = \"often\": must be none, step or round");
+            "clock.model_sync = \"often\": allowed: mode, none, step, round");
   EXPECT_TRUE(this->error_of(clock_settings("two", "none", {kConstant, 0.0})).starts_with("clock.jitter.value = 0"));
   EXPECT_TRUE(this->error_of(clock_settings("two", "none", {kUniform, 1.0, NAN})).starts_with("clock.jitter.high"));
   EXPECT_TRUE(this->error_of(clock_settings("two", "none", {kTrace})).starts_with("clock.jitter.kind = \"trace\""));
