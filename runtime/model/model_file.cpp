@@ -54,8 +54,10 @@ std::string our_name(const std::string& name, const Network& network, const std:
   if (ours.contains(plain)) return plain;
   if (const std::string numbered = numbered_name(plain, network); !numbered.empty()) return numbered;
   std::string translated = '.' + plain;
-  for (const auto& [theirs, mine] : {std::pair{".bn", ".norm"}, {".downsample.0.", ".down.conv."},
-                                     {".downsample.1.", ".down.norm."}, {".classifier.", ".fc."}}) {
+  for (const auto& [theirs, mine] : {std::pair{".bn", ".norm"},
+                                     {".downsample.0.", ".down.conv."},
+                                     {".downsample.1.", ".down.norm."},
+                                     {".classifier.", ".fc."}}) {
     const std::string_view from = theirs;
     if (const auto at = translated.find(from); at != std::string::npos) translated.replace(at, from.size(), mine);
   }

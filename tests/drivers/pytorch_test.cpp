@@ -9,6 +9,8 @@ namespace {
 
 namespace fs = std::filesystem;
 
+constexpr double kRounding = 5e-5;  // of losses about 1, through up to 34 layers; two layers swapped are 50 times that
+
 class Pytorch : public test::TinyRun {
  protected:
   void SetUp() override {
@@ -66,7 +68,7 @@ class Pytorch : public test::TinyRun {
     const std::vector<double> said = numbers("docs/test_in_pytorch.py", {run, data});
     ASSERT_EQ(said.size(), 6u) << run;
     EXPECT_NEAR(said[2], said[3], 3.0 / said[1]) << run;  // logits that tie within rounding
-    EXPECT_NEAR(said[4], said[5], 1e-5 * said[5]) << run;
+    EXPECT_NEAR(said[4], said[5], kRounding) << run;
     EXPECT_EQ(said[3], summary_of(run)["test_accuracy"]);
   }
 
@@ -82,8 +84,8 @@ TEST_F(Pytorch, TestsRunsAsTheyReport) {
     expect_pytorch_agrees(run, fashion);
     EXPECT_GT(summary_of(run)["test_accuracy"], 0.5) << mode;
   }
-  const std::string run = trained("cnn", {"data.name=cifar10", "data.dir=" + cifar, "model.name=cnn", "model.width=16",
-                                          "model.client_norm=batch"});
+  const std::string run = trained(
+      "cnn", {"data.name=cifar10", "data.dir=" + cifar, "model.name=cnn", "model.width=16", "model.client_norm=batch"});
   expect_pytorch_agrees(run, cifar);
   EXPECT_GT(summary_of(run)["test_accuracy"], 0.3);
 }
@@ -122,9 +124,9 @@ TEST_F(Pytorch, TorchvisionsWeightsComputeTheSame) {
                "model.init=file", "model.file=" + file, "train.client_optimizer.lr=0", "train.server_optimizer.lr=0"});
     const nlohmann::json summary = summary_of(run);
     const nlohmann::json epoch = nlohmann::json::parse(test::slurp(run + "/epochs.jsonl"));
-    EXPECT_NEAR(epoch["train_loss"].get<double>(), said[0], 1e-4 * said[0]) << name;
+    EXPECT_NEAR(epoch["train_loss"].get<double>(), said[0], kRounding) << name;
     EXPECT_NEAR(summary["test_accuracy"].get<double>(), said[1] / said[2], 1.5 / said[2]) << name;
-    EXPECT_NEAR(summary["test_loss"].get<double>(), said[3], 1e-4 * said[3]) << name;
+    EXPECT_NEAR(summary["test_loss"].get<double>(), said[3], kRounding) << name;
     if (resnet) expect_pytorch_agrees(run, data);
   }
 }

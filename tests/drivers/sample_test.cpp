@@ -87,8 +87,8 @@ TEST_F(Sample, PlansWhatTheRunDoes) {
   const std::string run = in_folder("run"), again = in_folder("again"), weights = in_folder("weights");
   ASSERT_EQ(execute("splitsim-run", {in_folder("c.toml"), "--device", "cpu", "--out", run}).exit_code, 0);
   fs::copy(run + "/model.safetensors", weights);
-  const std::vector<std::string> same = {in_folder("c.toml"), "--device", "cpu",  "--set", "model.init=file",
-                                         "--set", "model.file=" + weights};
+  const std::vector<std::string> same = {in_folder("c.toml"),    "--device", "cpu", "--set", "model.init=file", "--set",
+                                         "model.file=" + weights};
   const auto with = [&same](std::vector<std::string> more) {
     more.insert(more.begin(), same.begin(), same.end());
     return more;

@@ -125,7 +125,8 @@ TEST(ModelFile, EveryTensorOfTorchvisionsHasItsPlace) {
   const auto check = [&](const char* model, const char* cut, NormKind norm, const std::vector<Named>& names) {
     const Network network = network_of(model, cut, norm);
     File file = file_of(network, names);
-    file.add(names[0].theirs.starts_with("classifier") ? "features.1.num_batches_tracked" : "bn1.num_batches_tracked", {}, 3.0f);
+    file.add(names[0].theirs.starts_with("classifier") ? "features.1.num_batches_tracked" : "bn1.num_batches_tracked",
+             {}, 3.0f);
     file.write(dir / "file");
     expect_in_place(dir / "file", network);
   };
