@@ -1,32 +1,53 @@
-#!/usr/bin/env python3
-"""Loads a LeNet run on Fashion-MNIST or MNIST into PyTorch and tests it.
+"""A run's model as a torch.nn.Module. Needs torch and safetensors; for ResNets torchvision. See pytorch.md.
 
-    load_in_pytorch.py RUN DATA     prints: right answers, images, accuracy, the accuracy in RUN's summary.json
-
-Needs torch, numpy and safetensors. Other models go the same way: tensors are named side.layer.what, layers as
-`splitsim-run --help model` lists them, shapes are torch.nn's.
+    from load_in_pytorch import load
+    net, summary = load("runs/a")      the model that was tested last, and the run's summary.json
 """
-import gzip, json, os, sys
+import json, math, os
 from collections import OrderedDict
 
-import numpy as np
-import torch
 from safetensors.torch import load_file
 from torch import nn
 
-run, data = sys.argv[1:]
-averaged = os.path.join(run, "model_average.safetensors")
-weights = load_file(averaged if os.path.exists(averaged) else os.path.join(run, "model.safetensors"))
-net = nn.Sequential(OrderedDict(
-    conv1=nn.Conv2d(1, 6, 5, padding=2), relu1=nn.ReLU(), pool1=nn.MaxPool2d(2),
-    conv2=nn.Conv2d(6, 16, 5), relu2=nn.ReLU(), pool2=nn.MaxPool2d(2), flat=nn.Flatten(),
-    fc1=nn.Linear(400, 120), relu3=nn.ReLU(), fc2=nn.Linear(120, 84), relu4=nn.ReLU(), fc3=nn.Linear(84, 10)))
-net.load_state_dict({name.split(".", 1)[1]: tensor for name, tensor in weights.items()})
-summary = json.load(open(os.path.join(run, "summary.json")))
-read = lambda name, skip: np.frombuffer(gzip.open(os.path.join(data, name)).read(), np.uint8, offset=skip)
-images = read("t10k-images-idx3-ubyte.gz", 16).reshape(-1, 1, 28, 28)
-labels = torch.tensor(read("t10k-labels-idx1-ubyte.gz", 8).astype(np.int64))
-mean, std = summary["settings"]["pixel_mean"][0], summary["settings"]["pixel_std"][0]
-with torch.no_grad():
-    right = int((net((torch.tensor(images).float() / 255 - mean) / std).argmax(1) == labels).sum())
-print(right, len(labels), right / len(labels), summary["test_accuracy"])
+STACKS = {"mlp": "flat fc1 relu1 fc2 relu2 fc3",
+          "lenet": "conv1 relu1 pool1 conv2 relu2 pool2 flat fc1 relu3 fc2 relu4 fc3",
+          "cnn": "conv1 norm1 relu1 pool1 conv2 norm2 relu2 pool2 conv3 norm3 relu3 pool3 flat fc1",
+          "vgg11": "conv1 norm1 relu1 pool1 conv2 norm2 relu2 pool2 conv3 norm3 relu3 conv4 norm4 relu4 pool3 "
+                   "conv5 norm5 relu5 conv6 norm6 relu6 pool4 conv7 norm7 relu7 conv8 norm8 relu8 pool5 flat fc"}
+TORCHVISION = (("norm", "bn"), ("down.conv", "downsample.0"), ("down.bn", "downsample.1"))  # in this order
+
+
+def load(run):
+    with open(f"{run}/summary.json") as file: summary = json.load(file)
+    model = summary["settings"]["model"]
+    average = "_average" if os.path.exists(f"{run}/model_average.safetensors") else ""  # of the clients' replicas
+    weights = {name.split(".", 1)[1]: w for name, w in load_file(f"{run}/model{average}.safetensors").items()}
+    resnet = model.startswith("resnet") and not model.endswith("gpsl")
+    if not resnet and model not in STACKS: raise SystemExit(f"{model}: not a model that this script can build")
+    for ours, theirs in TORCHVISION if resnet else ():
+        weights = {name.replace(ours, theirs): w for name, w in weights.items()}
+
+    def layer(name, stride=1):  # as the file's shapes have it
+        if name.startswith("relu"): return nn.ReLU()
+        if name.startswith("pool"): return nn.MaxPool2d(2)
+        if name == "flat": return nn.Flatten()
+        if name + ".weight" not in weights: return nn.Identity()  # norm = "none"
+        shape = weights[name + ".weight"].shape
+        if len(shape) == 4:
+            padding = 0 if (model, name) == ("lenet", "conv2") else shape[2] // 2
+            return nn.Conv2d(shape[1], shape[0], shape[2], stride, padding, bias=name + ".bias" in weights)
+        if len(shape) == 2: return nn.Linear(shape[1], shape[0])
+        if name + ".running_var" in weights: return nn.BatchNorm2d(shape[0])
+        return nn.GroupNorm(8 if model == "cnn" else math.gcd(32, shape[0]), shape[0])
+
+    if resnet:
+        import torchvision
+        net = getattr(torchvision.models, model.split("_")[0])()
+        if not model.endswith("imagenet"): net.conv1.stride, net.maxpool = 1, nn.Identity()
+        for name, old in list(net.named_modules()):
+            if isinstance(old, (nn.Conv2d, nn.BatchNorm2d, nn.Linear)):
+                net.set_submodule(name, layer(name, getattr(old, "stride", 1)))
+    else:
+        net = nn.Sequential(OrderedDict((name, layer(name)) for name in STACKS[model].split()))
+    net.load_state_dict(weights)
+    return net.eval(), summary

@@ -1,8 +1,11 @@
 // A model's weights as named tensors: the names in our files, and what a file's names mean for a network.
 //
 // Our names are <side>.<layer>.<what>: "client.conv1.weight", "server.layer4.1.norm2.running_var". A file may leave the
-// side out or name another (another cut), and may use torchvision's names for the layers:
-//   bn1, bn2 -> norm1, norm2     downsample.0, downsample.1 -> down.conv, down.norm     *.num_batches_tracked: ignored
+// side out or name another (another cut), and may use torchvision's names for the layers (docs/pytorch.md):
+//   ResNets   bn1, bn2 -> norm1, norm2     downsample.0, downsample.1 -> down.conv, down.norm
+//   VGGs      features.<n> -> the n-th layer, from 0     classifier (one linear layer) -> fc
+//   *.num_batches_tracked: ignored
+// A name that is one of this model's own is never translated.
 #pragma once
 
 #include <cstdint>

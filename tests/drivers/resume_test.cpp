@@ -234,6 +234,20 @@ TEST_F(Resume, HangUpsEndARunUnlessTheyAreIgnored) {
   EXPECT_EQ(finish(pid).exit_code, 130);
 }
 
+TEST_F(Resume, ARunFromAFileOfWeightsGoesOnToTheSameBits) {
+  const std::string first = in_folder("first"), whole = in_folder("whole"), dir = in_folder("run");
+  ASSERT_EQ(execute("splitsim-run", tiny({"--out", first})).exit_code, 0);
+  const auto arguments = [&](const std::string& out) {
+    return tiny({"--set", "model.init=file", "--set", "model.file=" + first + "/model.safetensors", "--set",
+                 "data.validation=0.2", "--set", "train.epochs=300", "--out", out});
+  };
+  ASSERT_EQ(execute("splitsim-run", arguments(whole)).exit_code, 0);
+  ASSERT_EQ(stopped(arguments(dir), SIGTERM, has_lines(dir + "/epochs.jsonl", 2)).exit_code, 130);
+  const Result resumed = execute("splitsim-run", resume(dir));
+  ASSERT_EQ(resumed.exit_code, 0) << resumed.err;
+  expect_same_results(whole, dir);
+}
+
 TEST_F(Resume, OtherInitialWeightsAreRefused) {
   const std::string first = in_folder("first"), second = in_folder("second"), dir = in_folder("run");
   ASSERT_EQ(execute("splitsim-run", tiny({"--out", first})).exit_code, 0);

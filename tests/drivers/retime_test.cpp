@@ -71,6 +71,20 @@ TEST_F(Retime, TheSameLatencyIsTheSameTimeAndSlowLinksAreNot) {
   EXPECT_FALSE(fs::exists(in_folder("other")));
 }
 
+// A held-out part of the images changes who owns what; weights from a file change no time, and need not be there again.
+TEST_F(Retime, ValidationImagesAndWeightsFromAFile) {
+  const std::string first = make_run({"--set", "data.validation=0.1"}), weights = in_folder("weights");
+  fs::copy(first + "/model.safetensors", weights);
+  const std::string run = make_run({"--set", "data.validation=0.1", "--set", "model.init=file", "--set",
+                                    "model.file=" + weights, "--force"});
+  fs::remove(weights);
+  const nlohmann::json summary = nlohmann::json::parse(test::slurp(run + "/summary.json"));
+  const Result same = retime(run, "same.toml", {"--out", in_folder("out_dir")});
+  ASSERT_EQ(same.exit_code, 0) << same.err;
+  EXPECT_EQ(report()["timeline_sha256"], summary["timeline_sha256"]);
+  EXPECT_EQ(report()["epochs"][0]["virtual_time_s"], summary["virtual_time_s"]);
+}
+
 TEST_F(Retime, EveryMistakeIsOneLineAndLeavesNothing) {
   const auto refused = [&](const Result& result, const std::string& part) {
     EXPECT_EQ(result.exit_code, 2) << result.err;

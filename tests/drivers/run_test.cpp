@@ -6,6 +6,8 @@
 #include <thread>
 
 #include "base/npy.hpp"
+#include "base/npy.hpp"
+#include "base/safetensors.hpp"
 #include "kernels/device/context.hpp"
 #include "runtime/config/config.hpp"
 #include "runtime/config/keys/keys.hpp"
@@ -261,6 +263,32 @@ TEST_F(Run, SignalsDoNotTouchRunningKernels) {
     const Result run = finish(pid);
     EXPECT_EQ(run.exit_code, 130) << run.err;
   }
+}
+
+TEST_F(Run, WeightsThatDoNotFitAreOneLine) {
+  const std::string dir = in_folder("run"), weights = in_folder("weights");
+  ASSERT_EQ(execute("splitsim-run", tiny({"--out", dir})).exit_code, 0);
+  const TensorFile file = read_safetensors(dir + "/model.safetensors");
+  std::vector<TensorView> tensors;
+  for (const Tensor& tensor : file.tensors) {
+    tensors.push_back(
+        {tensor.name, tensor.shape, {tensor.values.data(), static_cast<std::int64_t>(tensor.values.size())}});
+  }
+  const auto refused = [&](const std::vector<std::string>& parts) {
+    write_safetensors(weights, tensors);
+    expect_refused(tiny({"--set", "model.init=file", "--set", "model.file=" + weights}), 2, parts);
+  };
+  const TensorView last = tensors.back();
+  ASSERT_EQ(last.name, "server.fc3.bias");
+  tensors.back().shape = {3, 1};
+  refused({"model.file = '" + weights + "'", "'server.fc3.bias'", "[3, 1]", "[3]"});
+  tensors.pop_back();
+  refused({"'server.fc3.bias'", "[3]", "missing"});
+  tensors.push_back(last);
+  tensors.push_back({"fc4.bias", last.shape, last.values});
+  refused({"'fc4.bias'", "[3]", "no layer"});
+  expect_refused(tiny({"--set", "model.init=file"}), 2, {"model.file = ''", "safetensors"});
+  expect_refused(tiny({"--set", "model.init=file", "--set", "model.file=" + in_folder("none")}), 2, {"none"});
 }
 
 TEST_F(Run, ServerHalvesThatDoNotFitAreRefusedWithTheirBytes) {

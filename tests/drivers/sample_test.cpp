@@ -80,6 +80,29 @@ TEST_F(Sample, ASavedScheduleComesBack) {
   EXPECT_EQ(reports("a")[0]["timeline_sha256"], reports("b")[0]["timeline_sha256"]);
 }
 
+// Of a config whose run holds images out and starts from weights, which a plan needs not.
+TEST_F(Sample, PlansWhatTheRunDoes) {
+  std::ofstream(in_folder("c.toml")) << "[data]\nvalidation = 0.1\n[model]\nname = \"mlp\"\ncut = \"fc1\"\n"
+                                     << "[sampler]\nkind = \"urn\"\nbatch = 2000\n[train]\nepochs = 1\n";
+  const std::string run = in_folder("run"), again = in_folder("again"), weights = in_folder("weights");
+  ASSERT_EQ(execute("splitsim-run", {in_folder("c.toml"), "--device", "cpu", "--out", run}).exit_code, 0);
+  fs::copy(run + "/model.safetensors", weights);
+  const std::vector<std::string> same = {in_folder("c.toml"),    "--device", "cpu", "--set", "model.init=file", "--set",
+                                         "model.file=" + weights};
+  const auto with = [&same](std::vector<std::string> more) {
+    more.insert(more.begin(), same.begin(), same.end());
+    return more;
+  };
+  ASSERT_EQ(execute("splitsim-run", with({"--out", again})).exit_code, 0);
+  fs::remove(weights);
+  const Result planned =
+      execute("splitsim-sample", with({"--samplers", "urn", "--epochs", "1", "--out", in_folder("a")}));
+  ASSERT_EQ(planned.exit_code, 0) << planned.err;
+  const nlohmann::json summary = nlohmann::json::parse(test::slurp(again + "/summary.json"));
+  EXPECT_EQ(reports("a")[0]["schedule_sha256"], summary["schedule_sha256"]);
+  EXPECT_EQ(reports("a")[0]["timeline_sha256"], summary["timeline_sha256"]);
+}
+
 TEST_F(Sample, AConfigFileAfterSet) {
   std::ofstream(in_folder("c.toml")) << "seed = 5\n";
   const Result result = sample({"--set", "sampler.batch=50", in_folder("c.toml")});
