@@ -10,11 +10,8 @@
 #include "base/error.hpp"
 #include "kernels/device/context.hpp"
 #include "profiling/bench.hpp"
-#include "runtime/clock/timeline.hpp"
 #include "runtime/plan/epoch_plan.hpp"
 #include "runtime/train/engine.hpp"
-#include "samplers/population/partition.hpp"
-#include "samplers/registry.hpp"
 
 namespace splitsim::bench {
 
@@ -38,18 +35,15 @@ class Training {
  public:
   Training(Context& ctx, const Case& what)
       : ctx_(ctx),
-        population_(make_population_of(what)),
-        device_population_(ctx, population_),
-        network_(network_of(model_settings(what), what.input, 10)),
-        profile_(make_profile(what.clients, LatencySettings{}, CutBytes{network_.cut_shape().size() * 4, 4, 0}, 1)),
-        sampler_(make_sampler(ctx, population_, device_population_, profile_, sampler_settings(what))),
-        clock_(ctx, profile_, LatencySettings{}, sampler_->bounds()),
-        images_(ctx, random_images(what), population_.label),
-        schedule_(ctx, sampler_->bounds()),
-        engine_(ctx, network_, engine_settings(what)) {
+        scene_(make_scene(config_of(what), {.dataset = random_data(what)})),
+        population_(ctx_, scene_.population),
+        planner_(ctx, scene_.population, population_, scene_.config.sampler, scene_.timing.profile, scene_.timing, 1),
+        images_(ctx, scene_.dataset.train_images, scene_.dataset.train_labels),
+        engine_(ctx, scene_.network, engine_settings()) {
+    planner_.start();
     GatherShape gather{
         what.input.channels, what.input.height, what.input.width, {0.5f, 0.5f, 0.5f}, {4.f, 4.f, 4.f}, 0, false, 1};
-    engine_.start(images_, gather, schedule_.view());
+    engine_.start(images_, gather, planner_.schedule());
     new_epoch();
   }
 
@@ -57,89 +51,82 @@ class Training {
   double steps(std::int64_t count) {
     double total = 0.0;
     for (std::int64_t done = 0; done < count;) {
-      const std::int64_t now = std::min(count - done, schedule_.steps - next_);
+      const std::int64_t now = std::min(count - done, steps_ - next_);
       total += seconds([&] {
         for (std::int64_t t = 0; t < now; ++t) engine_.enqueue_step();
         ctx_.synchronize();
       });
       done += now;
       next_ += now;
-      if (next_ == schedule_.steps) new_epoch();
+      if (next_ == steps_) new_epoch();
     }
     return total / static_cast<double>(count);
   }
   /// Seconds per sample over a whole epoch of steps.
   double epoch_per_sample() {
     new_epoch();
-    return steps(schedule_.steps) * static_cast<double>(schedule_.steps) / static_cast<double>(population_.samples());
+    return steps(steps_) * static_cast<double>(steps_) / static_cast<double>(scene_.population.samples());
   }
-  /// Seconds for the schedule and the timeline of an epoch.
+  /// Seconds for the plan of an epoch: schedule, deviation, timeline, and their copies on the host.
   double schedule_seconds() {
-    return seconds([&] {
-      sampler_->build(1, epoch_++, schedule_);
-      clock_.build(schedule_, 1, epoch_);
-      ctx_.synchronize();
-    });
+    return seconds([&] { planner_.plan(epoch_++); });
   }
-  std::int64_t steps_per_epoch() const { return schedule_.steps; }
+  std::int64_t steps_per_epoch() const { return steps_; }
 
  private:
-  static Population make_population_of(const Case& what) {
-    std::vector<std::int32_t> labels(static_cast<std::size_t>(what.samples));
-    for (std::size_t i = 0; i < labels.size(); ++i) labels[i] = static_cast<std::int32_t>(i % 10);
-    PartitionSettings settings;
-    settings.kind = what.partition;
-    settings.clients = what.clients;
-    return make_partition(labels, 10, settings, 1);
+  static Config config_of(const Case& what) {
+    Config config;
+    config.partition.kind = what.partition;
+    config.partition.clients = what.clients;
+    config.sampler.kind = what.sampler;
+    config.sampler.batch = what.batch;
+    config.model.name = what.model;
+    config.model.cut = what.model.starts_with("resnet") ? "layer1" : "pool1";
+    config.model.client_norm = config.model.server_norm = what.norm;
+    config.train.mode = what.mode;
+    config.train.epochs = 1;
+    config.train.client_optimizer.schedule = config.train.server_optimizer.schedule = "constant";
+    config.train.client_optimizer.lr = config.train.server_optimizer.lr = 1e-3;
+    return config;
   }
-  static ModelSettings model_settings(const Case& what) {
-    ModelSettings settings;
-    settings.name = what.model;
-    settings.cut = what.model.starts_with("resnet") ? "layer1" : "pool1";
-    settings.client_norm = settings.server_norm = what.norm;
-    return settings;
+  static Dataset random_data(const Case& what) {
+    Dataset data;
+    data.name = "random";
+    data.channels = what.input.channels;
+    data.height = what.input.height;
+    data.width = what.input.width;
+    data.classes = 10;
+    data.train_images.resize(static_cast<std::size_t>(what.samples * what.input.size()));
+    for (std::size_t i = 0; i < data.train_images.size(); ++i) {
+      data.train_images[i] = static_cast<std::uint8_t>((i * 2654435761u) >> 13);
+    }
+    for (std::int64_t i = 0; i < what.samples; ++i) data.train_labels.push_back(static_cast<std::int32_t>(i % 10));
+    return data;
   }
-  static SamplerSettings sampler_settings(const Case& what) {
-    SamplerSettings settings;
-    settings.kind = what.sampler;
-    settings.batch = what.batch;
-    return settings;
-  }
-  static std::vector<std::uint8_t> random_images(const Case& what) {
-    std::vector<std::uint8_t> images(static_cast<std::size_t>(what.samples * what.input.size()));
-    for (std::size_t i = 0; i < images.size(); ++i) images[i] = static_cast<std::uint8_t>((i * 2654435761u) >> 13);
-    return images;
-  }
-  EngineSettings engine_settings(const Case& what) const {
+  EngineSettings engine_settings() const {
     EngineSettings settings;
-    settings.train.mode = what.mode;
-    settings.train.epochs = 1;
-    settings.train.client_optimizer.schedule = settings.train.server_optimizer.schedule = "constant";
-    settings.train.client_optimizer.lr = settings.train.server_optimizer.lr = 1e-3;
-    settings.clients = what.clients;
-    settings.bounds = sampler_->bounds();
+    settings.train = scene_.config.train;
+    settings.clients = scene_.population.clients;
+    settings.bounds = planner_.bounds();
     settings.steps_per_epoch = settings.bounds.steps;
     return settings;
   }
   void new_epoch() {
-    sampler_->build(1, epoch_++, schedule_);
-    engine_.begin_epoch(0, schedule_.steps);
+    steps_ = planner_.plan(epoch_++).schedule.steps();
+    engine_.begin_epoch(0, steps_);
     ctx_.synchronize();
     next_ = 0;
   }
 
   Context& ctx_;
-  Population population_;
-  DevicePopulation<Context> device_population_;
-  Network network_;
-  Profile profile_;
-  std::unique_ptr<Sampler<Context>> sampler_;
-  Clock<Context> clock_;
+  Scene scene_;
+  DevicePopulation<Context> population_;
+  EpochPlanner<Context> planner_;
   DeviceImages<Context> images_;
-  ScheduleBuffer<Context> schedule_;
   Engine<Context> engine_;
   std::uint32_t epoch_ = 0;
-  std::int64_t next_ = 0;
+  std::int64_t steps_ = 0;  // of this epoch
+  std::int64_t next_ = 0;   // the first one that has not run
 };
 
 template <class Context>
