@@ -48,9 +48,8 @@ TEST(MicroSteps, EmptyStepsHaveATurnOfNobody) {
     }
     EXPECT_EQ(ends, std::vector<int>(ends.size(), 1));
     EXPECT_EQ(turns.schedule.steps(), static_cast<std::int64_t>(schedule.active_client.size()) + 6);
-    Population population;
-    population.clients = 9;
-    population.owner.assign(static_cast<std::size_t>(schedule.slots()), 0);
+    const std::vector<std::int32_t> zeros(static_cast<std::size_t>(schedule.slots()), 0);
+    const Population population = make_population(zeros, zeros, 9, 1);
     EXPECT_GE(dealt_bounds(bounds_of(schedule), population).steps, turns.schedule.steps());
     const Schedule rebuilt = with_active_lists(turns.schedule);
     EXPECT_EQ(rebuilt.active_first, turns.schedule.active_first);
