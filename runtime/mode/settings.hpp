@@ -5,18 +5,14 @@
 #include <string>
 #include <vector>
 
+#include "kernels/nn/optimizers/optimizer.hpp"
+
 namespace splitsim {
 
 /// client_optimizer and server_optimizer. Names and meanings as in torch.optim.
-struct OptimizerSettings {
-  std::string kind = "sgd";  ///< sgd | adam | adamw
+struct OptimizerSettings : OptimizerNumbers {
+  std::string kind = "sgd";  ///< see optimizers()
   double lr = 0.02;
-  double momentum = 0.9;              ///< sgd
-  double dampening = 0.0;             ///< sgd
-  bool nesterov = false;              ///< sgd
-  double beta1 = 0.9, beta2 = 0.999;  ///< adam, adamw
-  double eps = 1e-8;                  ///< adam, adamw
-  double weight_decay = 0.0;
   double clip_norm = 0.0;           ///< largest gradient norm of a replica; 0: any
   std::string schedule = "cosine";  ///< constant | cosine (per step, to 0 at the run's last step) | step | multistep
   std::int64_t step_epochs = 30;    ///< step: times gamma after every so many epochs

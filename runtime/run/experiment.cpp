@@ -132,7 +132,7 @@ Summary Experiment<Context>::Impl::run(const RunOptions& options) {
   if (options.resume) {
     if (std::optional<Summary> summary = finished_run(options.out_dir)) return *summary;
   }
-  check_memory(plan, Context::kName);
+  splitsim::check_memory(plan, Context::kName);
   bool resumes = false;
   RunState state = state_at_start(options, resumes);
   start(state, resumes);

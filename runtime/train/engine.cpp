@@ -17,13 +17,6 @@ namespace {
 const OptimizerSettings& optimizer(const TrainSettings& train, int side) {
   return side == kClientSide ? train.client_optimizer : train.server_optimizer;
 }
-bool is_adam(const OptimizerSettings& settings) { return settings.kind != "sgd"; }
-bool has_moment(const OptimizerSettings& settings, int moment) {
-  return is_adam(settings) || (moment == 0 && settings.momentum != 0.0);
-}
-bool counts_steps(const OptimizerSettings& settings) {
-  return is_adam(settings) || (settings.momentum != 0.0 && settings.dampening != 0.0);
-}
 AverageWeights average_weights(const TrainSettings& train) {
   return static_cast<AverageWeights>(
       index_of("train.fedavg_weights", train.fedavg_weights, {"samples", "seen", "uniform"}));
@@ -99,13 +92,14 @@ template <class Context>
 void Engine<Context>::layout_side(Arena<Context>& arena, int side) {
   const std::int64_t p = network_.parameters[side], replicas = replicas_[side];
   const OptimizerSettings& settings = optimizer(settings_.train, side);
+  const Optimizer<Context>& row = optimizer_named<Context>(settings.kind);
   parameters_.side[side] = arena.template take<float>(replicas * network_.replica_size(side), "parameters");
   gradients_.side[side] = arena.template take<float>(max_active_[side] * p, "gradients");
   for (int moment = 0; moment < 2; ++moment) {
     moments_[moment].side[side] =
-        arena.template take<float>(has_moment(settings, moment) ? replicas * p : 0, "optimiser state");
+        arena.template take<float>(moment < row.moments(settings) ? replicas * p : 0, "optimiser state");
   }
-  taken_[side] = arena.template take<std::int32_t>(counts_steps(settings) ? replicas : 0, "optimiser state");
+  taken_[side] = arena.template take<std::int32_t>(row.counts_steps(settings) ? replicas : 0, "optimiser state");
   const bool clips = settings.clip_norm > 0.0;
   clip_partials_[side] =
       arena.template take<double>(clips ? clip_workspace(max_active_[side], p) : 0, "optimiser state");
@@ -244,6 +238,7 @@ void Engine<Context>::step() {
 template <class Context>
 void Engine<Context>::update(int side, const ReplicaMap& map) {
   const OptimizerSettings& settings = optimizer(settings_.train, side);
+  const Optimizer<Context>& row = optimizer_named<Context>(settings.kind);
   const std::int64_t p = network_.parameters[side];
   StepTargets targets;
   targets.count = map.active;
@@ -253,7 +248,7 @@ void Engine<Context>::update(int side, const ReplicaMap& map) {
   targets.stride = network_.replica_size(side);
   targets.gradients = gradients_.side[side].data();
   targets.parameters = parameters_.side[side].data();
-  targets.taken = counts_steps(settings) ? taken_[side].data() : nullptr;
+  targets.taken = row.counts_steps(settings) ? taken_[side].data() : nullptr;
   const std::int32_t* rows = map.active;
   std::int32_t max_rows = map.max_active;
   if (mode_.combine[side] == Combine::kGradient) {
@@ -270,17 +265,9 @@ void Engine<Context>::update(int side, const ReplicaMap& map) {
                 View<const float>(gradients_.side[side]), clip_partials_[side], clip_scale_[side]);
     targets.gradient_scale = clip_scale_[side].data();
   }
-  if (counts_steps(settings)) count_steps(ctx_, targets);
-  const std::int32_t* rate_step = tables_.rate_step.data();
-  if (is_adam(settings)) {
-    const AdamSettings adam{settings.beta1, settings.beta2, settings.eps, settings.weight_decay,
-                            settings.kind == "adamw"};
-    adam_step(ctx_, targets, adam, rates_[side].data(), rate_step, moments_[0].side[side], moments_[1].side[side]);
-  } else {
-    const SgdSettings sgd{static_cast<float>(settings.momentum), static_cast<float>(settings.weight_decay),
-                          settings.nesterov, static_cast<float>(settings.dampening)};
-    sgd_step(ctx_, targets, sgd, rates_[side].data(), rate_step, moments_[0].side[side]);
-  }
+  if (targets.taken != nullptr) count_steps(ctx_, targets);
+  row.step(ctx_, targets, settings, {rates_[side].data(), tables_.rate_step.data()},
+           {moments_[0].side[side], moments_[1].side[side]});
 }
 
 // At the end of a round the sides that average do; at the end of an epoch every side with replicas says how far they

@@ -1,9 +1,11 @@
-// Optimisers on grouped parameters: SGD, Adam and AdamW as torch.optim has them, and gradient clipping as
-// torch.nn.utils.clip_grad_norm_, each replica for itself. Only the replicas that a step names move: the others keep
+// Optimisers on grouped parameters, as torch.optim has them, and gradient clipping as torch.nn.utils.clip_grad_norm_, each
+// replica for itself. Only the replicas that a step names move: the others keep
 // their weights, momentum, moments and step counts. Ring R1. Determinism: exact on one backend.
 #pragma once
 
 #include <cstdint>
+#include <string>
+#include <vector>
 
 #include "kernels/device/view.hpp"
 #include "kernels/nn/support/grouped.hpp"
@@ -27,33 +29,50 @@ struct StepTargets {
   PSL_HD std::int64_t gradient_row(std::int64_t row) const { return gradient_stride == 0 ? 0 : row; }
 };
 
-/// taken[replica] += 1 for the step's replicas; before sgd_step with dampening and before adam_step.
+/// taken[replica] += 1 for the step's replicas; before a step of an optimiser that counts.
 template <class Context>
 void count_steps(Context& ctx, const StepTargets& targets);
 
-struct SgdSettings {
-  float momentum = 0.0f;
-  float weight_decay = 0.0f;  ///< added to the gradient
+/// The numbers of every optimiser, named as in torch.optim; each reads its own.
+struct OptimizerNumbers {
+  double momentum = 0.9;
+  double dampening = 0.0;  ///< not on a replica's first step
   bool nesterov = false;
-  float dampening = 0.0f;  ///< not on a replica's first step; needs `taken`
-};
-
-/// velocity: [G, P], empty when momentum is 0. learning_rates: device table, read at *step (device).
-template <class Context>
-void sgd_step(Context& ctx, const StepTargets& targets, const SgdSettings& settings, const float* learning_rates,
-              const std::int32_t* step, View<float> velocity);
-
-struct AdamSettings {
   double beta1 = 0.9, beta2 = 0.999;
   double eps = 1e-8;
   double weight_decay = 0.0;
-  bool decoupled = false;  ///< AdamW: the decay shrinks the weights; else it is added to the gradient
 };
 
-/// first, second: [G, P] moments. The bias corrections use `taken`, already counted for this step.
+/// The rate of a step: table[*step], both in device memory.
+struct StepRate {
+  const float* table;
+  const std::int32_t* step;
+};
+
+/// What an optimiser keeps: [G, P] each, empty where it keeps less.
+struct OptimizerState {
+  View<float> first, second;
+};
+
+/// One kind of optimiser: a row of optimizers().
 template <class Context>
-void adam_step(Context& ctx, const StepTargets& targets, const AdamSettings& settings, const float* learning_rates,
-               const std::int32_t* step, View<float> first, View<float> second);
+struct Optimizer {
+  const char* name;
+  const char* summary;                             ///< one line for --help
+  std::vector<const char*> reads;                  ///< which numbers, by name
+  int (*moments)(const OptimizerNumbers&);         ///< how many of the two states it keeps
+  bool (*counts_steps)(const OptimizerNumbers&);   ///< whether it reads StepTargets::taken
+  /// One step of the targets' replicas; `taken` is already counted for it.
+  void (*step)(Context& ctx, const StepTargets& targets, const OptimizerNumbers& numbers, const StepRate& rate,
+               const OptimizerState& state);
+};
+
+/// All kinds. A new one is a file <name>_impl.hpp and a line in optimizers.cpp.
+template <class Context>
+const std::vector<Optimizer<Context>>& optimizers();
+/// Errors: InputError for an unknown name.
+template <class Context>
+const Optimizer<Context>& optimizer_named(const std::string& name);
 
 /// Floats of a gradient's norm that one team sums.
 inline constexpr std::int64_t kNormChunk = 8192;

@@ -1,4 +1,8 @@
 // Keys of [train].
+#include <algorithm>
+
+#include "kernels/device/context.hpp"
+#include "kernels/nn/optimizers/optimizer.hpp"
 #include "runtime/config/keys/key_builders.hpp"
 #include "runtime/mode/mode.hpp"
 
@@ -6,28 +10,44 @@ namespace splitsim::key_table {
 
 namespace {
 
+// The rows are the same on every backend.
+std::vector<Choice> optimizer_choices() {
+  std::vector<Choice> choices;
+  for (const auto& row : optimizers<CpuContext>()) choices.push_back({row.name, row.summary});
+  return choices;
+}
+
+std::vector<std::string> optimizers_that_read(const std::string& number) {
+  std::vector<std::string> names;
+  for (const auto& row : optimizers<CpuContext>()) {
+    if (std::find(row.reads.begin(), row.reads.end(), number) != row.reads.end()) names.push_back(row.name);
+  }
+  return names;
+}
+
 template <auto Side>
 void add_optimizer(std::vector<Key>& keys, const std::string& table) {
   using O = OptimizerSettings;
-  const std::vector<Condition> sgd = {{table + ".kind", {"sgd"}}}, adam = {{table + ".kind", {"adam", "adamw"}}};
+  const auto readers = [&](const char* number) { return Condition{table + ".kind", optimizers_that_read(number)}; };
   keys.insert(
       keys.end(),
       {choice(table + ".kind", optimizer_at<Side, &O::kind>,
-              {{"sgd", "as torch.optim.SGD"}, {"adam", "as torch.optim.Adam"}, {"adamw", "as torch.optim.AdamW"}},
-              "optimizer"),
+              optimizer_choices(), "optimizer"),
        real(table + ".lr", optimizer_at<Side, &O::lr>, 0.0, kUnbounded, "", "learning rate"),
-       real(table + ".momentum", optimizer_at<Side, &O::momentum>, 0.0, kBelowOne, "", "sgd: momentum").when(sgd),
+       real(table + ".momentum", optimizer_at<Side, &O::momentum>, 0.0, kBelowOne, "", "sgd: momentum")
+           .when({readers("momentum")}),
        real(table + ".dampening", optimizer_at<Side, &O::dampening>, 0.0, 1.0, "",
             "sgd: of the momentum, but on a replica's first step")
-           .when({{table + ".kind", {"sgd"}}, {table + ".momentum", {}}}),
+           .when({readers("dampening"), {table + ".momentum", {}}}),
        flag(table + ".nesterov", optimizer_at<Side, &O::nesterov>,
             "sgd: Nesterov momentum (needs momentum > 0, no dampening)")
-           .when(sgd),
+           .when({readers("nesterov")}),
        real(table + ".beta1", optimizer_at<Side, &O::beta1>, 0.0, kBelowOne, "", "adam, adamw: of the first moment")
-           .when(adam),
+           .when({readers("beta1")}),
        real(table + ".beta2", optimizer_at<Side, &O::beta2>, 0.0, kBelowOne, "", "adam, adamw: of the second moment")
-           .when(adam),
-       positive(table + ".eps", optimizer_at<Side, &O::eps>, "", "adam, adamw: added to the root").when(adam),
+           .when({readers("beta2")}),
+       positive(table + ".eps", optimizer_at<Side, &O::eps>, "", "adam, adamw: added to the root")
+           .when({readers("eps")}),
        real(table + ".weight_decay", optimizer_at<Side, &O::weight_decay>, 0.0, kUnbounded, "",
             "sgd, adam: L2, added to the gradient; adamw: decoupled"),
        real(table + ".clip_norm", optimizer_at<Side, &O::clip_norm>, 0.0, kUnbounded, "",

@@ -53,12 +53,14 @@ TYPED_TEST(Optimizer, ThreeStepsOfSgdEqualTheTextbookExactly) {
   auto& ctx = this->ctx();
   const std::vector<float> rates{0.5f, 0.25f, 1.0f};
   for (const StepLayout& l : layouts()) {
-    for (const SgdSettings& settings : {SgdSettings{}, SgdSettings{0.0f, 0.25f, false}, SgdSettings{0.5f, 0.0f, false},
-                                        SgdSettings{0.5f, 0.25f, true}, SgdSettings{0.5f, 0.25f, false, 0.25f}}) {
+    using Numbers = OptimizerNumbers;
+    for (const Numbers& settings : {Numbers{.momentum = 0.0}, Numbers{.momentum = 0.0, .weight_decay = 0.25},
+                                    Numbers{.momentum = 0.5}, Numbers{.momentum = 0.5, .nesterov = true, .weight_decay = 0.25},
+                                    Numbers{.momentum = 0.5, .dampening = 0.25, .weight_decay = 0.25}}) {
       const auto start = integers(l.replicas * kStride, 8, 1);
       std::vector<double> p(start.begin(), start.end()), v(l.replicas * kSize);
       std::vector<int> taken(l.replicas);
-      const bool momentum = settings.momentum != 0.0f;
+      const bool momentum = settings.momentum != 0.0;
       typename TestFixture::Rig rig(ctx, l, start);
       const Floats<TypeParam> table(ctx, rates);
       for (std::int32_t t = 0; t < 3; ++t) {
@@ -69,17 +71,18 @@ TYPED_TEST(Optimizer, ThreeStepsOfSgdEqualTheTextbookExactly) {
           const Quiet<TypeParam> quiet(ctx);
           const StepTargets targets = rig.targets(gradients, true);
           count_steps(ctx, targets);
-          sgd_step(ctx, targets, settings, table.data(), step.data(), momentum ? rig.first.view() : View<float>());
+          optimizer_named<TypeParam>("sgd").step(ctx, targets, settings, {table.data(), step.data()},
+                                                 {momentum ? rig.first.view() : View<float>(), {}});
         }
         for (std::int32_t r = 0; r < l.active(); ++r) {
           const bool first_step = taken[l.replica(r)]++ == 0;
           for (std::int64_t i = 0; i < kSize; ++i) {
             double& value = p[l.replica(r) * kStride + i];
             double& velocity = v[l.replica(r) * kSize + i];
-            double d = g[r * kSize + i] + double{settings.weight_decay} * value;
+            double d = g[r * kSize + i] + settings.weight_decay * value;
             if (momentum) {
-              velocity = double{settings.momentum} * velocity + (first_step ? 1.0 : 1.0 - settings.dampening) * d;
-              d = settings.nesterov ? d + double{settings.momentum} * velocity : velocity;
+              velocity = settings.momentum * velocity + (first_step ? 1.0 : 1.0 - settings.dampening) * d;
+              d = settings.nesterov ? d + settings.momentum * velocity : velocity;
             }
             value -= rates[t] * d;
           }
@@ -96,7 +99,7 @@ TYPED_TEST(Optimizer, ThreeStepsOfSgdEqualTheTextbookExactly) {
 TYPED_TEST(Optimizer, AdamEqualsTheTextbook) {
   auto& ctx = this->ctx();
   for (const bool decoupled : {false, true}) {
-    const AdamSettings settings{0.9, 0.99, 1e-6, 0.125, decoupled};
+    const OptimizerNumbers settings{.beta1 = 0.9, .beta2 = 0.99, .eps = 1e-6, .weight_decay = 0.125};
     const std::vector<StepLayout> steps = {{"", 6, 3, {1, 2}}, {"", 6, 3, {1, 1, 3}}, {"", 6, 3, {4}}};
     auto start = reals(3 * kStride, 1);
     std::vector<double> p(start.begin(), start.end()), m(3 * kSize), v(3 * kSize);
@@ -115,7 +118,8 @@ TYPED_TEST(Optimizer, AdamEqualsTheTextbook) {
         const Quiet<TypeParam> quiet(ctx);
         const StepTargets targets = rig.targets(gradients, true);
         count_steps(ctx, targets);
-        adam_step(ctx, targets, settings, table.data(), step.data(), rig.first.view(), rig.second.view());
+        optimizer_named<TypeParam>(decoupled ? "adamw" : "adam")
+            .step(ctx, targets, settings, {table.data(), step.data()}, {rig.first.view(), rig.second.view()});
       }
       for (std::int32_t r = 0; r < l.active(); ++r) {
         const int n = ++taken[l.replica(r)];
@@ -180,7 +184,7 @@ TYPED_TEST(Optimizer, OneGradientForAll) {
   targets.max = 4;
   targets.gradient_stride = 0;
   targets.gradient_scale = scale.data();
-  sgd_step(ctx, targets, SgdSettings{}, rates.data(), step.data(), View<float>());
+  optimizer_named<TypeParam>("sgd").step(ctx, targets, {.momentum = 0.0}, {rates.data(), step.data()}, {});
   const auto result = rig.parameters.download(), g = gradients.download();
   for (std::int64_t i = 0; i < 4 * kStride; ++i) {
     const std::int64_t at = i % kStride;
