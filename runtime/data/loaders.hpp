@@ -40,8 +40,8 @@ Dataset load_idx(const DataSettings& settings);
 Dataset load_emnist(const DataSettings& settings);
 
 /// CIFAR-10 or CIFAR-100 (`settings.name`), binary version: records of one (10) or two (100: coarse, fine) label bytes
-/// and 3 x 32 x 32 pixels. Any of data_batch_1..5.bin that exist, in order (10); train.bin (100). Format: the CIFAR
-/// page.
+/// and 3 x 32 x 32 pixels. Any of data_batch_1..5.bin that exist, in order (10); train.bin (100). Warns if the
+/// counts are not the published ones. Format: the CIFAR page.
 Dataset load_cifar(const DataSettings& settings);
 
 /// x.npy, y.npy, and the same as x_test.npy, y_test.npy. Classes are 1 + the largest label.
