@@ -213,13 +213,6 @@ void Experiment<Context>::Impl::begin(const RunOptions& options) {
     throw InputError(fmt::format("train.epochs = {} with --resume: allowed: at least the {} epochs that it has finished",
                                  config.train.epochs, state_.epochs));
   }
-  if (!options.out_dir.empty()) {
-    writer_ = std::make_unique<RunWriter>(options.out_dir);
-    writer_->truncate(state_.epochs);
-    if (resumes) records_ = read_epochs(writer_->path("epochs.jsonl"));
-    writer_->write_text("config.toml", to_toml(config));  // a resumed run may have other paths, or more epochs
-    if (!resumes) writer_->write_partition(population);
-  }
   train_images_ = std::make_unique<DeviceImages<Context>>(ctx, dataset.train_images, dataset.train_labels);
   schedule_ = std::make_unique<ScheduleBuffer<Context>>(ctx, bounds);
   deviation_ = Buffer<double, Context>(ctx, bounds.steps);
@@ -237,6 +230,14 @@ void Experiment<Context>::Impl::begin(const RunOptions& options) {
   if (resumes) {
     engine.upload(training);
     clock.set_state(state_.clock);
+  }
+  // Only now, since a checkpoint that does not fit, or too little memory, must not cost the records beyond it.
+  if (!options.out_dir.empty()) {
+    writer_ = std::make_unique<RunWriter>(options.out_dir);
+    writer_->truncate(state_.epochs);
+    if (resumes) records_ = read_epochs(writer_->path("epochs.jsonl"));
+    writer_->write_text("config.toml", to_toml(config));  // a resumed run may have other paths, or more epochs
+    if (!resumes) writer_->write_partition(population);
   }
   for (const EpochRecord& record : records_) reached_ = reached_ || reaches(record);
 }

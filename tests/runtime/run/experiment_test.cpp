@@ -132,6 +132,33 @@ TYPED_TEST(ExperimentTest, CheckpointsOfOtherExperimentsAreRefused) {
                            "state.safetensors");
 }
 
+// What a checkpoint does not reach is only dropped once the checkpoint is known to fit.
+TYPED_TEST(ExperimentTest, WeightsOfAnotherSizeCostNoRecords) {
+  const test::TempDir out;
+  const Config config = this->data_.config({"train.epochs=1"});
+  this->run(config, {.out_dir = out.path()});
+  std::filesystem::remove(out / "summary.json");
+  const std::string beyond = test::slurp(out / "steps.csv") + "2,1,0.5";  // of an epoch that a kill has cut short
+  const std::string file = out / "checkpoint/state.safetensors", whole = test::slurp(file);
+  for (const char* name : {"client.parameters", "server.first_moment"}) {
+    test::spill(out / "steps.csv", beyond);
+    test::spill(file, whole);
+    const TensorFile state = read_safetensors(file);
+    std::vector<TensorView> tensors;
+    for (const Tensor& tensor : state.tensors) {
+      const auto size = static_cast<std::int64_t>(tensor.values.size()) - (tensor.name == name);
+      tensors.push_back({tensor.name, {size}, {tensor.values.data(), size}});
+    }
+    write_safetensors(file, tensors, state.metadata);
+    test::expect_input_error([&] { this->run(config, {.out_dir = out.path(), .resume = true}); },
+                             "do not have the size of this experiment's");
+    EXPECT_EQ(test::slurp(out / "steps.csv"), beyond) << name;
+  }
+  test::spill(file, whole);
+  EXPECT_EQ(this->run(config, {.out_dir = out.path(), .resume = true}).epochs, 1);
+  EXPECT_EQ(read_steps(out / "steps.csv").size(), 15u);
+}
+
 TYPED_TEST(ExperimentTest, DivergedRunsSaySo) {
   const std::vector<std::string> wild = {"train.client_optimizer.lr=1e30", "train.server_optimizer.lr=1e30",
                                          "train.server_optimizer.schedule=constant"};
