@@ -13,7 +13,9 @@
 #include "runtime/config/silent_settings.hpp"
 #include "runtime/mode/ledger.hpp"
 #include "runtime/model/model_file.hpp"
+#include "runtime/mode/ledger.hpp"
 #include "runtime/plan/epoch_plan.hpp"
+#include "runtime/record/metrics.hpp"
 #include "runtime/run/checkpoint.hpp"
 #include "runtime/run/epoch_records.hpp"
 #include "runtime/run/run_results.hpp"
@@ -247,8 +249,8 @@ bool Experiment<Context>::Impl::reaches(const EpochRecord& record) const {
   for (const StepEvaluation& test : record.step_evaluations) {
     if (reaches(test)) return true;
   }
-  if (record.validation_accuracy.has_value()) return is_target(*record.validation_accuracy);
-  return record.test_accuracy.has_value() && is_target(*record.test_accuracy);
+  const std::optional<double> accuracy = deciding_accuracy(record);
+  return accuracy.has_value() && is_target(*accuracy);
 }
 
 template <class Context>

@@ -32,7 +32,7 @@ class ExperimentTest : public test::OnContext<Context> {
     EXPECT_EQ(a.schedule_sha256, b.schedule_sha256);
     EXPECT_EQ(a.timeline_sha256, b.timeline_sha256);
     EXPECT_EQ(a.model_sha256, b.model_sha256);
-    EXPECT_EQ(a.test_accuracy, b.test_accuracy);
+    EXPECT_EQ(a.test.accuracy, b.test.accuracy);
     EXPECT_EQ(a.batch_deviation_mean, b.batch_deviation_mean);
     EXPECT_EQ(a.virtual_time_s, b.virtual_time_s);
     EXPECT_EQ(a.participation_mean, b.participation_mean);
@@ -47,7 +47,7 @@ TYPED_TEST(ExperimentTest, LearnsAndRecords) {
   EXPECT_EQ(summary.status, "completed");
   EXPECT_EQ(summary.epochs, 3);
   EXPECT_EQ(summary.steps_per_epoch, 15);
-  EXPECT_GT(summary.test_accuracy.value(), 0.6);
+  EXPECT_GT(summary.test.accuracy.value(), 0.6);
   const std::vector<StepRecord> steps = read_steps(out / "steps.csv");
   ASSERT_EQ(steps.size(), 45u);
   std::int64_t now = 0, samples = 0;
