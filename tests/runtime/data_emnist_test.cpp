@@ -8,7 +8,7 @@
 
 #include "runtime/config/config.hpp"
 #include "runtime/data/dataset.hpp"
-#include "tests/runtime/data_files.hpp"
+#include "tests/runtime/data/data_files.hpp"
 
 namespace splitsim {
 namespace {
