@@ -35,6 +35,10 @@ void check_output_folder(const std::string& option, const std::string& dir) {
       throw InputError(
           fmt::format("{} {}: {}; allowed: a folder, or a name that is free", option, dir, error.message()));
     }
+    if (fs::is_symlink(fs::symlink_status(there, error))) {
+      throw InputError(fmt::format("{} {}: '{}' is a link that leads nowhere; allowed: a folder, or a name that is free",
+                                   option, dir, there.string()));
+    }
     there = there.parent_path();
   }
   if (!fs::is_directory(there, error)) {

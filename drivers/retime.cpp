@@ -97,7 +97,7 @@ void print(const RecordedRun& run, const Retiming& result) {
     const double before = run.epochs[i].virtual_time_s;
     say("{:>5} {:>6} {:>14.9g} {:>14.9g} {:>8} {:>10}\n", epoch.epoch + 1, epoch.steps, before,
                epoch.virtual_time_s, before > 0.0 ? fmt::format("{:.3f}", epoch.virtual_time_s / before) : "-",
-               epoch.test_accuracy ? fmt::format("{:.2f}%", 100.0 * *epoch.test_accuracy) : "-");
+               epoch.test.accuracy ? fmt::format("{:.2f}%", 100.0 * *epoch.test.accuracy) : "-");
   }
   say("\n{:>12} {:>14} {:>14}\n", "accuracy", "recorded s", "retimed s");
   for (std::size_t i = 0; i < result.retimed.size(); ++i) {
@@ -115,7 +115,7 @@ Json to_json(const Arguments& arguments, const RecordedRun& run, const Retiming&
                       {"steps", epoch.steps},
                       {"recorded_virtual_time_s", run.epochs[i].virtual_time_s},
                       {"virtual_time_s", epoch.virtual_time_s},
-                      {"test_accuracy", optional(epoch.test_accuracy)},
+                      {"test_accuracy", optional(epoch.test.accuracy)},
                       {"schedule_sha256", epoch.schedule_sha256},
                       {"timeline_sha256", epoch.timeline_sha256}});
   }
@@ -139,7 +139,7 @@ std::string to_csv(const RecordedRun& run, const Retiming& result) {
   for (std::size_t i = 0; i < result.epochs.size(); ++i) {
     const EpochRecord& epoch = result.epochs[i];
     csv += fmt::format("{},{},{},{},{}\n", epoch.epoch + 1, epoch.steps, run.epochs[i].virtual_time_s, epoch.virtual_time_s,
-                       epoch.test_accuracy ? fmt::to_string(*epoch.test_accuracy) : "");
+                       epoch.test.accuracy ? fmt::to_string(*epoch.test.accuracy) : "");
   }
   return csv;
 }

@@ -110,7 +110,7 @@ void print_table_row(const EpochRecord& epoch) {
     return share.has_value() ? fmt::format("{:.2f}%", 100.0 * *share) : "-";
   };
   say("{:>5} {:>6} {:>8.5g} {:>7} {:>7} {:>7} {:>6.4f} {:>9.6g} {:>7.4g} {:>9.0f}\n", epoch.epoch + 1, epoch.steps,
-      epoch.train_loss, percent(epoch.train_accuracy), percent(epoch.test_accuracy), percent(epoch.test_macro_f1),
+      epoch.train_loss, percent(epoch.train_accuracy), percent(epoch.test.accuracy), percent(epoch.test.macro_f1),
       epoch.batch_deviation_mean, epoch.virtual_time_s, epoch.wall_time_s, epoch.train_samples_per_s);
   flush_output();
 }
@@ -119,7 +119,7 @@ void print_summary(const Summary& summary) {
   const auto line = [](const char* name, const std::string& text) { say("{:<16} {}\n", name, text); };
   say("\n");
   line("status", summary.status);
-  if (summary.test_accuracy.has_value()) line("test accuracy", fmt::format("{:.2f}%", 100.0 * *summary.test_accuracy));
+  if (summary.test.accuracy.has_value()) line("test accuracy", fmt::format("{:.2f}%", 100.0 * *summary.test.accuracy));
   line("batch deviation", fmt::format("{:.4f}", summary.batch_deviation_mean));
   line("virtual time", fmt::format("{:.9g} s", summary.virtual_time_s));
   line("wall time", fmt::format("{:.2f} s, {:.0f} samples/s", summary.wall_time_s, summary.train_samples_per_s));

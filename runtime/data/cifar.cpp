@@ -3,6 +3,7 @@
 #include <filesystem>
 
 #include "base/error.hpp"
+#include "base/report.hpp"
 #include "runtime/data/loaders.hpp"
 
 namespace splitsim {
@@ -11,6 +12,7 @@ namespace {
 constexpr std::int32_t kSide = 32, kChannels = 3;
 constexpr std::size_t kImageBytes = std::size_t{kChannels} * kSide * kSide;
 constexpr std::int32_t kCoarseClasses = 20;
+constexpr std::int64_t kTrainImages = 50000, kTestImages = 10000;  // of either set, as published
 
 const std::string kPage = "https://www.cs.toronto.edu/~kriz/cifar.html";
 // The page publishes checksums of its archives only.
@@ -45,6 +47,17 @@ void append_records(const std::string& path, std::size_t label_bytes, std::int32
   }
 }
 
+/// A part of the set trains as well as all of it, to figures that are not those of the whole.
+void warn_of_other_size(const Dataset& set, const DataSettings& settings, const std::string& missing) {
+  if (set.train_size() == kTrainImages && set.test_size() == kTestImages) return;
+  const bool more = set.train_size() > kTrainImages || set.test_size() > kTestImages;
+  warn(
+      fmt::format("data.dir = '{}': {} CIFAR-{}: {} training and {} test images, published are {} and {}{}: results "
+                  "will not compare with those on the published data",
+                  settings.dir, more ? "not the published" : "a part of", set.classes, set.train_size(),
+                  set.test_size(), kTrainImages, kTestImages, missing));
+}
+
 }  // namespace
 
 Dataset load_cifar(const DataSettings& settings) {
@@ -60,11 +73,17 @@ Dataset load_cifar(const DataSettings& settings) {
   const std::filesystem::path dir(settings.dir);
   std::error_code ignored;
   std::vector<std::string> train;
+  std::string missing;
   if (ten) {
     for (int i = 1; i <= 5; ++i) {
-      const std::filesystem::path path = dir / fmt::format("data_batch_{}.bin", i);
-      if (std::filesystem::exists(path, ignored)) train.push_back(path.string());
+      const std::string name = fmt::format("data_batch_{}.bin", i);
+      if (std::filesystem::exists(dir / name, ignored)) {
+        train.push_back((dir / name).string());
+      } else {
+        missing += (missing.empty() ? " (without " : ", ") + name;
+      }
     }
+    if (!missing.empty()) missing += ')';
     if (train.empty()) fail_missing(settings.dir, {"data_batch_1.bin", ""}, page);
   } else {
     if (!std::filesystem::exists(dir / "train.bin", ignored)) fail_missing(settings.dir, {"train.bin", ""}, page);
@@ -77,6 +96,7 @@ Dataset load_cifar(const DataSettings& settings) {
     append_records(path, label_bytes, set.classes, set.train_images, set.train_labels);
   }
   append_records((dir / test_name).string(), label_bytes, set.classes, set.test_images, set.test_labels);
+  warn_of_other_size(set, settings, missing);
   return set;
 }
 

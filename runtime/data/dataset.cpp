@@ -44,9 +44,10 @@ const std::vector<DatasetInfo>& dataset_infos() {
       {"glyphs", "embedded: 20000 + 4000 stroke glyphs of 28x28 in 10 classes, drawn from the seed"},
       {"fashion_mnist", "Fashion-MNIST: four IDX files, plain or .gz, in data.dir"},
       {"mnist", "MNIST: four IDX files, plain or .gz, in data.dir"},
+      {"emnist", "EMNIST, data.split: four IDX files, plain or .gz, in data.dir or its folder gzip/"},
       {"cifar10", "CIFAR-10, binary version: data_batch_1..5.bin (those that exist) and test_batch.bin in data.dir"},
       {"cifar100", "CIFAR-100, binary version, fine labels: train.bin and test.bin in data.dir"},
-      {"npy", 
+      {"npy",
        "x.npy integer or float [N,H,W], [N,H,W,C] or [N,C,H,W], y.npy integer [N], x_test.npy, y_test.npy in data.dir"},
   };
   return infos;
@@ -100,6 +101,7 @@ Dataset load_dataset(const DataSettings& settings, std::uint64_t seed) {
   } else {
     Dataset (*load)(const DataSettings&) = nullptr;
     if (settings.name == "fashion_mnist" || settings.name == "mnist") load = load_idx;
+    if (settings.name == "emnist") load = load_emnist;
     if (settings.name == "cifar10" || settings.name == "cifar100") load = load_cifar;
     if (settings.name == "npy") load = load_npy;
     if (load == nullptr) {

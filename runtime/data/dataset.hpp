@@ -10,11 +10,12 @@ namespace splitsim {
 
 /// Keys of [data].
 struct DataSettings {
-  std::string name = "glyphs";  ///< see dataset_infos()
-  std::string dir;              ///< folder of the files, for every name but glyphs
-  std::int32_t crop_pad = 0;    ///< augment.crop_pad, pixels
-  bool flip = false;            ///< augment.flip
-  double validation = 0.0;      ///< share of the training set that is held out, in [0, 1)
+  std::string name = "glyphs";     ///< see dataset_infos()
+  std::string dir;                 ///< folder of the files, for every name but glyphs
+  std::int32_t crop_pad = 0;       ///< augment.crop_pad, pixels
+  bool flip = false;               ///< augment.flip
+  double validation = 0.0;         ///< share of the training set that is held out, in [0, 1)
+  std::string split = "balanced";  ///< emnist, see emnist_splits()
 };
 
 /// Images are [N, C, H, W], values 0..255; labels are in [0, classes).
@@ -33,8 +34,8 @@ struct Dataset {
   std::int64_t validation_size() const { return static_cast<std::int64_t>(validation_labels.size()); }
   std::int64_t image_size() const { return std::int64_t{channels} * height * width; }
 
-  /// SHA-256 of the decoded content, training then test (then validation) part, each with its shape: the same for every file format,
-  /// compression and order of bytes. They read everything, so ask once.
+  /// SHA-256 of the decoded content, training then test (then validation) part, each with its shape: the same for every
+  /// file format, compression and order of bytes. They read everything, so ask once.
   std::string images_sha256() const;
   std::string labels_sha256() const;
 };
@@ -44,6 +45,15 @@ struct DatasetInfo {
   std::string summary;
 };
 const std::vector<DatasetInfo>& dataset_infos();
+
+/// One of EMNIST's six ways to cut the same images into a set.
+struct EmnistSplit {
+  std::string name;
+  std::string summary;
+  std::int32_t classes;
+  std::int32_t first_label;  ///< in the files
+};
+const std::vector<EmnistSplit>& emnist_splits();
 
 /// Loads or draws a data set. glyphs depend on the seed; file sets do not.
 /// Errors: InputError naming the file and what is wrong with it (missing: also the public page it comes from and its

@@ -2,6 +2,7 @@
 
 #include <array>
 #include <filesystem>
+#include <utility>
 
 #include "base/error.hpp"
 #include "runtime/data/loaders.hpp"
@@ -10,12 +11,14 @@ namespace splitsim {
 namespace {
 
 constexpr std::uint32_t kImagesMagic = 0x00000803, kLabelsMagic = 0x00000801;
-constexpr std::int32_t kClasses = 10;
 constexpr std::uint32_t kMaxSide = 4096;  // pixels; keeps every product inside 64 bits
 
 struct IdxSet {
   std::string page;
   std::array<PublishedFile, 4> files;  // train images, train labels, test images, test labels
+  std::string subfolder = "";          // where the archive has them, if that is in a folder
+  std::int32_t classes = 10, first_label = 0;
+  bool by_columns = false;  // images are stored column by column
 };
 
 const IdxSet kMnist = {"https://github.com/cvdfoundation/mnist",
@@ -29,19 +32,39 @@ const IdxSet kFashionMnist = {"https://github.com/zalandoresearch/fashion-mnist"
                                 {"t10k-images-idx3-ubyte.gz", "bef4ecab320f06d8554ea6380940ec79"},
                                 {"t10k-labels-idx1-ubyte.gz", "bb300cfdad3c16e7a12a480ee83cd310"}}}};
 
+IdxSet emnist_set(const EmnistSplit& split) {
+  // The page publishes no checksums; this one of the archive is the one that torchvision checks.
+  IdxSet set = {
+      "https://www.nist.gov/itl/products-and-services/emnist-dataset (archive gzip.zip, md5 "
+      "58c8d27c78d21e728a6bc7b3cc06412e)",
+      {},
+      "gzip",
+      split.classes,
+      split.first_label,
+      true};
+  std::size_t i = 0;
+  for (const char* part : {"train-images-idx3", "train-labels-idx1", "test-images-idx3", "test-labels-idx1"}) {
+    set.files[i++] = {fmt::format("emnist-{}-{}-ubyte.gz", split.name, part), ""};
+  }
+  return set;
+}
+
 /// The file under any of its usual names: plain or .gz, "-idx3" or ".idx3".
-std::string find_file(const std::string& dir, const PublishedFile& file, const std::string& page) {
+std::string find_file(const std::string& dir, const PublishedFile& file, const IdxSet& source) {
   const std::string plain = file.name.substr(0, file.name.size() - 3);
   std::string dotted = plain;
   dotted[dotted.find("-idx")] = '.';
-  for (const std::string& name : {plain, file.name, dotted, dotted + ".gz"}) {
-    std::string path = (std::filesystem::path(dir) / name).string();
-    std::error_code ignored;
-    if (!std::filesystem::exists(path, ignored)) continue;
-    if (path.ends_with(".gz")) warn_unless_published(path, file);
-    return path;
+  for (const std::filesystem::path& folder :
+       {std::filesystem::path(dir), std::filesystem::path(dir) / source.subfolder}) {
+    for (const std::string& name : {plain, file.name, dotted, dotted + ".gz"}) {
+      std::string path = (folder / name).string();
+      std::error_code ignored;
+      if (!std::filesystem::exists(path, ignored)) continue;
+      if (path.ends_with(".gz")) warn_unless_published(path, file);
+      return path;
+    }
   }
-  fail_missing(dir, file, page);
+  fail_missing(dir, file, source.page);
 }
 
 std::uint32_t big_endian(const std::vector<std::uint8_t>& bytes, std::size_t at) {
@@ -82,10 +105,27 @@ std::vector<std::uint8_t> read_idx(const std::string& path, std::uint32_t magic,
   return bytes;
 }
 
-void load_half(const std::string& image_path, const std::string& label_path, Dataset& set,
+/// Swaps the rows and columns of every image of `rows` x `columns` pixels.
+std::vector<std::uint8_t> transposed(const std::vector<std::uint8_t>& images, std::size_t rows, std::size_t columns) {
+  std::vector<std::uint8_t> turned(images.size());
+  const std::size_t plane = rows * columns;
+#pragma omp parallel for schedule(static)
+  for (std::size_t at = 0; at < images.size(); at += plane) {
+    for (std::size_t r = 0; r < rows; ++r) {
+      for (std::size_t c = 0; c < columns; ++c) turned[at + c * rows + r] = images[at + r * columns + c];
+    }
+  }
+  return turned;
+}
+
+void load_half(const std::string& image_path, const std::string& label_path, const IdxSet& source, Dataset& set,
                std::vector<std::uint8_t>& images, std::vector<std::int32_t>& labels) {
   std::array<std::uint32_t, 4> header{};
   images = read_idx(image_path, kImagesMagic, 4, header);
+  if (source.by_columns) {
+    images = transposed(images, header[2], header[3]);
+    std::swap(header[2], header[3]);
+  }
   const auto height = static_cast<std::int32_t>(header[2]), width = static_cast<std::int32_t>(header[3]);
   const std::uint32_t count = header[1];
   if (set.height != 0 && (height != set.height || width != set.width)) {
@@ -99,28 +139,54 @@ void load_half(const std::string& image_path, const std::string& label_path, Dat
     throw InputError(
         fmt::format("'{}' has {} labels, but '{}' has {} images", label_path, header[1], image_path, count));
   }
+  const std::int32_t first = source.first_label, last = first + source.classes - 1;
+  labels.reserve(raw.size());
   for (std::size_t i = 0; i < raw.size(); ++i) {
-    if (raw[i] >= kClasses) {
-      throw InputError(fmt::format("'{}': label {} of entry {} is out of range; allowed: 0 to {}", label_path, raw[i],
-                                   i, kClasses - 1));
+    if (raw[i] < first || raw[i] > last) {
+      throw InputError(fmt::format("'{}': label {} of entry {} is out of range; allowed: {} to {}", label_path, raw[i],
+                                   i, first, last));
     }
+    labels.push_back(raw[i] - first);
   }
-  labels.assign(raw.begin(), raw.end());
+}
+
+Dataset load_files(const DataSettings& settings, const IdxSet& source) {
+  std::array<std::string, 4> paths;
+  for (std::size_t i = 0; i < 4; ++i) paths[i] = find_file(settings.dir, source.files[i], source);
+  Dataset set;
+  set.name = settings.name;
+  set.channels = 1;
+  set.classes = source.classes;
+  load_half(paths[0], paths[1], source, set, set.train_images, set.train_labels);
+  load_half(paths[2], paths[3], source, set, set.test_images, set.test_labels);
+  return set;
 }
 
 }  // namespace
 
+const std::vector<EmnistSplit>& emnist_splits() {
+  static const std::vector<EmnistSplit> splits = {
+      {"balanced", "digits and letters, equally many of 47 classes", 47, 0},
+      {"byclass", "all digits, capital and small letters: 62 classes", 62, 0},
+      {"bymerge", "all, alike capital and small letters as one: 47 classes", 47, 0},
+      {"digits", "10 classes", 10, 0},
+      {"letters", "26 classes, capital and small letters as one", 26, 1},
+      {"mnist", "digits, as many as MNIST's", 10, 0},
+  };
+  return splits;
+}
+
 Dataset load_idx(const DataSettings& settings) {
-  const IdxSet& source = settings.name == "mnist" ? kMnist : kFashionMnist;
-  std::array<std::string, 4> paths;
-  for (std::size_t i = 0; i < 4; ++i) paths[i] = find_file(settings.dir, source.files[i], source.page);
-  Dataset set;
-  set.name = settings.name;
-  set.channels = 1;
-  set.classes = kClasses;
-  load_half(paths[0], paths[1], set, set.train_images, set.train_labels);
-  load_half(paths[2], paths[3], set, set.test_images, set.test_labels);
-  return set;
+  return load_files(settings, settings.name == "mnist" ? kMnist : kFashionMnist);
+}
+
+Dataset load_emnist(const DataSettings& settings) {
+  std::string names;
+  for (const EmnistSplit& split : emnist_splits()) {
+    if (split.name == settings.split) return load_files(settings, emnist_set(split));
+    names += (names.empty() ? "" : ", ") + split.name;
+  }
+  throw InputError(fmt::format("data.split = '{}' is unknown; allowed: {}", settings.split, names));
 }
 
 }  // namespace splitsim

@@ -34,9 +34,14 @@ void set_mean_and_std(Dataset& set);
 /// Big-endian header (magic, counts, height, width), then bytes. Format: the MNIST page.
 Dataset load_idx(const DataSettings& settings);
 
+/// A split of EMNIST (`settings.split`): four IDX files named as in the archive, in the folder or its folder gzip/.
+/// Their images are stored column by column; they are turned to stand upright, as MNIST's. The letters' labels 1..26
+/// become the classes 0..25.
+Dataset load_emnist(const DataSettings& settings);
+
 /// CIFAR-10 or CIFAR-100 (`settings.name`), binary version: records of one (10) or two (100: coarse, fine) label bytes
-/// and 3 x 32 x 32 pixels. Any of data_batch_1..5.bin that exist, in order (10); train.bin (100). Format: the CIFAR
-/// page.
+/// and 3 x 32 x 32 pixels. Any of data_batch_1..5.bin that exist, in order (10); train.bin (100). Warns if the
+/// counts are not the published ones. Format: the CIFAR page.
 Dataset load_cifar(const DataSettings& settings);
 
 /// x.npy, y.npy, and the same as x_test.npy, y_test.npy. Classes are 1 + the largest label.

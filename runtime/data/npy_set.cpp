@@ -156,8 +156,8 @@ Dataset load_npy(const DataSettings& settings) {
     std::error_code ignored;
     if (!std::filesystem::exists(dir / name, ignored)) {
       throw InputError(fmt::format(
-          "data.dir = '{}': '{}' is missing; data.name = 'npy' needs x.npy, y.npy, x_test.npy and y_test.npy",
-          settings.dir, name));
+          "data.dir = '{}': {}'{}' is missing; data.name = 'npy' needs x.npy, y.npy, x_test.npy and y_test.npy",
+          settings.dir, std::filesystem::is_directory(dir, ignored) ? "" : "no such folder, so ", name));
     }
   }
   const auto path = [&](const char* name) { return (dir / name).string(); };

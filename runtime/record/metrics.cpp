@@ -74,10 +74,10 @@ WaitingShares waiting_shares(const std::vector<std::int64_t>& waiting_ns, const 
   return {sum / static_cast<double>(clients), largest};
 }
 
-TestFigures mean_of(const std::vector<TestFigures>& tests) {
-  TestFigures mean;
+TestResult mean_of(const std::vector<TestResult>& tests) {
+  TestResult mean;
   const double n = static_cast<double>(tests.size());
-  for (const TestFigures& test : tests) {
+  for (const TestResult& test : tests) {
     mean.loss += test.loss / n;
     mean.metrics.accuracy += test.metrics.accuracy / n;
     mean.metrics.macro_accuracy += test.metrics.macro_accuracy / n;
@@ -90,15 +90,18 @@ TestFigures mean_of(const std::vector<TestFigures>& tests) {
   return mean;
 }
 
+std::optional<double> deciding_accuracy(const EpochRecord& epoch) {
+  return epoch.validation.accuracy.has_value() ? epoch.validation.accuracy : epoch.test.accuracy;
+}
+
 std::vector<AccuracyPoint> accuracy_curve(const std::vector<EpochRecord>& epochs) {
   std::vector<AccuracyPoint> curve;
   for (const EpochRecord& epoch : epochs) {
     for (const StepEvaluation& step : epoch.step_evaluations) {
       curve.push_back({step.virtual_time_s, step.validation_accuracy.value_or(step.test_accuracy)});
     }
-    if (epoch.validation_accuracy.has_value() || epoch.test_accuracy.has_value()) {
-      curve.push_back({epoch.virtual_time_s,
-                       epoch.validation_accuracy.has_value() ? *epoch.validation_accuracy : *epoch.test_accuracy});
+    if (const std::optional<double> accuracy = deciding_accuracy(epoch)) {
+      curve.push_back({epoch.virtual_time_s, *accuracy});
     }
   }
   return curve;
@@ -106,38 +109,16 @@ std::vector<AccuracyPoint> accuracy_curve(const std::vector<EpochRecord>& epochs
 
 std::optional<BestEpoch> best_epoch(const std::vector<EpochRecord>& epochs) {
   const EpochRecord* best = nullptr;
-  const auto accuracy = [](const EpochRecord& epoch) {
-    return epoch.validation_accuracy.has_value() ? epoch.validation_accuracy : epoch.test_accuracy;
-  };
   for (const EpochRecord& epoch : epochs) {
-    if (!accuracy(epoch).has_value()) continue;
-    if (best == nullptr || *accuracy(epoch) > *accuracy(*best)) best = &epoch;
+    if (!deciding_accuracy(epoch).has_value()) continue;
+    if (best == nullptr || *deciding_accuracy(epoch) > *deciding_accuracy(*best)) best = &epoch;
   }
   if (best == nullptr) return std::nullopt;
-  return BestEpoch{best->epoch,
-                   best->test_loss,
-                   best->test_accuracy,
-                   best->test_macro_accuracy,
-                   best->test_macro_f1,
-                   best->validation_loss,
-                   best->validation_accuracy,
-                   best->validation_macro_accuracy,
-                   best->validation_macro_f1};
+  return BestEpoch{best->epoch, best->test, best->validation};
 }
 
-void set_test(EpochRecord& epoch, const TestFigures& figures) {
-  epoch.test_loss = figures.loss;
-  epoch.test_accuracy = figures.metrics.accuracy;
-  epoch.test_macro_accuracy = figures.metrics.macro_accuracy;
-  epoch.test_macro_f1 = figures.metrics.macro_f1;
-  epoch.test_recall = figures.metrics.recall;
-}
-
-void set_validation(EpochRecord& epoch, const TestFigures& figures) {
-  epoch.validation_loss = figures.loss;
-  epoch.validation_accuracy = figures.metrics.accuracy;
-  epoch.validation_macro_accuracy = figures.metrics.macro_accuracy;
-  epoch.validation_macro_f1 = figures.metrics.macro_f1;
+TestFigures figures_of(const TestResult& result) {
+  return {result.loss, result.metrics.accuracy, result.metrics.macro_accuracy, result.metrics.macro_f1};
 }
 
 std::optional<double> time_to_accuracy(const std::vector<AccuracyPoint>& curve, double target) {

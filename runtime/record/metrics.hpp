@@ -28,13 +28,14 @@ struct WaitingShares {
 WaitingShares waiting_shares(const std::vector<std::int64_t>& waiting_ns, const std::vector<std::int64_t>& active_ns);
 
 /// What a test gives.
-struct TestFigures {
+struct TestResult {
   double loss = 0.0;
   ClassificationMetrics metrics;
   std::vector<std::int64_t> confusion;  ///< [classes, classes]
 };
 /// The mean of each figure and the sum of the confusion matrices: how the tests of several replicas are joined.
-TestFigures mean_of(const std::vector<TestFigures>& tests);
+TestResult mean_of(const std::vector<TestResult>& tests);
+TestFigures figures_of(const TestResult& result);
 
 /// One evaluation: when, and how well.
 struct AccuracyPoint {
@@ -42,15 +43,14 @@ struct AccuracyPoint {
   double accuracy = 0.0;
 };
 
+/// What decides whether an epoch is the best, or the last: of its validation where there is one, else of its test.
+std::optional<double> deciding_accuracy(const EpochRecord& epoch);
+
 /// The evaluations of a run, in its order: of the validation set where there is one.
 std::vector<AccuracyPoint> accuracy_curve(const std::vector<EpochRecord>& epochs);
 
 /// See BestEpoch; absent if no epoch ended with a test.
 std::optional<BestEpoch> best_epoch(const std::vector<EpochRecord>& epochs);
-
-/// Puts a test's figures into the record of the epoch that it ends.
-void set_test(EpochRecord& epoch, const TestFigures& figures);
-void set_validation(EpochRecord& epoch, const TestFigures& figures);
 
 /// Virtual time of the first evaluation with accuracy >= target. No interpolation between evaluations.
 std::optional<double> time_to_accuracy(const std::vector<AccuracyPoint>& curve, double target);

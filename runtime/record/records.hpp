@@ -44,15 +44,21 @@ struct StepEvaluation {
   friend bool operator==(const StepEvaluation&, const StepEvaluation&) = default;
 };
 
+/// The figures of one test, all absent where there was none. Accuracies are 0..1.
+struct TestFigures {
+  std::optional<double> loss, accuracy, macro_accuracy, macro_f1;
+
+  friend bool operator==(const TestFigures&, const TestFigures&) = default;
+};
+
 /// One line of epochs.jsonl. Test values are absent in epochs without an evaluation.
 struct EpochRecord {
   std::int32_t epoch = 0;
   std::int64_t steps = 0;
   double train_loss = 0.0;
   double train_accuracy = 0.0;  ///< 0..1, of the predictions made while training
-  std::optional<double> test_loss, test_accuracy, test_macro_accuracy, test_macro_f1;  ///< accuracies 0..1
+  TestFigures test, validation;
   std::vector<double> test_recall;  ///< [classes], NaN for a class without images; empty without an evaluation
-  std::optional<double> validation_loss, validation_accuracy, validation_macro_accuracy, validation_macro_f1;
   double batch_deviation_mean = 0.0;
   double virtual_time_s = 0.0;   ///< at the epoch's end, since the run's start
   double wall_time_s = 0.0;      ///< of this epoch, evaluation included
@@ -139,8 +145,7 @@ struct RunSettings {
 /// equals.
 struct BestEpoch {
   std::int32_t epoch = 0;
-  std::optional<double> test_loss, test_accuracy, test_macro_accuracy, test_macro_f1;
-  std::optional<double> validation_loss, validation_accuracy, validation_macro_accuracy, validation_macro_f1;
+  TestFigures test, validation;
 
   friend bool operator==(const BestEpoch&, const BestEpoch&) = default;
 };
@@ -161,10 +166,8 @@ struct Summary {
   double virtual_time_s = 0.0;
   double wall_time_s = 0.0;
   double train_samples_per_s = 0.0;
-  /// Of the last evaluation at an epoch's end; accuracies 0..1.
-  std::optional<double> test_loss, test_accuracy, test_macro_accuracy, test_macro_f1;
+  TestFigures test, validation;     ///< of the last evaluation at an epoch's end
   std::vector<double> test_recall;  ///< as EpochRecord's
-  std::optional<double> validation_loss, validation_accuracy, validation_macro_accuracy, validation_macro_f1;
   std::optional<BestEpoch> best;
   /// Share of the time of the steps a client took part in during which it waited; over the clients that took part.
   std::optional<double> waiting_share_mean, waiting_share_max;

@@ -13,13 +13,13 @@ using namespace json_fields;
 
 // One list of fields per record, visited by the writer and by the reader.
 
-/// null where there is no validation set.
-template <class Record, class Visit>
-void visit_validation(Record& r, const Visit& visit) {
-  visit("validation_loss", r.validation_loss);
-  visit("validation_accuracy", r.validation_accuracy);
-  visit("validation_macro_accuracy", r.validation_macro_accuracy);
-  visit("validation_macro_f1", r.validation_macro_f1);
+/// prefix: "test_", "validation_", or none.
+template <class Figures, class Visit>
+void visit_figures(const std::string& prefix, Figures& f, const Visit& visit) {
+  visit((prefix + "loss").c_str(), f.loss);
+  visit((prefix + "accuracy").c_str(), f.accuracy);
+  visit((prefix + "macro_accuracy").c_str(), f.macro_accuracy);
+  visit((prefix + "macro_f1").c_str(), f.macro_f1);
 }
 
 template <class Record, class Visit>
@@ -28,12 +28,9 @@ void visit_epoch(Record& r, const Visit& visit) {
   visit("steps", r.steps);
   visit("train_loss", r.train_loss);
   visit("train_accuracy", r.train_accuracy);
-  visit("test_loss", r.test_loss);
-  visit("test_accuracy", r.test_accuracy);
-  visit("test_macro_accuracy", r.test_macro_accuracy);
-  visit("test_macro_f1", r.test_macro_f1);
+  visit_figures("test_", r.test, visit);
   visit("test_recall", r.test_recall);
-  visit_validation(r, visit);
+  visit_figures("validation_", r.validation, visit);
   visit("batch_deviation_mean", r.batch_deviation_mean);
   visit("virtual_time_s", r.virtual_time_s);
   visit("wall_time_s", r.wall_time_s);
@@ -64,10 +61,7 @@ void visit_test(Record& r, const Visit& visit) {
   visit("set", r.set);
   visit("virtual_time_s", r.virtual_time_s);
   visit("images", r.images);
-  visit("loss", r.loss);
-  visit("accuracy", r.accuracy);
-  visit("macro_accuracy", r.macro_accuracy);
-  visit("macro_f1", r.macro_f1);
+  visit_figures("", r, visit);
   visit("recall", r.recall);
 }
 
@@ -95,11 +89,8 @@ void visit_settings(Record& r, const Visit& visit) {
 template <class Record, class Visit>
 void visit_best(Record& r, const Visit& visit) {
   visit("epoch", ordinal(r.epoch));
-  visit("test_loss", r.test_loss);
-  visit("test_accuracy", r.test_accuracy);
-  visit("test_macro_accuracy", r.test_macro_accuracy);
-  visit("test_macro_f1", r.test_macro_f1);
-  visit_validation(r, visit);
+  visit_figures("test_", r.test, visit);
+  visit_figures("validation_", r.validation, visit);
 }
 
 template <class Record, class Visit>
@@ -127,12 +118,9 @@ void visit_summary(Record& r, const Visit& visit) {
   visit("virtual_time_s", r.virtual_time_s);
   visit("wall_time_s", r.wall_time_s);
   visit("train_samples_per_s", r.train_samples_per_s);
-  visit("test_loss", r.test_loss);
-  visit("test_accuracy", r.test_accuracy);
-  visit("test_macro_accuracy", r.test_macro_accuracy);
-  visit("test_macro_f1", r.test_macro_f1);
+  visit_figures("test_", r.test, visit);
   visit("test_recall", r.test_recall);
-  visit_validation(r, visit);
+  visit_figures("validation_", r.validation, visit);
   visit("waiting_share_mean", r.waiting_share_mean);
   visit("waiting_share_max", r.waiting_share_max);
   visit("peak_memory_bytes", r.peak_memory_bytes);

@@ -160,6 +160,10 @@ void RunDirectory::make() {
   std::error_code error;
   fs::path first;
   for (fs::path at = fs::absolute(dir_).lexically_normal(); !fs::exists(at, error); at = at.parent_path()) {
+    if (fs::is_symlink(fs::symlink_status(at, error))) {  // what undo() would take for a folder made here
+      throw InputError(
+          fmt::format("cannot make run directory '{}': '{}' is a link that leads nowhere", dir_, at.string()));
+    }
     if (at.has_filename()) first = at;
     if (at == at.parent_path()) break;
   }

@@ -35,16 +35,10 @@ RunSettings settings_of(const Config& config, const ExperimentPlan& plan, const 
 // The figures of the last test, those of the best one, and times to accuracy.
 void add_tests(const std::vector<EpochRecord>& records, Summary& summary) {
   for (const EpochRecord& record : records) {
-    if (!record.test_accuracy.has_value()) continue;
-    summary.test_loss = record.test_loss;
-    summary.test_accuracy = record.test_accuracy;
-    summary.test_macro_accuracy = record.test_macro_accuracy;
-    summary.test_macro_f1 = record.test_macro_f1;
+    if (!record.test.accuracy.has_value()) continue;
+    summary.test = record.test;
     summary.test_recall = record.test_recall;
-    summary.validation_loss = record.validation_loss;
-    summary.validation_accuracy = record.validation_accuracy;
-    summary.validation_macro_accuracy = record.validation_macro_accuracy;
-    summary.validation_macro_f1 = record.validation_macro_f1;
+    summary.validation = record.validation;
   }
   summary.best = best_epoch(records);
   const std::vector<AccuracyPoint> curve = accuracy_curve(records);
@@ -115,8 +109,8 @@ bool reaches(const EvalSettings& eval, const EpochRecord& record) {
   for (const StepEvaluation& test : record.step_evaluations) {
     if (reaches(eval, test)) return true;
   }
-  if (record.validation_accuracy.has_value()) return is_target(eval, *record.validation_accuracy);
-  return record.test_accuracy.has_value() && is_target(eval, *record.test_accuracy);
+  const std::optional<double> accuracy = deciding_accuracy(record);
+  return accuracy.has_value() && is_target(eval, *accuracy);
 }
 
 Summary summarise(const Config& config, const ExperimentPlan& plan, const Ledger& ledger, const RunOutcome& outcome) {

@@ -50,11 +50,11 @@ std::vector<std::int64_t> Tester<Context>::tested_replicas(const Engine<Context>
 }
 
 template <class Context>
-TestFigures Tester<Context>::test(const Engine<Context>& engine, EvaluationSet set, const When& when) {
+TestResult Tester<Context>::test(const Engine<Context>& engine, EvaluationSet set, const When& when) {
   const View<const float> parameters[2] = {engine.parameters(kClientSide), engine.parameters(kServerSide)};
   const std::int64_t replicas[2] = {engine.replicas(kClientSide), engine.replicas(kServerSide)};
   const bool is_test = set == EvaluationSet::kTest;
-  std::vector<TestFigures> figures;
+  std::vector<TestResult> figures;
   for (const std::int64_t replica : tested_replicas(engine)) {
     const Evaluation result = evaluator_.evaluate(parameters, replicas, replica, when.limit, set);
     figures.push_back({result.loss,
@@ -65,7 +65,7 @@ TestFigures Tester<Context>::test(const Engine<Context>& engine, EvaluationSet s
                                figures.back().metrics.accuracy});
     }
   }
-  const TestFigures mean = mean_of(figures);
+  const TestResult mean = mean_of(figures);
   const std::int64_t all = is_test ? dataset_.test_size() : dataset_.validation_size();
   TestRecord record;
   record.epoch = when.epoch;
@@ -87,14 +87,14 @@ template <class Context>
 void Tester<Context>::test_step(const Engine<Context>& engine, std::int64_t step, double virtual_time_s,
                                 EpochRecord& record) {
   const When when{record.epoch, step, virtual_time_s, config_.eval.step_images, false};
-  const TestFigures figures = test(engine, EvaluationSet::kTest, when);
+  const TestResult figures = test(engine, EvaluationSet::kTest, when);
   StepEvaluation& evaluation = record.step_evaluations.emplace_back();
   evaluation.step = step;
   evaluation.virtual_time_s = virtual_time_s;
   evaluation.test_loss = figures.loss;
   evaluation.test_accuracy = figures.metrics.accuracy;
   if (!validates()) return;
-  const TestFigures validation = test(engine, EvaluationSet::kValidation, when);
+  const TestResult validation = test(engine, EvaluationSet::kValidation, when);
   evaluation.validation_loss = validation.loss;
   evaluation.validation_accuracy = validation.metrics.accuracy;
 }
@@ -102,8 +102,10 @@ void Tester<Context>::test_step(const Engine<Context>& engine, std::int64_t step
 template <class Context>
 void Tester<Context>::test_epoch(const Engine<Context>& engine, EpochRecord& record) {
   const When when{record.epoch, record.steps, record.virtual_time_s, 0, true};
-  set_test(record, test(engine, EvaluationSet::kTest, when));
-  if (validates()) set_validation(record, test(engine, EvaluationSet::kValidation, when));
+  const TestResult result = test(engine, EvaluationSet::kTest, when);
+  record.test = figures_of(result);
+  record.test_recall = result.metrics.recall;
+  if (validates()) record.validation = figures_of(test(engine, EvaluationSet::kValidation, when));
 }
 
 template <class Context>

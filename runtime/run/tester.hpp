@@ -47,7 +47,7 @@ class Tester {
     std::int64_t limit;  ///< images; 0: all
     bool ends_epoch;
   };
-  TestFigures test(const Engine<Context>& engine, EvaluationSet set, const When& when);
+  TestResult test(const Engine<Context>& engine, EvaluationSet set, const When& when);
   std::vector<std::int64_t> tested_replicas(const Engine<Context>& engine) const;
   bool validates() const { return dataset_.validation_size() > 0; }
 

@@ -47,7 +47,7 @@ class CommandLine : public ::testing::Test {
     std::ptrdiff_t error_lines() const { return std::count(err.begin(), err.end(), '\n'); }
   };
 
-  /// Starts bin/<program> without waiting; stdout goes to `out_path`, stderr to the folder's file "err".
+  /// Starts bin/<program> without waiting, in working_dir_ if that is set; stdout goes to `out_path`, stderr to the folder's file "err".
   pid_t start(const std::string& program, const std::vector<std::string>& arguments,
               const std::string& out_path) const {
     const std::string path = std::string(SPLITSIM_BIN_DIR) + "/" + program;
@@ -59,6 +59,7 @@ class CommandLine : public ::testing::Test {
     posix_spawn_file_actions_addopen(&files, 0, "/dev/null", O_RDONLY, 0);
     posix_spawn_file_actions_addopen(&files, 1, out_path.c_str(), O_WRONLY | O_CREAT | O_TRUNC, 0666);
     posix_spawn_file_actions_addopen(&files, 2, in_folder("err").c_str(), O_WRONLY | O_CREAT | O_TRUNC, 0666);
+    if (!working_dir_.empty()) posix_spawn_file_actions_addchdir_np(&files, working_dir_.c_str());
     pid_t pid = -1;
     const int failed = posix_spawn(&pid, path.c_str(), &files, nullptr, argv.data(), environ);
     posix_spawn_file_actions_destroy(&files);
@@ -78,6 +79,7 @@ class CommandLine : public ::testing::Test {
   }
 
   std::filesystem::path folder_;
+  std::string working_dir_;
 };
 
 }  // namespace splitsim::test

@@ -75,10 +75,14 @@ inline Key draw(std::string path, Field<Distribution> field, DistributionUse use
 }
 
 template <class Infos>
-Key named(std::string path, Field<std::string> field, const Infos& registry, std::string help) {
+std::vector<Choice> choices_of(const Infos& registry) {
   std::vector<Choice> choices;
   for (const auto& info : registry) choices.push_back({info.name, info.summary});
-  return {std::move(path), ChoiceRule{field, std::move(choices), true}, "", std::move(help)};
+  return choices;
+}
+template <class Infos>
+Key named(std::string path, Field<std::string> field, const Infos& registry, std::string help) {
+  return {std::move(path), ChoiceRule{field, choices_of(registry), true}, "", std::move(help)};
 }
 
 /// [train] and its optimizers (keys_train.cpp).

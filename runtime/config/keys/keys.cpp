@@ -38,6 +38,8 @@ std::vector<Key> data_keys() {
       named("data.name", at<&S::name>, dataset_infos(), "data set"),
       path_to("data.dir", at<&S::dir>, "folder of the data set's files (glyphs needs none)")
           .when({{"data.name", all_but("glyphs", dataset_infos())}}),
+      choice("data.split", at<&S::split>, choices_of(emnist_splits()), "emnist: which images and classes")
+          .when({{"data.name", {"emnist"}}}),
       seed("data.seed", at<&SeedSettings::data>, "seed of glyphs, augmentation and the images of tests within epochs"),
       integer("data.augment.crop_pad", at<&S::crop_pad>, 0, 64, "pixels",
               "zero-pad the image, then crop at random; 0: off"),

@@ -29,7 +29,10 @@ std::string folder_of_paths(const std::string& file) {
   const fs::path here = working_directory(), path = here / file;
   const std::string text = path.lexically_normal().string();
   std::error_code error;
-  const bool stream = text.starts_with("/dev/") || text.starts_with("/proc/") || fs::is_fifo(path, error);
+  const fs::file_status status = fs::status(path, error);
+  // Names of streams, which may lead to a file on a disk; but not all of /dev: /dev/shm holds ordinary files.
+  const bool stream = text == "/dev/stdin" || text.starts_with("/dev/fd/") || text.starts_with("/proc/") ||
+                      fs::is_fifo(status) || fs::is_character_file(status);
   return stream || !path.has_parent_path() ? here.string() : path.parent_path().string();
 }
 

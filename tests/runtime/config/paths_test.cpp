@@ -59,9 +59,13 @@ TEST(ConfigPaths, OfStreamsCountFromTheWorkingDirectory) {
   const test::TempDir dir;
   ASSERT_EQ(mkfifo((dir / "pipe").c_str(), 0600), 0);
   for (const std::string& name : {std::string("/dev/stdin"), std::string("/dev/fd/63"), std::string("/proc/self/fd/3"),
-                                  std::string("default"), dir / "pipe"}) {
+                                  std::string("/dev/null"), std::string("default"), dir / "pipe"}) {
     EXPECT_EQ(folder_of_paths(name), fs::current_path().string()) << name;
   }
+}
+
+TEST(ConfigPaths, OfFilesInMemoryCountFromTheirFolder) {
+  EXPECT_EQ(folder_of_paths("/dev/shm/study/e.toml"), "/dev/shm/study");
 }
 
 TEST(ConfigPaths, EmptyStaysEmpty) { EXPECT_EQ(absolute_path("", "/a"), ""); }

@@ -2,7 +2,9 @@
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
+#include <filesystem>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "runtime/data/dataset.hpp"
@@ -37,6 +39,49 @@ TEST(Cifar100, FineLabels) {
   EXPECT_EQ(set.test_labels, (std::vector<std::int32_t>{7}));
   EXPECT_EQ(text(set.train_images), noise(3072, 1) + noise(3072, 2));
   EXPECT_EQ(set.classes, 100);
+}
+
+TEST(Cifar, APartOfTheSetIsSaid) {
+  const auto said_of = [](const std::string& name, const std::string& dir) {
+    ::testing::internal::CaptureStderr();
+    load(name, dir);
+    return ::testing::internal::GetCapturedStderr();
+  };
+  const auto records = [](int count, std::size_t label_bytes) {
+    std::string bytes;
+    for (int i = 0; i < count; ++i)
+      bytes += std::string(label_bytes, static_cast<char>(i % 10)) + std::string(3072, 'x');
+    return bytes;
+  };
+  const auto batch = [](int i) { return fmt::format("data_batch_{}.bin", i); };
+  const std::string end = ": results will not compare with those on the published data\n";
+  TempDir dir;
+  spill(dir / "whole", records(10000, 1));
+  std::filesystem::create_symlink("whole", dir / "test_batch.bin");
+  for (const int i : {1, 2, 4}) spill(dir / batch(i), records(10 * i, 1));
+  EXPECT_EQ(said_of("cifar10", dir.path()),
+            fmt::format("splitsim: warning: data.dir = '{}': a part of CIFAR-10: 70 training and 10000 test images, "
+                        "published are 50000 and 10000 (without data_batch_3.bin, data_batch_5.bin){}",
+                        dir.path(), end));
+  for (int i = 1; i <= 5; ++i) {
+    std::filesystem::remove(dir / batch(i));
+    std::filesystem::create_symlink("whole", dir / batch(i));
+  }
+  EXPECT_EQ(said_of("cifar10", dir.path()), "");
+  for (const auto& [count, said] :
+       {std::pair{9999, "a part of CIFAR-10: 49999"}, {10010, "not the published CIFAR-10: 50010"}}) {
+    std::filesystem::remove(dir / batch(5));
+    spill(dir / batch(5), records(count, 1));
+    EXPECT_EQ(said_of("cifar10", dir.path()),
+              fmt::format("splitsim: warning: data.dir = '{}': {} training and 10000 test images, published are 50000 "
+                          "and 10000{}",
+                          dir.path(), said, end));
+  }
+  TempDir hundred;
+  spill(hundred / "train.bin", records(100, 2));
+  spill(hundred / "test.bin", records(30, 2));
+  EXPECT_NE(said_of("cifar100", hundred.path()).find("a part of CIFAR-100: 100 training and 30 test images"),
+            std::string::npos);
 }
 
 TEST(Cifar, BadFiles) {

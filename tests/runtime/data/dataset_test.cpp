@@ -125,7 +125,8 @@ TEST(Fingerprints, AreOfTheContentAndItsShape) {
 
 TEST(LoadDataset, NamesAreListedAndChecked) {
   for (const DatasetInfo& info : dataset_infos()) EXPECT_FALSE(info.summary.empty()) << info.name;
-  expect_input_error([] { load("imagenet", "x"); }, "data.name", "'imagenet'", "glyphs, fashion_mnist, mnist, cifar10");
+  expect_input_error([] { load("imagenet", "x"); }, "data.name", "'imagenet'",
+                     "glyphs, fashion_mnist, mnist, emnist, cifar10");
   expect_input_error([] { load("mnist", ""); }, "data.dir", "'mnist'");
   const Dataset set = load("glyphs", "");
   EXPECT_GT(set.mean[0], 0.05f);

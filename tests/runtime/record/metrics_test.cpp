@@ -64,7 +64,7 @@ TEST(TimeToAccuracy, FirstEvaluationThatReachesTheTarget) {
 TEST(TimeToAccuracy, CurveSkipsEpochsWithoutEvaluation) {
   std::vector<EpochRecord> epochs(3);
   for (int e = 0; e < 3; ++e) epochs[static_cast<std::size_t>(e)].virtual_time_s = e + 1.0;
-  epochs[1].test_accuracy = 0.7;
+  epochs[1].test.accuracy = 0.7;
   const std::vector<AccuracyPoint> curve = accuracy_curve(epochs);
   ASSERT_EQ(curve.size(), 1u);
   EXPECT_EQ(curve[0].virtual_time_s, 2.0);

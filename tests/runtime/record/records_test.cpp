@@ -35,10 +35,10 @@ EpochRecord epoch(std::int32_t index) {
   record.train_loss = 1.0 / 3.0;
   record.train_accuracy = 0.875;
   if (index % 2 == 1) {
-    record.test_loss = 0.5;
-    record.test_accuracy = 0.9;
-    record.test_macro_accuracy = 0.8999;
-    record.test_macro_f1 = 0.1 + 0.2;
+    record.test.loss = 0.5;
+    record.test.accuracy = 0.9;
+    record.test.macro_accuracy = 0.8999;
+    record.test.macro_f1 = 0.1 + 0.2;
     record.test_recall = {0.5, 1.0 / 3.0};
   }
   record.batch_deviation_mean = 0.21155;
@@ -68,13 +68,13 @@ Summary summary() {
   s.virtual_time_s = 1e-9;
   s.wall_time_s = 17.0;
   s.train_samples_per_s = 1e5 / 3;
-  s.test_accuracy = 0.89775;
-  s.test_macro_f1 = 2.0 / 3.0;
-  s.test_loss = 0.25;
-  s.test_macro_accuracy = 0.75;
+  s.test.accuracy = 0.89775;
+  s.test.macro_f1 = 2.0 / 3.0;
+  s.test.loss = 0.25;
+  s.test.macro_accuracy = 0.75;
   s.test_recall = {1.0, 0.5};
-  s.validation_accuracy = 0.875;
-  s.best = BestEpoch{2, 0.125, 0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3};
+  s.validation.accuracy = 0.875;
+  s.best = BestEpoch{2, {0.125, 0.9, 0.8, 0.7}, {0.6, 0.5, 0.4, 0.3}};
   s.waiting_share_mean = 0.25;
   s.waiting_share_max = 0.5;
   s.model_average_sha256 = "a";
@@ -184,12 +184,12 @@ TEST(EpochsJsonl, NotFiniteIsNull) {
   TempDir dir;
   EpochRecord record = epoch(0);
   record.train_loss = kNan;
-  record.test_loss = kInf;
+  record.test.loss = kInf;
   spill(dir / "e", to_json_line(record));
   EXPECT_NE(slurp(dir / "e").find("\"train_loss\":null"), std::string::npos);
   const EpochRecord back = read_epochs(dir / "e").at(0);
   EXPECT_NE(back.train_loss, back.train_loss);
-  EXPECT_FALSE(back.test_loss.has_value());
+  EXPECT_FALSE(back.test.loss.has_value());
 }
 
 TEST(EpochsJsonl, DamageNamesTheLineAndTheField) {
@@ -257,8 +257,8 @@ TEST(SummaryJson, FieldsOfTheFormatAndBack) {
 
   Summary never = summary();
   never.status = "diverged";
-  never.test_accuracy.reset();
-  never.test_macro_f1.reset();
+  never.test.accuracy.reset();
+  never.test.macro_f1.reset();
   never.best.reset();
   never.waiting_share_max.reset();
   RunWriter(dir.path()).write_summary(never);

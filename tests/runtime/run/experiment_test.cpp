@@ -32,7 +32,7 @@ class ExperimentTest : public test::OnContext<Context> {
     EXPECT_EQ(a.schedule_sha256, b.schedule_sha256);
     EXPECT_EQ(a.timeline_sha256, b.timeline_sha256);
     EXPECT_EQ(a.model_sha256, b.model_sha256);
-    EXPECT_EQ(a.test_accuracy, b.test_accuracy);
+    EXPECT_EQ(a.test.accuracy, b.test.accuracy);
     EXPECT_EQ(a.batch_deviation_mean, b.batch_deviation_mean);
     EXPECT_EQ(a.virtual_time_s, b.virtual_time_s);
     EXPECT_EQ(a.participation_mean, b.participation_mean);
@@ -47,7 +47,7 @@ TYPED_TEST(ExperimentTest, LearnsAndRecords) {
   EXPECT_EQ(summary.status, "completed");
   EXPECT_EQ(summary.epochs, 3);
   EXPECT_EQ(summary.steps_per_epoch, 15);
-  EXPECT_GT(summary.test_accuracy.value(), 0.6);
+  EXPECT_GT(summary.test.accuracy.value(), 0.6);
   const std::vector<StepRecord> steps = read_steps(out / "steps.csv");
   ASSERT_EQ(steps.size(), 45u);
   std::int64_t now = 0, samples = 0;
@@ -130,6 +130,33 @@ TYPED_TEST(ExperimentTest, CheckpointsOfOtherExperimentsAreRefused) {
   test::spill(file, bytes.substr(0, bytes.size() - 9));
   test::expect_input_error([&] { this->run(this->data_.config(), {.out_dir = out.path(), .resume = true}); },
                            "state.safetensors");
+}
+
+// What a checkpoint does not reach is only dropped once the checkpoint is known to fit.
+TYPED_TEST(ExperimentTest, WeightsOfAnotherSizeCostNoRecords) {
+  const test::TempDir out;
+  const Config config = this->data_.config({"train.epochs=1"});
+  this->run(config, {.out_dir = out.path()});
+  std::filesystem::remove(out / "summary.json");
+  const std::string beyond = test::slurp(out / "steps.csv") + "2,1,0.5";  // of an epoch that a kill has cut short
+  const std::string file = out / "checkpoint/state.safetensors", whole = test::slurp(file);
+  for (const char* name : {"client.parameters", "server.first_moment"}) {
+    test::spill(out / "steps.csv", beyond);
+    test::spill(file, whole);
+    const TensorFile state = read_safetensors(file);
+    std::vector<TensorView> tensors;
+    for (const Tensor& tensor : state.tensors) {
+      const auto size = static_cast<std::int64_t>(tensor.values.size()) - (tensor.name == name);
+      tensors.push_back({tensor.name, {size}, {tensor.values.data(), size}});
+    }
+    write_safetensors(file, tensors, state.metadata);
+    test::expect_input_error([&] { this->run(config, {.out_dir = out.path(), .resume = true}); },
+                             "do not have the size of this experiment's");
+    EXPECT_EQ(test::slurp(out / "steps.csv"), beyond) << name;
+  }
+  test::spill(file, whole);
+  EXPECT_EQ(this->run(config, {.out_dir = out.path(), .resume = true}).epochs, 1);
+  EXPECT_EQ(read_steps(out / "steps.csv").size(), 15u);
 }
 
 TYPED_TEST(ExperimentTest, DivergedRunsSaySo) {

@@ -46,7 +46,7 @@ TYPED_TEST(ModeExperiment, EveryModeLearnsAndRecords) {
     const test::TempDir out;
     const Summary summary = this->run(this->config(mode), {.out_dir = out.path()});
     EXPECT_EQ(summary.status, "completed");
-    EXPECT_GT(summary.test_accuracy.value(), 0.5);  // four classes
+    EXPECT_GT(summary.test.accuracy.value(), 0.5);  // four classes
     const std::vector<StepRecord> steps = read_steps(out / "steps.csv");
     ASSERT_EQ(steps.size(), 45u);  // steps of the schedule, whatever the turns
     std::int64_t samples = 0, up = 0, model_up = 0, now = 0;
@@ -102,7 +102,7 @@ TYPED_TEST(ModeExperiment, InterruptedRunsGoOnToTheSameBits) {
     const Summary resumed = this->run(config, {.out_dir = out.path(), .resume = true});
     EXPECT_EQ(whole.model_sha256, resumed.model_sha256);
     EXPECT_EQ(whole.timeline_sha256, resumed.timeline_sha256);
-    EXPECT_EQ(whole.test_accuracy, resumed.test_accuracy);
+    EXPECT_EQ(whole.test.accuracy, resumed.test.accuracy);
     EXPECT_EQ(whole.bytes_up, resumed.bytes_up);
     EXPECT_EQ(whole.model_bytes_down, resumed.model_bytes_down);
     EXPECT_EQ(whole.participation_mean, resumed.participation_mean);
@@ -113,7 +113,7 @@ TYPED_TEST(ModeExperiment, InterruptedRunsGoOnToTheSameBits) {
 TYPED_TEST(ModeExperiment, TestsOfEachReplicaAreTheMeanOfTestsOfOne) {
   const auto accuracy = [&](std::vector<std::string> more) {
     more.push_back("train.epochs=1");
-    return this->run(this->config("psl_local", more)).test_accuracy.value();
+    return this->run(this->config("psl_local", more)).test.accuracy.value();
   };
   double mean = 0.0;
   for (int k = 0; k < 6; ++k) mean += accuracy({"eval.replicas=one", "eval.client=" + std::to_string(k)}) / 6;

@@ -6,7 +6,6 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <filesystem>
 #include <optional>
 #include <string>
@@ -20,19 +19,11 @@ namespace {
 
 namespace fs = std::filesystem;
 using test::expect_input_error;
+using test::names_in;
 using test::slurp;
 using test::spill;
 using test::TempDir;
 using enum RunDirectoryUse;
-
-std::vector<std::string> names_in(const std::string& dir) {
-  std::vector<std::string> names;
-  for (const auto& entry : fs::recursive_directory_iterator(dir)) {
-    if (!entry.is_directory()) names.push_back(fs::relative(entry.path(), dir).string());
-  }
-  std::sort(names.begin(), names.end());
-  return names;
-}
 
 // Every file of a run, as it would be there after one.
 void leave_a_run(const std::string& dir) {
@@ -169,6 +160,15 @@ TEST(RunDirectory, OneProcessHoldsIt) {
   kill(child, SIGKILL);
   waitpid(child, nullptr, 0);
   RunDirectory(dir / "run", kForce).begin("");
+}
+
+TEST(RunDirectory, LinksThatLeadNowhereStay) {
+  TempDir dir;
+  fs::create_directory_symlink(dir / "nowhere", dir / "link");
+  for (const std::string& name : {dir / "link", dir / "link/run"}) {
+    expect_input_error([&] { RunDirectory(name, kNew); }, name, dir / "link' is a link that leads nowhere");
+    EXPECT_TRUE(fs::is_symlink(dir / "link"));
+  }
 }
 
 TEST(RunDirectory, NotWritable) {

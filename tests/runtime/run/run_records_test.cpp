@@ -49,8 +49,8 @@ TEST_F(RunRecords, EveryTestHasItsConfusionMatrix) {
     EXPECT_EQ(test.accuracy, static_cast<double>(right) / static_cast<double>(test.images));
   }
   EXPECT_EQ(tests.back().recall, summary.test_recall);
-  EXPECT_EQ(tests.back().accuracy, summary.test_accuracy);
-  EXPECT_GE(summary.best.value().test_accuracy.value(), summary.test_accuracy.value());
+  EXPECT_EQ(tests.back().accuracy, summary.test.accuracy);
+  EXPECT_GE(summary.best.value().test.accuracy.value(), summary.test.accuracy.value());
 }
 
 TEST_F(RunRecords, WaitingAddsUpToTheClientsAndFillsTheTimeline) {
@@ -94,7 +94,7 @@ TEST_F(RunRecords, EachClientsOwnTest) {
     ++last;
   }
   EXPECT_EQ(last, 6);
-  EXPECT_NEAR(sum / last, summary.test_accuracy.value(), 1e-12);
+  EXPECT_NEAR(sum / last, summary.test.accuracy.value(), 1e-12);
 }
 
 // Loaded again with a rate of 0, the averaged model tests as the run that wrote it; so does a model of another cut.
@@ -111,10 +111,10 @@ TEST_F(RunRecords, ModelsComeBackFromTheirFiles) {
   const std::string average = "model.file=\"" + (out / "model_average.safetensors") + "\"";
   const Summary loaded = run(with({"train.mode=psl", average}), again.path());
   EXPECT_EQ(loaded.model_sha256, summary.model_average_sha256);
-  EXPECT_EQ(loaded.test_accuracy, summary.test_accuracy);
-  EXPECT_EQ(loaded.test_loss, summary.test_loss);
+  EXPECT_EQ(loaded.test.accuracy, summary.test.accuracy);
+  EXPECT_EQ(loaded.test.loss, summary.test.loss);
   const Summary recut = run(with({"train.mode=psl", average, "model.cut=pool2"}), other.path());
-  EXPECT_EQ(recut.test_accuracy, summary.test_accuracy);
+  EXPECT_EQ(recut.test.accuracy, summary.test.accuracy);
   const TempDir replicas;
   const Summary own =
       run(with({"train.mode=sflv1", "model.file=\"" + (out / "model.safetensors") + "\""}), replicas.path());
@@ -205,8 +205,8 @@ TEST_F(RunRecords, ValidationChoosesTheBestEpochAndStops) {
   const Summary summary = run(data_.config({"data.validation=0.2"}), out.path());
   EXPECT_EQ(read_npy<std::int32_t>(out / "partition.npy").values.size(), 480u);
   double best = -1.0;
-  for (const EpochRecord& epoch : read_epochs(out / "epochs.jsonl")) best = std::max(best, epoch.validation_accuracy.value());
-  EXPECT_EQ(summary.best.value().validation_accuracy, best);
+  for (const EpochRecord& epoch : read_epochs(out / "epochs.jsonl")) best = std::max(best, epoch.validation.accuracy.value());
+  EXPECT_EQ(summary.best.value().validation.accuracy, best);
   const Summary early =
       run(data_.config({"data.validation=0.2", "eval.stop_at_accuracy=0.01", "eval.every_steps=1"}), stopped.path());
   EXPECT_EQ(read_steps(stopped / "steps.csv").size(), 1u);
