@@ -2,7 +2,6 @@
 // `exit_code()`; anything else that escapes is an internal error (exit 1).
 #pragma once
 
-#include <initializer_list>
 #include <stdexcept>
 #include <string>
 
@@ -33,17 +32,6 @@ class InputError : public Error {
   explicit InputError(const std::string& message) : Error(2, message) {}
 };
 
-/// Which of the names a key has. Errors: InputError listing them.
-inline int index_of(const std::string& key, const std::string& value, std::initializer_list<const char*> names) {
-  int index = 0;
-  std::string allowed;
-  for (const char* name : names) {
-    if (value == name) return index;
-    allowed.append(index++ == 0 ? "" : ", ").append(name);
-  }
-  throw InputError(key + " = \"" + value + "\": allowed: " + allowed);
-}
-
 /// The experiment needs more memory than there is; thrown before the run starts, with the planned bytes.
 class OutOfMemory : public Error {
  public:
@@ -62,7 +50,7 @@ class Diverged : public Error {
   explicit Diverged(const std::string& message) : Error(4, message) {}
 };
 
-/// The run was interrupted (SIGINT, SIGTERM) after its state had been saved.
+/// The run was interrupted (SIGINT, SIGTERM, SIGHUP) after its state had been saved.
 class Interrupted : public Error {
  public:
   explicit Interrupted(const std::string& message) : Error(130, message) {}

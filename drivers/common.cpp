@@ -102,7 +102,7 @@ void DeviceOptions::add_to(CLI::App& app) {
       ->check(CLI::IsMember({"auto", "cpu", "cuda"}))
       ->type_name("auto|cpu|cuda")
       ->capture_default_str();
-  app.add_option("--threads", threads, "threads of the host code (default: OMP_NUM_THREADS or the number of cores)")
+  app.add_option("--threads", threads, "threads of the host code (default: OMP_NUM_THREADS, or the cores that affinity and CPU quota leave)")
       ->check(CLI::Range(1, 4096))
       ->type_name("N");
 }

@@ -7,7 +7,7 @@ bin=$1 data=$2 out=$3 threads=${4:-0}
 config=$(dirname "$0")/fashion_mnist_severe.toml
 common=(--set "data.dir=$data" --set partition.clients=64 --set train.epochs=20 --set eval.every_steps=50 --set eval.step_images=2000
   --set eval.stop_at_accuracy=0.85 --set 'train.client_optimizer.schedule=constant' --set 'train.server_optimizer.schedule=constant'
-  --set 'clock.delay_ms={kind="two_speed",base=10.0,share=0.1,slowdown=10.0}' --threads "$threads")
+  --set 'clock.delay_ms={kind="two_speed",base=10.0,share=0.1,slowdown=10.0}' --set clock.model_sync=none --threads "$threads")
 for skew in severe:2 mild:5; do
   for sampler in ugs fpls lds:2 urn:2 makespan lb_greedy; do
     delta=()

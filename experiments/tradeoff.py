@@ -23,7 +23,8 @@ def measure(sample, folder, skew, share, slowdown, seed):
     delay = f'clock.delay_ms={{kind="two_speed",base=1.0,share={share},slowdown={slowdown}}}'
     settings = SKEWS[skew] + ["partition.clients=64", f"seed={seed}", delay, 'clock.compute_ms={kind="constant",value=0.0}',
                               'clock.uplink_mbps={kind="constant",value=1000000.0}',
-                              'clock.downlink_mbps={kind="constant",value=1000000.0}', "clock.server_ms={fixed=0.1,per_sample=0.0}"]
+                              'clock.downlink_mbps={kind="constant",value=1000000.0}', "clock.server_ms={fixed=0.1,per_sample=0.0}",
+                              "clock.model_sync=none"]  # delays per participation only
     command = [sample, "--synthetic", "50000,10", "--samplers", ",".join(SAMPLERS), "--out", str(folder)]
     for setting in settings:
         command += ["--set", setting]

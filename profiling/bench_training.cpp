@@ -19,7 +19,7 @@ namespace {
 
 struct Case {
   std::string model = "lenet";
-  std::string norm = "group";
+  NormKind norm = NormKind::kGroup;
   FeatureShape input{1, 28, 28};
   std::string mode = "psl";
   std::string sampler = "ugs";
@@ -85,7 +85,7 @@ class Training {
     config.model.client_norm = config.model.server_norm = what.norm;
     config.train.mode = what.mode;
     config.train.epochs = 1;
-    config.train.client_optimizer.schedule = config.train.server_optimizer.schedule = "constant";
+    config.train.client_optimizer.schedule = config.train.server_optimizer.schedule = RateSchedule::kConstant;
     config.train.client_optimizer.lr = config.train.server_optimizer.lr = 1e-3;
     return config;
   }
@@ -169,7 +169,7 @@ Figure against_pytorch(Context& ctx, const Options& options, Case what, bool loo
   say_timing(fmt::format("PyTorch and splitsim ({}{})", what.model, loop ? ", a loop over clients" : ""));
   const bool large = what.model.starts_with("resnet");
   if (!loop) what.mode = "central";
-  const std::string model = what.model + (large && what.norm == "batch" ? "_batch" : "");
+  const std::string model = what.model + (large && what.norm == NormKind::kBatch ? "_batch" : "");
   const std::string arguments = fmt::format(
       "--model {} --channels {} --size {} --batch 128 --threads {} --batches {} {}", model, what.input.channels,
       what.input.height, ctx.threads(), large ? 1 : 8, loop ? "--loop tied --clients 128" : "--loop central");
@@ -261,7 +261,7 @@ std::vector<Figure> training_figures(Context& ctx, const Options& options) {
     Case lenet, cnn, resnet, resnet_batch;
     cnn.model = "cnn";
     resnet.model = resnet_batch.model = "resnet18";
-    resnet_batch.norm = "batch";
+    resnet_batch.norm = NormKind::kBatch;
     cnn.input = resnet.input = resnet_batch.input = {3, 32, 32};
     resnet.samples = resnet_batch.samples = 2560;
     figures.push_back(against_pytorch(ctx, options, lenet, false));

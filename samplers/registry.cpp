@@ -58,7 +58,6 @@ void check_sampler_settings(const SamplerSettings& settings, const Population& p
     throw InputError(fmt::format("sampler.batch = {}: allowed are 1 to {} (the number of samples)", settings.batch,
                                  population.samples()));
   }
-  check_choice("chunks", settings.chunks, {"even", "last_short"});
   const std::int64_t most_passes = std::numeric_limits<std::int32_t>::max() / population.samples();
   if (settings.local_epochs < 1 || settings.local_epochs > most_passes) {
     throw InputError(
@@ -68,11 +67,6 @@ void check_sampler_settings(const SamplerSettings& settings, const Population& p
   if (settings.kind == "file" && settings.file.empty()) {
     throw InputError("sampler.file = \"\": must name a saved schedule when sampler.kind = \"file\"");
   }
-  check_choice("delay_signal", settings.delay_signal, {"participation", "typical_step"});
-  check_choice("prior", settings.prior, {"mean", "mode"});
-  check_choice("estimate", settings.estimate, {"map", "draw", "prior"});
-  check_choice("depletion", settings.depletion, {"odds", "renormalise"});
-  check_choice("reestimate", settings.reestimate, {"never", "on_depletion", "every_step"});
   if (profile.clients() != population.clients) {
     throw InputError(
         fmt::format("profile: {} clients, allowed: {} as in the population", profile.clients(), population.clients));

@@ -11,7 +11,7 @@ set -euo pipefail
 source "$(dirname "$0")/common.sh"
 
 packages=(g++ make cmake ninja-build git ca-certificates libdnnl-dev libfmt-dev libcli11-dev libtomlplusplus-dev
-  nlohmann-json3-dev zlib1g-dev nettle-dev libgtest-dev librapidcheck-dev libbenchmark-dev liblemon-dev libfccp-dev libboost-graph-dev
+  nlohmann-json3-dev zlib1g-dev nettle-dev libgtest-dev librapidcheck-dev liblemon-dev libfccp-dev
   python3 pkg-config)
 [[ ${1:-} == tidy ]] && packages+=(clang-tidy clang-format)
 [[ ${1:-} == fuzz ]] && packages+=(clang libclang-rt-dev libomp-dev)

@@ -18,14 +18,24 @@ using Contexts = ::testing::Types<CpuContext, CudaContext>;
 using Contexts = ::testing::Types<CpuContext>;
 #endif
 
-/// Fixture for typed tests: `this->ctx()` is the backend; tests on CudaContext skip where there is no GPU.
+/// SPLITSIM_REQUIRE_GPU=1: this machine is meant to have a GPU, a device test that cannot run fails.
+inline bool requires_gpu() {
+  const char* set = std::getenv("SPLITSIM_REQUIRE_GPU");
+  return set != nullptr && *set != '\0' && std::string(set) != "0";
+}
+
+/// Fixture for typed tests: `this->ctx()` is the backend; tests on CudaContext skip where there is no GPU, unless it is
+/// required.
 template <class Context>
 class OnContext : public ::testing::Test {
  protected:
   void SetUp() override {
     if constexpr (Context::kIsDevice) {
       std::string why_not;
-      if (!cuda_available(&why_not)) GTEST_SKIP() << "no GPU: " << why_not;
+      if (!cuda_available(&why_not)) {
+        if (requires_gpu()) FAIL() << "no GPU, and SPLITSIM_REQUIRE_GPU is set: " << why_not;
+        GTEST_SKIP() << "no GPU: " << why_not;
+      }
     }
     ctx_.emplace();
   }

@@ -6,14 +6,13 @@
 namespace splitsim {
 
 ClockKind resolved_kind(const ClockMode& mode, const LatencySettings& settings) {
-  return mode.kind == ClockKind::kBarrier && settings.barrier == "run_ahead" ? ClockKind::kRunAhead : mode.kind;
+  return mode.kind == ClockKind::kBarrier && settings.barrier == Barrier::kRunAhead ? ClockKind::kRunAhead : mode.kind;
 }
 
 ModelSync resolved_sync(const ClockMode& mode, const LatencySettings& settings) {
-  const int chosen = index_of("clock.model_sync", settings.model_sync, {"mode", "none", "step", "round"});
-  const ModelSync sync = chosen == 0 ? mode.model_sync : static_cast<ModelSync>(chosen - 1);
+  const ModelSync sync = settings.model_sync == ModelSync::kMode ? mode.model_sync : settings.model_sync;
   if (mode.kind == ClockKind::kRelay && sync != ModelSync::kNone) {
-    throw InputError("clock.model_sync = \"" + settings.model_sync +
+    throw InputError(std::string("clock.model_sync = \"") + name_of(settings.model_sync) +
                      "\": must be mode or none where one client after another steps (sl), which always hands the model over");
   }
   return sync;

@@ -63,9 +63,6 @@ struct Timeline {
 
 enum class ClockKind : std::uint8_t { kBarrier, kRunAhead, kChain, kRelay };
 
-/// When client models take time on the links.
-enum class ModelSync : std::uint8_t { kNone, kStep, kRound };
-
 /// What the learning mode means for the clock.
 struct ClockMode {
   ClockKind kind =
@@ -81,7 +78,7 @@ struct ClockMode {
 
 /// What the mode and the settings' barrier mean together: a barrier of run_ahead is a clock of its own.
 ClockKind resolved_kind(const ClockMode& mode, const LatencySettings& settings);
-/// What the settings' model_sync means in this mode. Errors: InputError for an unknown one, and for one that asks for more
+/// What the settings' model_sync means in this mode. Errors: InputError for one that asks for more than that
 /// where one client after another steps (sl), which always hands the model over.
 ModelSync resolved_sync(const ClockMode& mode, const LatencySettings& settings);
 
@@ -110,8 +107,7 @@ struct ClockState {
 template <class Context>
 class Clock {
  public:
-  /// `profile` is copied to the device. Errors: InputError for an unknown barrier or model_sync, a jitter distribution
-  /// that is not one, a negative round_steps, model_sync = step or round under relay.
+  /// `profile` is copied to the device. Errors: InputError for a jitter distribution that is not one, a negative round_steps, model_sync = step or round under relay.
   Clock(Context& ctx, const Profile& profile, const LatencySettings& settings, const ScheduleBounds& bounds,
         const ClockMode& mode = {});
   ~Clock();

@@ -42,7 +42,7 @@ struct Clock<Context>::Impl {
        const ClockMode& clock_mode)
       : ctx(context),
         mode(resolved(clock_mode, settings)),
-        one_barrier(index_of("clock.barrier", settings.barrier, {"two", "one", "run_ahead"}) == 1),
+        one_barrier(settings.barrier == Barrier::kOne),
         model_sync(resolved_sync(clock_mode, settings)),
         jitter(checked_drawer(settings.jitter)),
         clients(host_profile.clients()),

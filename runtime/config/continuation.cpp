@@ -8,8 +8,8 @@
 namespace splitsim {
 
 std::string schedule_bound_to_length(const Config& config) {
-  if (config.train.client_optimizer.schedule == "cosine") return "train.client_optimizer.schedule";
-  if (config.train.server_optimizer.schedule == "cosine") return "train.server_optimizer.schedule";
+  if (config.train.client_optimizer.schedule == RateSchedule::kCosine) return "train.client_optimizer.schedule";
+  if (config.train.server_optimizer.schedule == RateSchedule::kCosine) return "train.server_optimizer.schedule";
   return "";
 }
 

@@ -1,4 +1,5 @@
 #include "runtime/config/silent_settings.hpp"
+#include "runtime/mode/mode.hpp"
 
 #include <fmt/format.h>
 
@@ -51,9 +52,9 @@ void of_sampler(const Config& config, const SamplingFacts& facts, Texts& texts) 
   if (s.kind == "urn" && s.delta == 0.0) texts.push_back("sampler.delta = 0.0: urn draws as ugs does");
   if (delta && s.delta != 0.0 && !facts.delays_differ) {
     texts.push_back(fmt::format("sampler.delta = {}: all clients have the same {}, so it changes nothing", s.delta,
-                                s.delay_signal == "participation" ? "delay" : "time per typical step"));
+                                s.delay_signal == DelaySignal::kParticipation ? "delay" : "time per typical step"));
   }
-  if (s.kind == "lds" && s.estimate != "prior" && s.observed > samples / 2) {
+  if (s.kind == "lds" && s.estimate != LdsEstimate::kPrior && s.observed > samples / 2) {
     texts.push_back(fmt::format("sampler.observed = {}: {} are observed, half of the {} samples", s.observed,
                                 samples / 2, samples));
   }
@@ -79,11 +80,11 @@ void of_optimizer(const std::string& side, const OptimizerSettings& optimizer, s
     texts.push_back(fmt::format("train.{}.warmup_epochs = {}: the run has {} epoch{} and never leaves the warm-up",
                                 side, optimizer.warmup_epochs, epochs, epochs == 1 ? "" : "s"));
   }
-  if (optimizer.schedule == "step" && optimizer.step_epochs >= epochs) {
+  if (optimizer.schedule == RateSchedule::kStep && optimizer.step_epochs >= epochs) {
     texts.push_back(fmt::format("train.{}.step_epochs = {}: the run has {} epoch{}, so its rate is constant", side,
                                 optimizer.step_epochs, epochs, epochs == 1 ? "" : "s"));
   }
-  if (optimizer.schedule != "multistep") return;
+  if (optimizer.schedule != RateSchedule::kMultistep) return;
   for (const std::int64_t milestone : optimizer.milestones) {
     if (milestone < epochs) continue;
     texts.push_back(fmt::format("train.{}.milestones: {} and later are not reached in {} epoch{}", side, milestone,
@@ -93,7 +94,7 @@ void of_optimizer(const std::string& side, const OptimizerSettings& optimizer, s
 }
 
 bool reads_rounds(const Config& config) {
-  return config.train.mode.starts_with("sflv") || config.clock.model_sync == "round";
+  return mode_map(config.train).averages() || config.clock.model_sync == ModelSync::kRound;
 }
 
 }  // namespace

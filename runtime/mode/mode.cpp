@@ -11,8 +11,8 @@ namespace splitsim {
 namespace {
 
 ModeMap psl(const TrainSettings& s) {
-  const bool mean = index_of("train.client_reduce", s.client_reduce, {"sum", "mean"}) == 1;
-  const bool materialised = index_of("train.replicas", s.replicas, {"tied", "materialised"}) == 1;
+  const bool mean = s.client_reduce == ClientReduce::kMean;
+  const bool materialised = s.replicas == ClientReplicas::kMaterialised;
   ModeMap mode{.cut_scale = mean ? CutScale::kPerActive : CutScale::kOne, .model_traffic = ModelTraffic::kStep};
   mode.replicas[kClientSide] = materialised;
   if (materialised) mode.combine[kClientSide] = Combine::kGradient;
@@ -20,7 +20,7 @@ ModeMap psl(const TrainSettings& s) {
 }
 
 ModeMap psl_local(const TrainSettings& s) {
-  const bool own = index_of("train.client_scale", s.client_scale, {"union", "own"}) == 1;
+  const bool own = s.client_scale == ClientScale::kOwn;
   ModeMap mode{.cut_scale = own ? CutScale::kOwnBatch : CutScale::kOne, .may_run_ahead = true};
   mode.replicas[kClientSide] = true;
   return mode;
@@ -87,11 +87,11 @@ ModeMap mode_map(const TrainSettings& settings) {
   std::vector<std::string> names;
   for (const Entry& entry : registry()) {
     if (entry.info.name == settings.mode) {
-      if (settings.mode != "psl" && settings.replicas != "tied") {
+      if (settings.mode != "psl" && settings.replicas != ClientReplicas::kTied) {
         throw InputError(
             fmt::format("train.replicas = \"{}\": allowed for train.mode = \"{}\": tied (its replicas are "
                         "the mode's)",
-                        settings.replicas, settings.mode));
+                        name_of(settings.replicas), settings.mode));
       }
       return entry.map(settings);
     }
@@ -99,11 +99,6 @@ ModeMap mode_map(const TrainSettings& settings) {
   }
   throw InputError(
       fmt::format("train.mode = \"{}\": unknown mode; allowed: {}", settings.mode, fmt::join(names, ", ")));
-}
-
-ServiceOrder service_order(const TrainSettings& settings) {
-  return static_cast<ServiceOrder>(
-      index_of("train.service_order", settings.service_order, {"cyclic", "reverse", "random"}));
 }
 
 }  // namespace splitsim

@@ -65,7 +65,4 @@ const std::vector<ModeInfo>& mode_infos();
 /// Errors: InputError for an unknown mode, or a setting that the mode does not know.
 ModeMap mode_map(const TrainSettings& settings);
 
-/// Of train.service_order. Errors: InputError.
-ServiceOrder service_order(const TrainSettings& settings);
-
 }  // namespace splitsim

@@ -6,37 +6,85 @@
 #include <vector>
 
 #include "kernels/nn/optimizers/optimizer.hpp"
+#include "kernels/nn/replicas.hpp"
+#include "samplers/schedule/service_order.hpp"
+#include "base/names.hpp"
 
 namespace splitsim {
+
+/// How learning rates change.
+enum class RateSchedule : std::uint8_t { kConstant, kCosine, kStep, kMultistep };
+constexpr auto names_of(RateSchedule) {
+  return named_values<RateSchedule>({{"constant", "lr throughout"},
+                                     {"cosine", "to 0 at the run's last step, per step"},
+                                     {"step", "times gamma after every step_epochs"},
+                                     {"multistep", "times gamma after each of the milestones"}});
+}
 
 /// client_optimizer and server_optimizer. Names and meanings as in torch.optim.
 struct OptimizerSettings : OptimizerNumbers {
   std::string kind = "sgd";  ///< see optimizers()
   double lr = 0.02;
   double clip_norm = 0.0;           ///< largest gradient norm of a replica; 0: any
-  std::string schedule = "cosine";  ///< constant | cosine (per step, to 0 at the run's last step) | step | multistep
+  RateSchedule schedule = RateSchedule::kCosine;
   std::int64_t step_epochs = 30;    ///< step: times gamma after every so many epochs
   std::vector<std::int64_t> milestones = {};  ///< multistep: times gamma after these epochs
   double gamma = 0.1;
   double warmup_epochs = 0.0;  ///< linear from 0 over this many epochs
 };
 
+/// psl: how client gradients combine.
+enum class ClientReduce : std::uint8_t { kSum, kMean };
+constexpr auto names_of(ClientReduce) {
+  return named_values<ClientReduce>({{"sum", "the pooled batch's gradient"},
+                                     {"mean", "scaled by 1 / active clients"}});
+}
+
+/// psl_local: scale of the cut gradient.
+enum class ClientScale : std::uint8_t { kUnion, kOwn };
+constexpr auto names_of(ClientScale) {
+  return named_values<ClientScale>({{"union", "as in the pooled batch"},
+                                    {"own", "as if the client's batch were alone"}});
+}
+
+/// psl: how the shared client half is kept.
+enum class ClientReplicas : std::uint8_t { kTied, kMaterialised };
+constexpr auto names_of(ClientReplicas) {
+  return named_values<ClientReplicas>({{"tied", "one client half for all"},
+                                       {"materialised", "K equal halves that step alike: the same training"}});
+}
+
+/// When a loss is not finite.
+enum class OnNonfinite : std::uint8_t { kStop, kContinue };
+constexpr auto names_of(OnNonfinite) {
+  return named_values<OnNonfinite>({{"stop", "end the run, exit code 4"},
+                                    {"continue", "record it and go on"}});
+}
+
 /// Keys of [train].
 struct TrainSettings {
   std::string mode = "psl";  ///< see mode_infos()
   std::int32_t epochs = 5;
-  std::string client_reduce = "sum";       ///< psl: sum | mean (c = 1/A_t)
-  std::string client_scale = "union";      ///< psl_local: union (c = 1) | own (c = B_t / b_k)
-  std::string replicas = "tied";           ///< psl: tied | materialised
+  ClientReduce client_reduce = ClientReduce::kSum;
+  ClientScale client_scale = ClientScale::kUnion;
+  ClientReplicas replicas = ClientReplicas::kTied;
   std::int64_t round = 0;                  ///< steps per round (sflv1 .. 3, clock.model_sync); 0: an epoch
-  std::string fedavg_weights = "samples";  ///< samples (n_k) | seen (in the round) | uniform
-  std::string service_order = "cyclic";    ///< sflv2, sl: cyclic | reverse | random
+  AverageWeights fedavg_weights = AverageWeights::kSamples;
+  ServiceOrder service_order = ServiceOrder::kCyclic;  ///< sflv2, sl
   double label_smoothing = 0.0;
-  std::string on_nonfinite = "stop";   ///< stop | continue
+  OnNonfinite on_nonfinite = OnNonfinite::kStop;
   std::int32_t checkpoint_epochs = 1;  ///< a checkpoint after every so many; 0: none
   OptimizerSettings client_optimizer;
   OptimizerSettings server_optimizer;
 };
+
+/// Which halves are tested where clients have their own.
+enum class EvalReplicas : std::uint8_t { kAverage, kEach, kOne };
+constexpr auto names_of(EvalReplicas) {
+  return named_values<EvalReplicas>({{"average", "the halves' average, weighted by n_k"},
+                                     {"each", "every client's, the mean of their figures"},
+                                     {"one", "one client's"}});
+}
 
 /// Keys of [eval].
 struct EvalSettings {
@@ -45,7 +93,7 @@ struct EvalSettings {
   std::int32_t every_steps = 0;      ///< also test within epochs, after every so many steps of the run; 0: never
   std::int32_t step_images = 0;      ///< on so many test images, always the same random ones; 0: all
   double stop_at_accuracy = 0.0;     ///< end the run at the first test that reaches it; 0: never
-  std::string replicas = "average";  ///< average | each | one: which halves are tested where clients have their own
+  EvalReplicas replicas = EvalReplicas::kAverage;
   std::int32_t client = 0;           ///< replicas = one: whose
 };
 

@@ -223,14 +223,10 @@ std::vector<LayerSpec> model_layers(const std::string& name, std::int32_t classe
 
 NetworkOptions network_options(const ModelSettings& settings) {
   NetworkOptions options;
-  const auto norm = [](const char* key, const std::string& name) {
-    return static_cast<NormKind>(index_of(key, name, {"group", "batch", "none"}));
-  };
-  options.norm[kClientSide] = norm("model.client_norm", settings.client_norm);
-  options.norm[kServerSide] = norm("model.server_norm", settings.server_norm);
-  options.client_segments =
-      index_of("model.client_norm_statistics", settings.client_norm_statistics, {"client", "pooled"}) == 0;
-  options.init = static_cast<InitKind>(index_of("model.init", settings.init, {"torch", "kaiming", "file"}));
+  options.norm[kClientSide] = settings.client_norm;
+  options.norm[kServerSide] = settings.server_norm;
+  options.client_segments = settings.client_norm_statistics == NormStatistics::kClient;
+  options.init = settings.init;
   return options;
 }
 

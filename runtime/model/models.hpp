@@ -9,15 +9,22 @@
 
 namespace splitsim {
 
+/// Over whose samples the BatchNorm of clients normalises while training.
+enum class NormStatistics : std::uint8_t { kClient, kPooled };
+constexpr auto names_of(NormStatistics) {
+  return named_values<NormStatistics>({{"client", "each client normalises over its own samples of the step"},
+                                       {"pooled", "over all samples of the step"}});
+}
+
 /// Keys of [model].
 struct ModelSettings {
   std::string name = "lenet";                     ///< see model_infos(), or layers for `layers`
   std::string cut = "pool1";                      ///< the client runs up to and including this layer
   std::int32_t width = 0;                         ///< channels of the first stage; 0: the model's own
-  std::string client_norm = "group";              ///< group | batch | none
-  std::string server_norm = "group";              ///< group | batch | none
-  std::string client_norm_statistics = "client";  ///< client | pooled
-  std::string init = "torch";                     ///< torch | kaiming | file
+  NormKind client_norm = NormKind::kGroup;
+  NormKind server_norm = NormKind::kGroup;
+  NormStatistics client_norm_statistics = NormStatistics::kClient;
+  InitKind init = InitKind::kTorch;
   std::string file;                               ///< init = file: safetensors, see runtime/model/model_file.hpp
   std::vector<LayerSpec> layers;                  ///< name = "layers": in order, each reading the one before
 };

@@ -7,6 +7,8 @@
 #include <string>
 #include <vector>
 
+#include "base/names.hpp"
+
 namespace splitsim {
 
 enum class LayerKind : std::uint8_t {
@@ -66,11 +68,21 @@ constexpr int kClientSide = 0;
 constexpr int kServerSide = 1;
 
 enum class NormKind : std::uint8_t { kGroup, kBatch, kNone };
+constexpr auto names_of(NormKind) {
+  return named_values<NormKind>({{"group", "GroupNorm(gcd(32, channels)), cnn: GroupNorm(8)"},
+                                 {"batch", "BatchNorm"},
+                                 {"none", "no norm; convolutions keep their bias"}});
+}
 
 /// torch: as torch.nn draws, weights and biases uniform in +-1/sqrt(fan_in). kaiming: convolutions as torchvision's
 /// ResNets, normal with variance 2 / (out x kernel^2), biases 0; linear layers as torch. file: drawn as torch, then
 /// replaced.
 enum class InitKind : std::uint8_t { kTorch, kKaiming, kFile };
+constexpr auto names_of(InitKind) {
+  return named_values<InitKind>({{"torch", "as torch.nn's layers"},
+                                 {"kaiming", "convolutions as torchvision's ResNets, biases 0"},
+                                 {"file", "the weights in model.file"}});
+}
 
 /// What of a network the model's layers leave open.
 struct NetworkOptions {

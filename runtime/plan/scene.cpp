@@ -65,7 +65,7 @@ Timing make_timing(const Config& config, const LatencySettings& latency, std::ui
 
 ClockMode clock_mode_of(const Config& config) {
   const ModeMap mode = mode_map(config.train);
-  const bool run_ahead = config.clock.barrier == "run_ahead";
+  const bool run_ahead = config.clock.barrier == Barrier::kRunAhead;
   if (run_ahead && !mode.may_run_ahead) {
     throw InputError(
         fmt::format("clock.barrier = \"run_ahead\": clients of train.mode = \"{}\" cannot run ahead of each other; "
@@ -73,7 +73,7 @@ ClockMode clock_mode_of(const Config& config) {
                     config.train.mode));
   }
   return {.kind = run_ahead ? ClockKind::kRunAhead : mode.clock,
-          .service_order = service_order(config.train),
+          .service_order = config.train.service_order,
           .round_steps = config.train.round,
           .service_seed = seeds_of(config).sampler,
           .model_sync = model_sync_of(mode.model_traffic)};

@@ -66,7 +66,7 @@ Experiment<Context>::Impl::Impl(Context& context, const Config& config)
   check_owners(scene);
   plan.client_replicas = trainer.replicas(kClientSide);
   plan.server_replicas = trainer.replicas(kServerSide);
-  if (config.model.init == "file") {
+  if (config.model.init == InitKind::kFile) {
     initial = read_model_file(config.model.file, scene.network, {plan.client_replicas, plan.server_replicas});
     plan.inputs["initial_model"] = model_sha256(initial.side);
   }
@@ -112,7 +112,7 @@ void Experiment<Context>::Impl::start(const RunState& state, bool resumes) {
   if (resumes) {
     trainer.set_state(state.training);
     planner.clock().set_state(state.clock);
-  } else if (scene.config.model.init == "file") {
+  } else if (scene.config.model.init == InitKind::kFile) {
     trainer.start_from(initial);
   }
 }

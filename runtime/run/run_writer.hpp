@@ -14,7 +14,7 @@ namespace splitsim {
 
 class RunWriter {
  public:
-  /// `dir`: a directory that prepare_run_directory() has accepted.
+  /// `dir`: a directory that RunDirectory holds.
   explicit RunWriter(std::string dir);
 
   std::string path(const std::string& name) const;

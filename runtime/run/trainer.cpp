@@ -64,7 +64,7 @@ void Trainer<Context>::start_from(const ModelWeights& weights) {
 template <class Context>
 DealtSchedule Trainer<Context>::turns_of(Schedule schedule, std::int32_t epoch) {
   if (turns_ == nullptr) return {std::move(schedule), {}};
-  DealtSchedule turns = deal(schedule, service_order(scene_.config.train), seeds_of(scene_.config).sampler,
+  DealtSchedule turns = deal(schedule, scene_.config.train.service_order, seeds_of(scene_.config).sampler,
                              static_cast<std::uint32_t>(epoch));
   turns_->upload(turns);
   return turns;
@@ -133,7 +133,7 @@ void Trainer<Context>::train_steps(const Timeline& timeline, const TrainHooks& h
   const Config& config = scene_.config;
   const DealtSchedule& turns = result.turns;
   const std::int32_t epoch = result.record.epoch;
-  const bool stop_at_nonfinite = config.train.on_nonfinite == "stop";
+  const bool stop_at_nonfinite = config.train.on_nonfinite == OnNonfinite::kStop;
   Progress seen{engine_.metrics(), turns.schedule.steps()};
   ProgressState shown;
   shown.epoch = epoch;

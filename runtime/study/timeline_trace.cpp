@@ -50,7 +50,7 @@ class Replay {
         profile_(profile),
         jitter_(make_drawer(settings.jitter)),
         run_ahead_(resolved_kind(mode, settings) == ClockKind::kRunAhead),
-        one_barrier_(settings.barrier == "one"),
+        one_barrier_(settings.barrier == Barrier::kOne),
         sync_every_step_(resolved_sync(mode, settings) == ModelSync::kStep),
         sync_rounds_(resolved_sync(mode, settings) == ModelSync::kRound),
         rounds_{mode.round_steps},

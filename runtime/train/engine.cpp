@@ -17,10 +17,6 @@ namespace {
 const OptimizerSettings& optimizer(const TrainSettings& train, int side) {
   return side == kClientSide ? train.client_optimizer : train.server_optimizer;
 }
-AverageWeights average_weights(const TrainSettings& train) {
-  return static_cast<AverageWeights>(
-      index_of("train.fedavg_weights", train.fedavg_weights, {"samples", "seen", "uniform"}));
-}
 StackBounds stack_bounds(const Network& network, const EngineSettings& settings, const std::int32_t (&active)[2],
                          std::int32_t clients) {
   StackBounds bounds;
@@ -38,7 +34,7 @@ Engine<Context>::Engine(Context& ctx, const Network& network, const EngineSettin
       network_(network),
       settings_(settings),
       mode_(mode_map(settings.train)),
-      average_weights_(average_weights(settings.train)),
+      average_weights_(settings.train.fedavg_weights),
       replicas_{mode_.replicas[0] ? settings.clients : 1, mode_.replicas[1] ? settings.clients : 1},
       max_clients_(static_cast<std::int32_t>(std::max<std::int64_t>(1, settings.bounds.active))),
       max_active_{mode_.replicas[0] ? max_clients_ : 1, mode_.replicas[1] ? max_clients_ : 1},

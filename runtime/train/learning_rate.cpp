@@ -15,15 +15,15 @@ std::vector<float> learning_rates(const OptimizerSettings& settings, std::int64_
     double factor = 1.0;
     if (t < warmup) {
       factor = static_cast<double>(t + 1) / static_cast<double>(warmup);
-    } else if (settings.schedule == "cosine") {
+    } else if (settings.schedule == RateSchedule::kCosine) {
       factor =
           0.5 * (1.0 + std::cos(std::numbers::pi * static_cast<double>(t - warmup) / static_cast<double>(n - warmup)));
-    } else if (settings.schedule == "step" || settings.schedule == "multistep") {
+    } else if (settings.schedule == RateSchedule::kStep || settings.schedule == RateSchedule::kMultistep) {
       const std::int64_t epoch = t / steps_per_epoch;
       const auto passed =
           std::count_if(settings.milestones.begin(), settings.milestones.end(), [&](auto m) { return m <= epoch; });
       factor = std::pow(settings.gamma,
-                        static_cast<double>(settings.schedule == "step" ? epoch / settings.step_epochs : passed));
+                        static_cast<double>(settings.schedule == RateSchedule::kStep ? epoch / settings.step_epochs : passed));
     }
     rates[static_cast<std::size_t>(t)] = static_cast<float>(settings.lr * factor);
   }

@@ -15,7 +15,7 @@ constexpr double kMaxLogOdds = 700.0;  // exp(700) and a key over exp(-700) are 
 }
 
 Chunks make_chunks(std::int64_t samples, const SamplerSettings& settings) {
-  return {samples, settings.batch, settings.chunks == "even"};
+  return {samples, settings.batch, settings.chunks == ChunkRule::kEven};
 }
 
 ScheduleBounds keyed_bounds(const Chunks& chunks, std::int64_t clients) {
@@ -43,7 +43,7 @@ std::vector<double> delay_log_odds(const Population& population, const Profile& 
   if (!std::isfinite(settings.delta)) {
     throw InputError(fmt::format("sampler.delta = {}: allowed are finite numbers", settings.delta));
   }
-  const bool whole_step = settings.delay_signal == "typical_step";
+  const bool whole_step = settings.delay_signal == DelaySignal::kTypicalStep;
   std::vector<double> delay(static_cast<std::size_t>(population.clients));
   for (std::int32_t k = 0; k < population.clients; ++k) {
     delay[k] = static_cast<double>(profile.delay_ns[k]);

@@ -17,10 +17,9 @@
 
 #include "kernels/primitives/sort.hpp"
 #include "samplers/population/population.hpp"
+#include "samplers/schedule/sampler.hpp"
 
 namespace splitsim {
-
-enum class DepletionRule : std::uint8_t { kOdds, kRenormalise };
 
 /// Every client's samples in local order with their thresholds, for one epoch.
 template <class Context>

@@ -34,7 +34,7 @@ std::vector<double> detail::lds_boosts(const Population& population, const Profi
   }
   std::vector<double> boosts = delay_log_odds(population, profile, settings);
   for (double& x : boosts) x = exact_exp(x);
-  if (settings.estimate == "prior") return boosts;
+  if (settings.estimate == LdsEstimate::kPrior) return boosts;
 
   const auto samples = static_cast<double>(population.samples());
   const double precision = lds_precision(population.samples(), lds_observed(population.samples(), settings));
@@ -43,7 +43,7 @@ std::vector<double> detail::lds_boosts(const Population& population, const Profi
     const double alpha =
         settings.concentration * (static_cast<double>(population.size(k)) / samples) * precision * boosts[k];
     total += alpha;
-    if (settings.prior != "mode" || population.size(k) == 0 || alpha >= 1.0) continue;
+    if (settings.prior != PriorRule::kMode || population.size(k) == 0 || alpha >= 1.0) continue;
     throw InputError(
         fmt::format("sampler.prior = \"mode\": alpha of client {} is {}, allowed: at least 1 for every "
                     "client (or prior = \"mean\")",

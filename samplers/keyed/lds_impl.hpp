@@ -90,15 +90,15 @@ class LdsSampler final : public Sampler<Context> {
       : ctx_(&ctx),
         population_(&population),
         settings_(settings),
-        rule_(settings.depletion == "odds" ? DepletionRule::kOdds : DepletionRule::kRenormalise),
+        rule_(settings.depletion),
         chunks_(make_chunks(population.samples(), settings)),
         clients_(population.clients),
         components_(ctx, population),
         boost_(ctx, boosts),
         rate_(ctx, clients_) {
-    const bool drawn = settings.estimate == "draw", fixed = settings.estimate == "prior";
+    const bool drawn = settings.estimate == LdsEstimate::kDraw, fixed = settings.estimate == LdsEstimate::kPrior;
     // The prior's odds do not change when samples leave; its weights, and every estimate, do.
-    const bool stepped = drawn || (settings.reestimate != "never" && !(fixed && rule_ == DepletionRule::kOdds));
+    const bool stepped = drawn || (settings.reestimate != Reestimate::kNever && !(fixed && rule_ == DepletionRule::kOdds));
     if (!fixed) {
       labels_.emplace(ctx, device_population, lds_observed(chunks_.samples, settings));
       alpha_ = Buffer<double, Context>(ctx, clients_);
@@ -145,7 +145,7 @@ class LdsSampler final : public Sampler<Context> {
     for_each_index(
         *ctx_, clients_,
         LdsPrior{components_.size(), boost_.view(), static_cast<double>(remaining), lds_precision(remaining, observed),
-                 settings_.concentration, settings_.prior == "mode", alpha_.view(), pseudo_count_.view()});
+                 settings_.concentration, settings_.prior == PriorRule::kMode, alpha_.view(), pseudo_count_.view()});
     components_.run(labels_->counts(), pseudo_count_.view(), remaining);
     if (shape_.size() > 0) components_.add_responsibilities(alpha_.view(), shape_.view());
     return true;
@@ -158,7 +158,7 @@ class LdsSampler final : public Sampler<Context> {
   }
 
   void build_stepped(std::uint64_t seed, std::uint32_t epoch, ScheduleBuffer<Context>& out) {
-    const bool again = settings_.reestimate != "never", always = settings_.reestimate == "every_step";
+    const bool again = settings_.reestimate != Reestimate::kNever, always = settings_.reestimate == Reestimate::kEveryStep;
     thresholds_->build(*pairs_, seed, epoch);
     stepped_->start(*thresholds_, out);
     if (again) components_.reset(*population_);

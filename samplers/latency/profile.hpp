@@ -7,12 +7,30 @@
 #include <vector>
 
 #include "samplers/latency/distribution.hpp"
+#include "base/names.hpp"
 
 namespace splitsim {
 
+/// Where the clients of a step wait for each other.
+enum class Barrier : std::uint8_t { kTwo, kOne, kRunAhead };
+constexpr auto names_of(Barrier) {
+  return named_values<Barrier>({{"two", "after the forward and after the backward passes (paper)"},
+                                {"one", "once per step: a client's passes are one chain"},
+                                {"run_ahead", "never: clients with halves of their own (psl_local) start their next step at once (ours)"}});
+}
+
+/// When client models take time on the links.
+enum class ModelSync : std::uint8_t { kMode, kNone, kStep, kRound };
+constexpr auto names_of(ModelSync) {
+  return named_values<ModelSync>({{"mode", "when the learning mode moves them, as the ledger counts"},
+                                  {"none", "their transfers take no time"},
+                                  {"step", "down and up in every step"},
+                                  {"round", "down and up once a round"}});
+}
+
 /// Keys of [clock]. Times in milliseconds, link speeds in megabits per second.
 struct LatencySettings {
-  std::string barrier = "two";                                           ///< two | one | run_ahead
+  Barrier barrier = Barrier::kTwo;                                           ///< two | one | run_ahead
   Distribution delay_ms{DistributionKind::kTwoSpeed, 1.0, 0.1, 10.0};    ///< per participation
   Distribution compute_ms{DistributionKind::kLognormal, 0.2, 0.5, 0.0};  ///< forward, per sample
   Distribution uplink_mbps{DistributionKind::kConstant, 100.0, 0.0, 0.0};
@@ -21,7 +39,7 @@ struct LatencySettings {
   double backward_ratio = 2.0;                                      ///< backward over forward compute
   double server_fixed_ms = 1.0;
   double server_per_sample_ms = 0.01;
-  std::string model_sync = "mode";  ///< mode | none | step | round
+  ModelSync model_sync = ModelSync::kMode;  ///< mode | none | step | round
   std::string trace_file;           ///< CSV for kind = trace
 };
 

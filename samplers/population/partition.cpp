@@ -23,9 +23,8 @@ struct KindEntry {
 };
 
 Rule extended_dirichlet_rule(const PartitionInput& input) {
-  if (input.settings.rule == "balanced") return extended_dirichlet_balanced_rule(input);
-  if (input.settings.rule == "original") return extended_dirichlet_original_rule(input);
-  throw InputError(fmt::format("partition.rule = {}: unknown; allowed are balanced, original", input.settings.rule));
+  return input.settings.rule == ClassRule::kBalanced ? extended_dirichlet_balanced_rule(input)
+                                                     : extended_dirichlet_original_rule(input);
 }
 
 const std::vector<KindEntry>& kinds() {

@@ -6,8 +6,16 @@
 #include <vector>
 
 #include "samplers/population/population.hpp"
+#include "base/names.hpp"
 
 namespace splitsim {
+
+/// extended_dirichlet: how classes are chosen.
+enum class ClassRule : std::uint8_t { kBalanced, kOriginal };
+constexpr auto names_of(ClassRule) {
+  return named_values<ClassRule>({{"balanced", "classes drawn so far are drawn less (paper's code)"},
+                              {"original", "uniform class choice, sizes balanced (arXiv 2302.01633)"}});
+}
 
 /// Keys of [partition]. Which of them a kind reads is said in partition_kinds().
 struct PartitionSettings {
@@ -15,7 +23,7 @@ struct PartitionSettings {
   std::int32_t clients = 32;             ///< K
   double alpha = 3.0;                    ///< concentration, > 0
   std::int32_t classes_per_client = 2;   ///< extended_dirichlet
-  std::string rule = "balanced";         ///< extended_dirichlet: balanced | original
+  ClassRule rule = ClassRule::kBalanced;         ///< extended_dirichlet: balanced | original
   std::int32_t shards_per_client = 2;    ///< shards
   std::int32_t labels_per_client = 2;    ///< label_count
   std::int64_t min_samples = 0;          ///< every client gets at least this many, or an error says it could not be

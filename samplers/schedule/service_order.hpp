@@ -6,11 +6,17 @@
 
 #include "kernels/device/macros.hpp"
 #include "kernels/device/philox.hpp"
+#include "base/names.hpp"
 
 namespace splitsim {
 
 /// Ascending ids, descending ids, or a random order: ascending by service_key, ties by ascending id.
 enum class ServiceOrder : std::uint8_t { kCyclic, kReverse, kRandom };
+constexpr auto names_of(ServiceOrder) {
+  return named_values<ServiceOrder>({{"cyclic", "ascending ids"},
+                                     {"reverse", "descending ids"},
+                                     {"random", "anew in every step"}});
+}
 
 /// Of a client in a step: 32 bits addressed by (seed, epoch, step, client).
 PSL_HD inline std::uint32_t service_key(std::uint64_t seed, std::uint32_t epoch, std::int64_t step,

@@ -4,13 +4,13 @@
 //   SPLITSIM_FAULT_UNDER   the folder; without it nothing is done
 //   SPLITSIM_FAULT_AT      the operation, from 1, that is hit; 0: none
 //   SPLITSIM_FAULT_ACTION  fail: it returns SPLITSIM_FAULT_ERRNO; kill, kill_after: the process gets SIGKILL before it
-//   (a
-//                          write has done half of its bytes by then) or right after it
+//                          (a write has done half of its bytes by then) or right after it
 //   SPLITSIM_FAULT_STICKY  1: every operation from then on that could need space or a writable disk fails, too
 //   SPLITSIM_FAULT_SHORT   1: writes do at most half of what is asked and are interrupted (EINTR) in between
 //   SPLITSIM_FAULT_SLEEP   microseconds before every operation, and in the middle of every write
-//   SPLITSIM_FAULT_COUNT   a file that gets the number of operations, at all times, and the name of the one that was
-//   hit SPLITSIM_FAULT_READS   1: opens for reading and reads count and fail, instead of what writes
+//   SPLITSIM_FAULT_COUNT   a file that gets the number of operations, at all times, and the name of the one that
+//                          was hit
+//   SPLITSIM_FAULT_READS   1: opens for reading and reads count and fail, instead of what writes
 #include <dlfcn.h>
 #include <fcntl.h>
 #include <signal.h>

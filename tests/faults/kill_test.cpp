@@ -30,7 +30,7 @@ int first_epoch_in(const std::string& out) {
   bool in_table = false;
   for (std::string line; std::getline(lines, line);) {
     if (in_table) return std::atoi(line.c_str());
-    in_table = line.find("epoch") == 0 && line.find("train loss") != std::string::npos;
+    in_table = line.find("epoch") == 0 && line.find("L1 dev") != std::string::npos;
   }
   return 0;
 }
@@ -49,7 +49,7 @@ TEST_P(Kills, EndWithTheBytesOfARunThatNobodyKilled) {
 
   std::mt19937 random(static_cast<unsigned>(std::hash<std::string>{}(mode)));
   const auto below = [&random](long bound) { return std::uniform_int_distribution<long>(0, bound - 1)(random); };
-  int killed = 0, finished = 0, inside_writes = 0, attempts = 0;
+  int killed = 0, finished = 0, inside_writes = 0, attempts = 0, tables_seen = 0;
   for (int at_checkpoint = 0; killed < kills() / 3 || finished == 0;) {
     ASSERT_LT(++attempts, 20 * kills() + 100) << "no progress";
     Fault fault{.under = dir};
@@ -78,6 +78,7 @@ TEST_P(Kills, EndWithTheBytesOfARunThatNobodyKilled) {
       ASSERT_EQ(result.exit_code, 0) << context;
     }
     const int first = first_epoch_in(result.out);
+    tables_seen += first > 0 ? 1 : 0;
     EXPECT_TRUE(first == 0 || first == at_checkpoint + 1)
         << context << ": went on with epoch " << first << ", not after " << at_checkpoint;
     const int now = checkpoint_epochs(dir);  // the file is whole at all times
@@ -93,6 +94,7 @@ TEST_P(Kills, EndWithTheBytesOfARunThatNobodyKilled) {
     fs::remove_all(dir);
     at_checkpoint = 0;
   }
+  EXPECT_GT(tables_seen, killed / 10) << "the table of epochs was not found in what runs print";
   RecordProperty("killed", killed);
   RecordProperty("finished", finished);
   RecordProperty("inside_writes", inside_writes);

@@ -120,7 +120,7 @@ inline std::vector<std::vector<double>> thresholds(const Population& population,
 inline Schedule lds(const Population& population, const std::vector<double>& boost, const SamplerSettings& settings,
                     std::uint64_t seed, std::uint32_t epoch) {
   const auto clients = static_cast<std::size_t>(population.clients);
-  const bool odds = settings.depletion == "odds";
+  const bool odds = settings.depletion == DepletionRule::kOdds;
   const auto orders = local_orders(population, seed, epoch);
   const auto theta = thresholds(population, odds, seed, epoch);
   std::vector<bool> taken(static_cast<std::size_t>(population.samples()), false);
@@ -129,21 +129,21 @@ inline Schedule lds(const Population& population, const std::vector<double>& boo
   std::vector<std::vector<std::pair<int, int>>> steps;
   std::int64_t remaining = population.samples();
   bool depleted_one = false;
-  for (const std::int64_t batch : chunk_sizes(population.samples(), settings.batch, settings.chunks == "even")) {
+  for (const std::int64_t batch : chunk_sizes(population.samples(), settings.batch, settings.chunks == ChunkRule::kEven)) {
     const bool due =
-        steps.empty() || settings.reestimate == "every_step" || (settings.reestimate == "on_depletion" && depleted_one);
+        steps.empty() || settings.reestimate == Reestimate::kEveryStep || (settings.reestimate == Reestimate::kOnDepletion && depleted_one);
     const std::int64_t observed = std::min(settings.observed, remaining / 2);
-    if (due && (settings.estimate == "prior" || observed >= 2)) {
+    if (due && (settings.estimate == LdsEstimate::kPrior || observed >= 2)) {
       const Mixture m = mixture_of(population, taken);
       share = m.start;
-      if (settings.estimate == "prior") {
+      if (settings.estimate == LdsEstimate::kPrior) {
         for (std::size_t k = 0; k < clients; ++k) rate[k] = (odds ? 1.0 : share[k]) * boost[k];
       } else {
         const auto n = static_cast<double>(remaining), s = static_cast<double>(observed);
         std::vector<double> alpha(clients), prior(clients);
         for (std::size_t k = 0; k < clients; ++k) {
           alpha[k] = settings.concentration * share[k] * (s * (n - 1) / (n - s) - 1) * boost[k];
-          prior[k] = settings.prior == "mode" ? std::max(alpha[k] - 1.0, 0.0) : alpha[k];
+          prior[k] = settings.prior == PriorRule::kMode ? std::max(alpha[k] - 1.0, 0.0) : alpha[k];
         }
         const auto counts = observed_labels(population, taken, observed, seed, epoch);
         const auto pi = em(m, counts, prior);
@@ -154,7 +154,7 @@ inline Schedule lds(const Population& population, const std::vector<double>& boo
         }
       }
     }
-    if (settings.estimate == "draw") {
+    if (settings.estimate == LdsEstimate::kDraw) {
       for (std::size_t k = 0; k < clients; ++k) {
         const Address at{Purpose::kLdsDraw, static_cast<std::uint32_t>(k), static_cast<std::uint32_t>(steps.size()),
                          epoch, 0};

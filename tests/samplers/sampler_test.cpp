@@ -56,8 +56,8 @@ TYPED_TEST(SamplerTest, EverySampleExactlyOncePerEpoch) {
     for (const SamplerInfo& info : drawing_samplers()) {
       if (info.name == "lds" && population.samples() < 4) continue;  // refused
       SamplerSettings settings = settings_of(info.name, batch);
-      settings.chunks = *rc::gen::element<std::string>("even", "last_short");
-      settings.delay_signal = *rc::gen::element<std::string>("participation", "typical_step");
+      settings.chunks = *rc::gen::element(ChunkRule::kEven, ChunkRule::kLastShort);
+      settings.delay_signal = *rc::gen::element(DelaySignal::kParticipation, DelaySignal::kTypicalStep);
       const auto sampler = make_sampler(this->ctx(), population, device, profile, settings);
       const ScheduleBounds bounds = sampler->bounds();
       ScheduleBuffer<TypeParam> out(this->ctx(), bounds);
@@ -234,12 +234,6 @@ TEST(SamplerSettingsCheck, NamesKeyValueAndAllowed) {
   refused(settings_of("fls", 443), {"sampler.batch", "443", "442"});
   refused(settings_of("ugs", -5), {"sampler.batch", "-5"});
   SamplerSettings settings = settings_of("urn", 32);
-  settings.chunks = "odd";
-  refused(settings, {"sampler.chunks", "odd", "even", "last_short"});
-  settings = settings_of("urn", 32);
-  settings.delay_signal = "none";
-  refused(settings, {"sampler.delay_signal", "none", "participation", "typical_step"});
-  settings = settings_of("urn", 32);
   for (const double delta : {std::nan(""), HUGE_VAL, -HUGE_VAL}) {
     settings.delta = delta;
     refused(settings, {"sampler.delta", "finite"});

@@ -18,7 +18,7 @@ const Key& key_of(const Condition& condition) {
 
 // The value as conditions name it.
 std::string plain_value(const Key& key, const Config& config) {
-  if (const auto* rule = std::get_if<ChoiceRule>(&key.rule)) return get(rule->field, config);
+  if (const auto* rule = std::get_if<ChoiceRule>(&key.rule)) return rule->get(config);
   if (const auto* rule = std::get_if<TextRule>(&key.rule)) return get(rule->field, config);
   if (const auto* rule = std::get_if<DistributionRule>(&key.rule)) {
     return distribution_info(get(rule->field, config).kind).name;

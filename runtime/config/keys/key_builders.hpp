@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "runtime/config/keys/keys.hpp"
+#include "base/names.hpp"
 
 namespace splitsim::key_table {
 
@@ -61,8 +62,21 @@ inline Key seed(std::string path, Field<std::optional<std::uint64_t>> field, std
 inline Key flag(std::string path, Field<bool> field, std::string help) {
   return {std::move(path), FlagRule{field}, "", std::move(help)};
 }
-inline Key choice(std::string path, Field<std::string> field, std::vector<Choice> choices, std::string help) {
-  return {std::move(path), ChoiceRule{field, std::move(choices), false}, "", std::move(help)};
+inline ChoiceRule text_choice(Field<std::string> field, std::vector<Choice> choices, bool registry) {
+  return {[field](const Config& c) { return get(field, c); },
+          [field](Config& c, const std::string& name) { field(c) = name; }, std::move(choices), registry};
+}
+/// A name of an enum's table.
+template <class E>
+Key choice(std::string path, E& (*field)(Config&), std::string help) {
+  ChoiceRule rule{[field](const Config& c) { return std::string(name_of(get(field, c))); },
+                  [field, path](Config& c, const std::string& name) { field(c) = value_named<E>(path, name); }, {}, false};
+  for (const ValueName& value : names_of(E{})) rule.choices.push_back({value.name, value.summary});
+  return {std::move(path), std::move(rule), "", std::move(help)};
+}
+/// A name of a registry whose lines are short.
+inline Key listed(std::string path, Field<std::string> field, std::vector<Choice> choices, std::string help) {
+  return {std::move(path), text_choice(field, std::move(choices), false), "", std::move(help)};
 }
 inline Key text(std::string path, Field<std::string> field, std::string help) {
   return {std::move(path), TextRule{field, false}, "", std::move(help)};
@@ -82,7 +96,7 @@ std::vector<Choice> choices_of(const Infos& registry) {
 }
 template <class Infos>
 Key named(std::string path, Field<std::string> field, const Infos& registry, std::string help) {
-  return {std::move(path), ChoiceRule{field, choices_of(registry), true}, "", std::move(help)};
+  return {std::move(path), text_choice(field, choices_of(registry), true), "", std::move(help)};
 }
 
 /// [train] and its optimizers (keys_train.cpp).

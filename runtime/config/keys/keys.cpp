@@ -38,7 +38,7 @@ std::vector<Key> data_keys() {
       named("data.name", at<&S::name>, dataset_infos(), "data set"),
       path_to("data.dir", at<&S::dir>, "folder of the data set's files (glyphs needs none)")
           .when({{"data.name", all_but("glyphs", dataset_infos())}}),
-      choice("data.split", at<&S::split>, choices_of(emnist_splits()), "emnist: which images and classes")
+      listed("data.split", at<&S::split>, choices_of(emnist_splits()), "emnist: which images and classes")
           .when({{"data.name", {"emnist"}}}),
       seed("data.seed", at<&SeedSettings::data>, "seed of glyphs, augmentation and the images of tests within epochs"),
       integer("data.augment.crop_pad", at<&S::crop_pad>, 0, 64, "pixels",
@@ -59,10 +59,7 @@ std::vector<Key> partition_keys() {
       integer("partition.classes_per_client", at<&S::classes_per_client>, 1, kMaxInt32, "classes",
               "extended_dirichlet: classes that each client holds")
           .when({{"partition.kind", {"extended_dirichlet"}}}),
-      choice("partition.rule", at<&S::rule>,
-             {{"balanced", "classes drawn so far are drawn less (paper's code)"},
-              {"original", "uniform class choice, sizes balanced (arXiv 2302.01633)"}},
-             "extended_dirichlet: how classes are chosen")
+      choice("partition.rule", at<&S::rule>, "extended_dirichlet: how classes are chosen")
           .when({{"partition.kind", {"extended_dirichlet"}}}),
       integer("partition.shards_per_client", at<&S::shards_per_client>, 1, kMaxInt32, "shards",
               "shards: label-sorted pieces per client")
@@ -84,17 +81,12 @@ std::vector<Key> sampler_keys() {
   return {
       named("sampler.kind", at<&S::kind>, sampler_infos(), "who trains on what, in which step"),
       integer("sampler.batch", at<&S::batch>, 1, kMaxInt32, "samples", "B, the global batch size"),
-      choice("sampler.chunks", at<&S::chunks>,
-             {{"even", "sizes differ by at most 1"}, {"last_short", "full batches, then the rest"}},
-             "keyed samplers: how an epoch is cut into batches")
+      choice("sampler.chunks", at<&S::chunks>, "keyed samplers: how an epoch is cut into batches")
           .when({{"sampler.kind", {"ugs", "urn", "lds", "central", "lb_greedy", "lb_flow"}}}),
       real("sampler.delta", at<&S::delta>, -kUnbounded, kUnbounded, "",
            "urn, lds: weight of the z-scored delay; > 0 draws slow clients first")
           .when({{"sampler.kind", {"urn", "lds"}}}),
-      choice("sampler.delay_signal", at<&S::delay_signal>,
-             {{"participation", "the delay per participation"},
-              {"typical_step", "delay plus compute and links of a typical local batch"}},
-             "which delay the delay-aware samplers see")
+      choice("sampler.delay_signal", at<&S::delay_signal>, "which delay the delay-aware samplers see")
           .when({{"sampler.kind", {"urn", "lds"}}}),
       positive("sampler.concentration", at<&S::concentration>, "", "lds: c, the weight of the prior")
           .when({{"sampler.kind", {"lds"}}, {"sampler.estimate", {"map", "draw"}}})
@@ -102,25 +94,12 @@ std::vector<Key> sampler_keys() {
       integer("sampler.observed", at<&S::observed>, 1, kMaxInt32, "labels",
               "lds: S, labels observed per epoch, at most half of them")
           .when({{"sampler.kind", {"lds"}}, {"sampler.estimate", {"map", "draw"}}}),
-      choice("sampler.prior", at<&S::prior>,
-             {{"mean", "MAP under Dir(alpha + 1) (ours)"}, {"mode", "MAP under Dir(alpha), all alpha >= 1"}},
-             "lds: how the prior is read")
+      choice("sampler.prior", at<&S::prior>, "lds: how the prior is read")
           .when({{"sampler.kind", {"lds"}}, {"sampler.estimate", {"map", "draw"}}}),
-      choice("sampler.estimate", at<&S::estimate>,
-             {{"map", "the MAP estimate"},
-              {"draw", "a posterior draw for every step (ours)"},
-              {"prior", "none: the odds of urn (ours)"}},
-             "lds: the shares that a step uses"),
-      choice("sampler.depletion", at<&S::depletion>,
-             {{"odds", "sequential draws without replacement"},
-              {"renormalise", "categorical over the clients that still have data"}},
-             "lds: what becomes of the odds of depleted clients")
+      choice("sampler.estimate", at<&S::estimate>, "lds: the shares that a step uses"),
+      choice("sampler.depletion", at<&S::depletion>, "lds: what becomes of the odds of depleted clients")
           .when({{"sampler.kind", {"lds"}}}),
-      choice("sampler.reestimate", at<&S::reestimate>,
-             {{"never", "once per epoch"},
-              {"on_depletion", "after a client has run out"},
-              {"every_step", "before every step"}},
-             "lds: when the shares are estimated anew")
+      choice("sampler.reestimate", at<&S::reestimate>, "lds: when the shares are estimated anew")
           .when({{"sampler.kind", {"lds"}}, {"sampler.estimate", {"map", "draw"}}})
           .when({{"sampler.kind", {"lds"}}, {"sampler.depletion", {"renormalise"}}}),
       seed("sampler.seed", at<&SeedSettings::sampler>, "seed of schedules: sampling, and the order of turns"),
@@ -134,28 +113,19 @@ std::vector<Key> sampler_keys() {
 
 std::vector<Key> model_keys() {
   using S = ModelSettings;
-  const std::vector<Choice> norms = {{"group", "GroupNorm(gcd(32, channels)), cnn: GroupNorm(8)"},
-                                     {"batch", "BatchNorm"},
-                                     {"none", "no norm; convolutions keep their bias"}};
   return {
       named("model.name", at<&S::name>, model_infos(), "network"),
       text("model.cut", at<&S::cut>, "the client runs the layers up to and including this one, or this group of them"),
       integer("model.width", at<&S::width>, 0, 65536, "channels",
               "cnn, resnet*, vgg*: of the first stage, the others in proportion; 0: the model's own")
           .when({{"model.name", models_where(has_width)}}),
-      choice("model.client_norm", at<&S::client_norm>, norms, "the model's norms on the client")
+      choice("model.client_norm", at<&S::client_norm>, "the model's norms on the client")
           .when({{"model.name", models_where(has_norms)}}),
-      choice("model.server_norm", at<&S::server_norm>, norms, "the model's norms on the server")
+      choice("model.server_norm", at<&S::server_norm>, "the model's norms on the server")
           .when({{"model.name", models_where(has_norms)}}),
-      choice("model.client_norm_statistics", at<&S::client_norm_statistics>,
-             {{"client", "each client normalises over its own samples of the step"},
-              {"pooled", "over all samples of the step"}},
-             "client BatchNorm while training")
+      choice("model.client_norm_statistics", at<&S::client_norm_statistics>, "client BatchNorm while training")
           .when({{"model.client_norm", {"batch"}}}),
-      choice("model.init", at<&S::init>,
-             {{"torch", "as torch.nn's layers"}, {"kaiming", "convolutions as torchvision's ResNets, biases 0"},
-              {"file", "the weights in model.file"}},
-             "initial weights"),
+      choice("model.init", at<&S::init>, "initial weights"),
       seed("model.seed", at<&SeedSettings::model>, "seed of the initial weights"),
       path_to("model.file", at<&S::file>,
               "init = file: safetensors of a run (model.safetensors, model_average.safetensors) or of torchvision")
@@ -186,11 +156,7 @@ std::vector<Key> all_keys() {
            .when({{"eval.every_steps", {}}}),
        real("eval.stop_at_accuracy", at<&EvalSettings::stop_at_accuracy>, 0.0, 1.0, "",
             "end the run at the first test (of the validation set, if there is one) that reaches it; 0: never"),
-       choice("eval.replicas", at<&EvalSettings::replicas>,
-              {{"average", "the halves' average, weighted by n_k"},
-               {"each", "every client's, the mean of their figures"},
-               {"one", "one client's"}},
-              "which halves are tested in modes whose clients have their own")
+       choice("eval.replicas", at<&EvalSettings::replicas>, "which halves are tested in modes whose clients have their own")
            .when({{"train.mode", {"psl_local", "sflv1", "sflv2", "sflv3"}}})
            .when({{"train.replicas", {"materialised"}}}),
        integer("eval.client", at<&EvalSettings::client>, 0, kMaxInt32, "client", "replicas = one: whose")

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 #include <variant>
@@ -43,8 +44,10 @@ struct FlagRule {
   Field<bool> field;
 };
 
+/// One of several names: of a registry (text), or of an enum's values (base/names.hpp).
 struct ChoiceRule {
-  Field<std::string> field;
+  std::function<std::string(const Config&)> get;
+  std::function<void(Config&, const std::string&)> set;  ///< takes a name of `choices`
   std::vector<Choice> choices;
   bool registry;  ///< the help lists the choices one per line
 };

@@ -8,11 +8,7 @@ std::vector<Key> clock_keys() {
   using enum DistributionUse;
   return {
       choice(
-          "clock.barrier", at<&S::barrier>,
-          {{"two", "after the forward and after the backward passes (paper)"},
-           {"one", "once per step: a client's passes are one chain"},
-           {"run_ahead", "never: clients with halves of their own (psl_local) start their next step at once (ours)"}},
-          "where the clients of a step wait for each other")
+          "clock.barrier", at<&S::barrier>, "where the clients of a step wait for each other")
           .when({{"train.mode", {"psl", "psl_local", "sflv1", "sflv3", "central"}}}),
       draw("clock.delay_ms", at<&S::delay_ms>, kTime, "ms", "client's delay per participation"),
       draw("clock.compute_ms", at<&S::compute_ms>, kTime, "ms", "client's forward compute per sample"),
@@ -23,12 +19,7 @@ std::vector<Key> clock_keys() {
       real("clock.server_ms.fixed", at<&S::server_fixed_ms>, 0.0, kMaxServerMs, "ms", "server's time per step"),
       real("clock.server_ms.per_sample", at<&S::server_per_sample_ms>, 0.0, kMaxServerMs, "ms",
            "server's time per sample"),
-      choice("clock.model_sync", at<&S::model_sync>,
-             {{"mode", "when the learning mode moves them, as the ledger counts"},
-              {"none", "their transfers take no time"},
-              {"step", "down and up in every step"},
-              {"round", "down and up once a round"}},
-             "when client models take time on the links")
+      choice("clock.model_sync", at<&S::model_sync>, "when client models take time on the links")
           .when({{"train.mode", {"psl", "psl_local", "sflv1", "sflv2", "sflv3", "central"}}}),
       seed("clock.seed", at<&SeedSettings::clock>, "seed of the clients' latencies, and of jitter"),
       path_to("clock.trace_file", at<&S::trace_file>,

@@ -31,7 +31,7 @@ void add_optimizer(std::vector<Key>& keys, const std::string& table) {
   const auto readers = [&](const char* number) { return Condition{table + ".kind", optimizers_that_read(number)}; };
   keys.insert(
       keys.end(),
-      {choice(table + ".kind", optimizer_at<Side, &O::kind>,
+      {listed(table + ".kind", optimizer_at<Side, &O::kind>,
               optimizer_choices(), "optimizer"),
        real(table + ".lr", optimizer_at<Side, &O::lr>, 0.0, kUnbounded, "", "learning rate"),
        real(table + ".momentum", optimizer_at<Side, &O::momentum>, 0.0, kBelowOne, "", "sgd: momentum")
@@ -52,12 +52,7 @@ void add_optimizer(std::vector<Key>& keys, const std::string& table) {
             "sgd, adam: L2, added to the gradient; adamw: decoupled"),
        real(table + ".clip_norm", optimizer_at<Side, &O::clip_norm>, 0.0, kUnbounded, "",
             "largest norm of a replica's gradient on this side, longer ones are shortened; 0: any"),
-       choice(table + ".schedule", optimizer_at<Side, &O::schedule>,
-              {{"constant", "lr throughout"},
-               {"cosine", "to 0 at the run's last step, per step"},
-               {"step", "times gamma after every step_epochs"},
-               {"multistep", "times gamma after each of the milestones"}},
-              "learning-rate schedule"),
+       choice(table + ".schedule", optimizer_at<Side, &O::schedule>, "learning-rate schedule"),
        integer(table + ".step_epochs", optimizer_at<Side, &O::step_epochs>, 1, kMaxEpochs, "epochs", "schedule = step")
            .when({{table + ".schedule", {"step"}}}),
        Key{table + ".milestones", IntegersRule{optimizer_at<Side, &O::milestones>, 1, kMaxEpochs}, "epochs",
@@ -76,35 +71,24 @@ std::vector<Key> train_keys() {
   std::vector<Key> keys = {
       named("train.mode", at<&S::mode>, mode_infos(), "learning mode"),
       integer("train.epochs", at<&S::epochs>, 1, kMaxEpochs, "epochs", "passes over the training set"),
-      choice("train.client_reduce", at<&S::client_reduce>,
-             {{"sum", "the pooled batch's gradient"}, {"mean", "scaled by 1 / active clients"}},
-             "psl: how client gradients combine")
+      choice("train.client_reduce", at<&S::client_reduce>, "psl: how client gradients combine")
           .when({{"train.mode", {"psl"}}}),
-      choice("train.client_scale", at<&S::client_scale>,
-             {{"union", "as in the pooled batch"}, {"own", "as if the client's batch were alone"}},
-             "psl_local: scale of the cut gradient")
+      choice("train.client_scale", at<&S::client_scale>, "psl_local: scale of the cut gradient")
           .when({{"train.mode", {"psl_local"}}}),
       choice(
-          "train.replicas", at<&S::replicas>,
-          {{"tied", "one client half for all"}, {"materialised", "K equal halves that step alike: the same training"}},
-          "psl: how the shared client half is kept")
+          "train.replicas", at<&S::replicas>, "psl: how the shared client half is kept")
           .when({{"train.mode", {"psl"}}}),
       integer(
           "train.round", at<&S::round>, 0, kMaxInt32, "steps",
           "sflv1 .. 3 and clock.model_sync = round: steps per round, the last of an epoch may be shorter; 0: an epoch")
           .when({{"train.mode", {"sflv1", "sflv2", "sflv3"}}})
           .when({{"clock.model_sync", {"round"}}}),
-      choice("train.fedavg_weights", at<&S::fedavg_weights>,
-             {{"samples", "n_k"}, {"seen", "samples trained in the round"}, {"uniform", "all alike"}},
-             "sflv1 .. 3: weights of the clients that stepped in a round")
+      choice("train.fedavg_weights", at<&S::fedavg_weights>, "sflv1 .. 3: weights of the clients that stepped in a round")
           .when({{"train.mode", {"sflv1", "sflv2", "sflv3"}}}),
-      choice("train.service_order", at<&S::service_order>,
-             {{"cyclic", "ascending ids"}, {"reverse", "descending ids"}, {"random", "anew in every step"}},
-             "sflv2, sl: in which order the clients of a step take their turns")
+      choice("train.service_order", at<&S::service_order>, "sflv2, sl: in which order the clients of a step take their turns")
           .when({{"train.mode", {"sflv2", "sl"}}}),
       real("train.label_smoothing", at<&S::label_smoothing>, 0.0, 1.0, "", "as torch.nn.CrossEntropyLoss"),
-      choice("train.on_nonfinite", at<&S::on_nonfinite>,
-             {{"stop", "end the run, exit code 4"}, {"continue", "record it and go on"}}, "when a loss is not finite"),
+      choice("train.on_nonfinite", at<&S::on_nonfinite>, "when a loss is not finite"),
       integer("train.checkpoint_epochs", at<&S::checkpoint_epochs>, 0, kMaxEpochs, "epochs",
               "checkpoint after every so many, for --resume; 0: none"),
   };

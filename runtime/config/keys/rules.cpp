@@ -96,6 +96,8 @@ auto with_field(const Key& key, Use use) {
         if constexpr (std::is_same_v<std::decay_t<decltype(rule)>, IntegerRule>) {
           return std::visit([&](auto field) { return use([field](const Config& c) { return get(field, c); }); },
                             rule.field);
+        } else if constexpr (std::is_same_v<std::decay_t<decltype(rule)>, ChoiceRule>) {
+          return use(rule.get);
         } else {
           return use([&rule](const Config& c) { return get(rule.field, c); });
         }
@@ -118,6 +120,8 @@ void copy_value(const Key& key, const Config& from, Config& to) {
       [&](const auto& rule) {
         if constexpr (std::is_same_v<std::decay_t<decltype(rule)>, IntegerRule>) {
           std::visit([&](auto field) { field(to) = get(field, from); }, rule.field);
+        } else if constexpr (std::is_same_v<std::decay_t<decltype(rule)>, ChoiceRule>) {
+          rule.set(to, rule.get(from));
         } else {
           rule.field(to) = get(rule.field, from);
         }

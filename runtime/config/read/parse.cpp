@@ -97,12 +97,12 @@ void check(const Config& config) {
       throw InputError(fmt::format("train.{0}.dampening = {1}: allowed: 0.0, since train.{0}.nesterov = true", side,
                                    number(optimizer->dampening)));
     }
-    if (optimizer->schedule == "multistep" && optimizer->milestones.empty()) {
+    if (optimizer->schedule == RateSchedule::kMultistep && optimizer->milestones.empty()) {
       throw InputError(fmt::format(
           "train.{0}.milestones = []: allowed: at least one epoch, since train.{0}.schedule = \"multistep\"", side));
     }
   }
-  if (config.eval.replicas == "one" && config.eval.client >= config.partition.clients) {
+  if (config.eval.replicas == EvalReplicas::kOne && config.eval.client >= config.partition.clients) {
     throw InputError(fmt::format("eval.client = {}: allowed: an integer in [0, {}], since partition.clients = {}",
                                  config.eval.client, config.partition.clients - 1, config.partition.clients));
   }

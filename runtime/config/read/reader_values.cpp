@@ -70,7 +70,7 @@ void Reader::read(const Key& key, const ChoiceRule& rule, const toml::node& node
   if (std::find(names.begin(), names.end(), value->get()) == names.end()) {
     refuse(key, node, did_you_mean(nearest(value->get(), names)));
   }
-  rule.field(config_) = value->get();
+  rule.set(config_, value->get());
 }
 
 void Reader::read(const Key& key, const TextRule& rule, const toml::node& node) {

@@ -88,8 +88,8 @@ inline Profile zero_profile(std::int32_t clients) {
 inline LatencySettings clock_settings(const std::string& barrier = "two", const std::string& model_sync = "none",
                                       const Distribution& jitter = {DistributionKind::kConstant, 1.0}) {
   LatencySettings settings;
-  settings.barrier = barrier;
-  settings.model_sync = model_sync;
+  set_named(settings.barrier, "clock.barrier", barrier);
+  set_named(settings.model_sync, "clock.model_sync", model_sync);
   settings.jitter = jitter;
   return settings;
 }

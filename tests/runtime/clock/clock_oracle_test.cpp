@@ -28,7 +28,7 @@ struct Case {
 };
 
 void showValue(const Case& c, std::ostream& out) {
-  out << "barrier " << c.settings.barrier << ", model_sync " << c.settings.model_sync << ", round "
+  out << "barrier " << name_of(c.settings.barrier) << ", model_sync " << name_of(c.settings.model_sync) << ", round "
       << c.mode.round_steps << ", order " << static_cast<int>(c.mode.service_order) << ", jitter "
       << distribution_info(c.settings.jitter.kind).name << ", seed " << c.seed;
   for (const auto* values : {&c.profile.delay_ns, &c.profile.forward_ns, &c.profile.backward_ns, &c.profile.up_ns,
@@ -78,10 +78,10 @@ rc::Gen<Case> any_case(ClockKind kind) {
         Distribution{DistributionKind::kConstant, 1.0}, Distribution{DistributionKind::kConstant, 1.5},
         Distribution{DistributionKind::kUniform, 0.5, 2.0}, Distribution{DistributionKind::kTwoSpeed, 1.0, 0.3, 3.0},
         Distribution{DistributionKind::kGamma, 1.0, 0.7}, Distribution{DistributionKind::kZipf, 2.0, 1.0});
-    c.settings.barrier = *rc::gen::element(std::string("two"), std::string("one"));
+    c.settings.barrier = *rc::gen::element(Barrier::kTwo, Barrier::kOne);
     c.settings.model_sync = kind == ClockKind::kRelay
-                                ? std::string("none")
-                                : *rc::gen::element(std::string("none"), std::string("step"), std::string("round"));
+                                ? ModelSync::kNone
+                                : *rc::gen::element(ModelSync::kNone, ModelSync::kStep, ModelSync::kRound);
     c.mode = {kind, *rc::gen::element(ServiceOrder::kCyclic, ServiceOrder::kReverse, ServiceOrder::kRandom),
               *rc::gen::inRange(0, 4), true};
     c.seed = *rc::gen::arbitrary<std::uint64_t>();
@@ -116,7 +116,7 @@ std::vector<reference::Step> steps_of(const Case& c) {
         reference::Visit visit{k, jittered(p.delay_ns[i] + b * p.forward_ns[i]) + b * p.up_ns[i],
                                b * p.down_ns[i] + jittered(b * p.backward_ns[i]),
                                p.server_fixed_ns + b * p.server_per_sample_ns};
-        if (c.settings.model_sync == "step") {
+        if (c.settings.model_sync == ModelSync::kStep) {
           visit.forward += p.model_down_ns[i];
           visit.backward += p.model_up_ns[i];
         }
@@ -132,7 +132,7 @@ std::vector<reference::Step> steps_of(const Case& c) {
       step.begins_epoch = t == 0;
       const auto round = static_cast<std::size_t>(c.mode.round_steps);
       step.ends_round =
-          c.settings.model_sync == "round" && (t + 1 == c.epochs[epoch].size() || (round > 0 && (t + 1) % round == 0));
+          c.settings.model_sync == ModelSync::kRound && (t + 1 == c.epochs[epoch].size() || (round > 0 && (t + 1) % round == 0));
       steps.push_back(step);
     }
   }
@@ -154,7 +154,7 @@ reference::Result expected(const Case& c) {
     default:
       break;
   }
-  if (c.settings.barrier == "one") return reference::OneBarrier(steps_of(c), links).run();
+  if (c.settings.barrier == Barrier::kOne) return reference::OneBarrier(steps_of(c), links).run();
   return reference::TwoBarriers(steps_of(c), links).run();
 }
 

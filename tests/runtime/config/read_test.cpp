@@ -53,8 +53,7 @@ TEST(ConfigRead, EveryConditionalKeyIsRefusedWhereNothingReadsIt) {
       const std::string& other = key.conditions.front().front().key;
       for (const Choice& choice : std::get<ChoiceRule>(find_key(other)->rule).choices) {
         Config changed = defaults;
-        get(std::get<ChoiceRule>(find_key(other)->rule).field, changed);
-        std::get<ChoiceRule>(find_key(other)->rule).field(changed) = choice.name;
+        std::get<ChoiceRule>(find_key(other)->rule).set(changed, choice.name);
         if (choice.name == "file" || is_read(key, changed)) continue;
         overrides = {other + "=" + choice.name};
         break;

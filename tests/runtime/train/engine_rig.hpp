@@ -57,7 +57,7 @@ inline DealtSchedule dealt(const RigInput& in) {
   CpuContext ctx(1);
   ScheduleBuffer<CpuContext> buffer(ctx, splitsim::bounds_of(in.schedule));
   upload(ctx, in.schedule, buffer);
-  return deal(download(buffer), service_order(in.train), in.seed, 0);
+  return deal(download(buffer), in.train.service_order, in.seed, 0);
 }
 
 template <class Context>
@@ -169,7 +169,7 @@ inline RigInput random_input(std::int32_t clients, std::int64_t steps, std::int6
   for (std::int64_t s = 0; s < samples; ++s)
     in.labels.push_back(static_cast<std::int32_t>(draw(static_cast<std::uint32_t>(s), 2) % 10));
   in.train.epochs = 2;
-  in.train.client_optimizer.schedule = in.train.server_optimizer.schedule = "constant";
+  in.train.client_optimizer.schedule = in.train.server_optimizer.schedule = RateSchedule::kConstant;
   return in;
 }
 

@@ -49,7 +49,7 @@ TYPED_TEST(EngineTest, CentralEqualsPslBitForBit) {
 TYPED_TEST(EngineTest, PslMeanDiffersFromSumOnTheClientSideOnly) {
   RigInput in = random_input(9, 1, 20, 11);
   Rig<TypeParam> sum(this->ctx(), in);
-  in.train.client_reduce = "mean";
+  in.train.client_reduce = ClientReduce::kMean;
   Rig<TypeParam> mean(this->ctx(), in);
   const auto metrics = sum.run(0, 1);
   mean.run(0, 1);
@@ -67,7 +67,7 @@ TYPED_TEST(EngineTest, PslLocalWithOneClientEqualsPsl) {
   const TrainingState psl = this->trained(in);
   in.train.mode = "psl_local";
   this->expect_same(psl, this->trained(in));
-  in.train.client_scale = "own";
+  in.train.client_scale = ClientScale::kOwn;
   this->expect_same(psl, this->trained(in));
 }
 

@@ -31,9 +31,9 @@ inline void add_settings(const json& c, RigInput& in) {
   in.options.norm[kServerSide] = norm("server_norm");
   in.options.client_segments = c.at("client_norm_statistics") == "segment";
   in.train.round = c.at("round");
-  in.train.fedavg_weights = c.at("fedavg_weights");
-  in.train.service_order = c.at("service_order");
-  in.train.replicas = c.at("replicas");
+  set_named(in.train.fedavg_weights, "fedavg_weights", c.at("fedavg_weights"));
+  set_named(in.train.service_order, "service_order", c.at("service_order"));
+  set_named(in.train.replicas, "replicas", c.at("replicas"));
   in.train.label_smoothing = c.at("label_smoothing");
   const json& o = c.at("optimizer");
   for (OptimizerSettings* optimizer : {&in.train.client_optimizer, &in.train.server_optimizer}) {
@@ -74,8 +74,8 @@ inline RigInput rig_input(const json& fixture) {
   in.extra_slots = 3;
   in.train.mode = c.at("mode");
   if (c.contains("model_width")) add_settings(c, in);
-  in.train.client_reduce = c.at("client_reduce");
-  in.train.client_scale = c.at("client_scale");
+  set_named(in.train.client_reduce, "client_reduce", c.at("client_reduce"));
+  set_named(in.train.client_scale, "client_scale", c.at("client_scale"));
   in.train.epochs = 1;
   for (auto [optimizer, rate] :
        {std::pair{&in.train.client_optimizer, "client_lr"}, {&in.train.server_optimizer, "server_lr"}}) {
@@ -83,7 +83,7 @@ inline RigInput rig_input(const json& fixture) {
     optimizer->momentum = c.at("momentum");
     optimizer->nesterov = c.at("nesterov");
     optimizer->weight_decay = c.at("weight_decay");
-    optimizer->schedule = "cosine";
+    optimizer->schedule = RateSchedule::kCosine;
     optimizer->warmup_epochs = 2.0 / static_cast<double>(in.schedule.steps());
   }
   return in;

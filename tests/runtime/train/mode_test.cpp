@@ -85,7 +85,7 @@ TYPED_TEST(ModeTest, AllModesAreCentralWithOneClient) {
 TYPED_TEST(ModeTest, MaterialisedReplicasStayEqualAndTrainAsPsl) {
   RigInput in = random_input(6, 4, 24, 3);
   const TrainingState tied = this->trained(in, 1);
-  in.train.replicas = "materialised";
+  in.train.replicas = ClientReplicas::kMaterialised;
   Rig<TypeParam> rig(this->ctx(), in);
   rig.run_epoch();
   const TrainingState state = rig.engine.download();
@@ -101,7 +101,7 @@ TYPED_TEST(ModeTest, MaterialisedReplicasStayEqualAndTrainAsPsl) {
 TYPED_TEST(ModeTest, MaterialisedIsForPslWithoutBatchNormOnTheClient) {
   RigInput in = random_input(3, 1, 6, 3);
   in.model = "cnn";
-  in.train.replicas = "materialised";
+  in.train.replicas = ClientReplicas::kMaterialised;
   in.options.norm[kClientSide] = NormKind::kBatch;
   test::expect_input_error([&] { Rig<TypeParam> rig(this->ctx(), in); }, "train.replicas", "group or none");
   in.options.norm[kClientSide] = NormKind::kNone;
@@ -118,7 +118,7 @@ TYPED_TEST(ModeTest, Sflv1WithOneLocalStepIsOneStepOfTheWholeNet) {
   Rig<TypeParam> psl(this->ctx(), in);
   psl.run_epoch();
   in.train.mode = "sflv1";
-  in.train.fedavg_weights = "seen";
+  in.train.fedavg_weights = AverageWeights::kSeen;
   in.train.round = 1;
   Rig<TypeParam> sflv1(this->ctx(), in);
   sflv1.run_epoch();

@@ -280,7 +280,7 @@ TYPED_TEST(LoadBalanceTest, ClassCountsOfEveryStepAreThoseOfUgs) {
     for (auto& delay : profile.delay_ns) delay = 1000 * *rc::gen::inRange(0, 200);
     SamplerSettings settings;
     settings.batch = *rc::gen::inRange<std::int64_t>(1, population.samples() + 1);
-    settings.chunks = *rc::gen::element<std::string>("even", "last_short");
+    settings.chunks = *rc::gen::element(ChunkRule::kEven, ChunkRule::kLastShort);
     const DevicePopulation<TypeParam> device(this->ctx(), population);
     const ClientTimes times = client_times(population, profile, settings.batch);
     const auto draw = [&](const char* kind, std::uint32_t epoch) {

@@ -179,7 +179,7 @@ TEST(DelayLogOdds, FollowTheSignal) {
   settings.batch = 4;
   settings.delta = 1.5;
   EXPECT_EQ(delay_log_odds(population, profile, settings), (std::vector<double>{-1.5, 1.5}));
-  settings.delay_signal = "typical_step";  // 1000 + 4 * 10/40 * 4000 = 5000 against 3000
+  settings.delay_signal = DelaySignal::kTypicalStep;  // 1000 + 4 * 10/40 * 4000 = 5000 against 3000
   EXPECT_EQ(delay_log_odds(population, profile, settings), (std::vector<double>{1.5, -1.5}));
 }
 

@@ -341,8 +341,8 @@ TYPED_TEST(LdsTest, PriorIsUrnAndUgsAtDeltaZero) {
   };
   for (const char* reestimate : {"never", "every_step"}) {
     SamplerSettings settings = lds_settings(64);
-    settings.estimate = "prior";
-    settings.reestimate = reestimate;
+    settings.estimate = LdsEstimate::kPrior;
+    set_named(settings.reestimate, "reestimate", reestimate);
     EXPECT_EQ(hash(settings, "lds"), hash(settings, "ugs"));
     settings.delta = 1.5;
     EXPECT_EQ(hash(settings, "lds"), hash(settings, "urn"));
@@ -406,8 +406,8 @@ TYPED_TEST(LdsTest, EveryStepDrawsItsOwnWeights) {
   const Population population = reference::population_of({10, 20, 30}, 1);
   const DevicePopulation<TypeParam> device(this->ctx(), population);
   SamplerSettings settings = lds_settings(1, 0.5);
-  settings.estimate = "draw";
-  settings.depletion = "renormalise";
+  settings.estimate = LdsEstimate::kDraw;
+  settings.depletion = DepletionRule::kRenormalise;
   settings.observed = 2;  // a weak prior: weights scatter widely, and steps that shared theirs would agree too often
   const auto boosts = detail::lds_boosts(population, delays(3), settings);
   const auto mixture = reference::mixture_of(population, std::vector<bool>(60));
@@ -440,11 +440,11 @@ std::vector<SamplerSettings> all_settings(std::int64_t batch, double delta) {
       for (const char* reestimate : {"never", "on_depletion", "every_step"}) {
         for (const char* prior : {"mean", "mode"}) {
           SamplerSettings settings = lds_settings(batch, delta);
-          settings.estimate = estimate;
-          settings.depletion = depletion;
-          settings.reestimate = reestimate;
-          settings.prior = prior;
-          settings.chunks = all.size() % 2 == 0 ? "even" : "last_short";
+          set_named(settings.estimate, "estimate", estimate);
+          set_named(settings.depletion, "depletion", depletion);
+          set_named(settings.reestimate, "reestimate", reestimate);
+          set_named(settings.prior, "prior", prior);
+          settings.chunks = all.size() % 2 == 0 ? ChunkRule::kEven : ChunkRule::kLastShort;
           all.push_back(settings);
         }
       }
@@ -453,7 +453,7 @@ std::vector<SamplerSettings> all_settings(std::int64_t batch, double delta) {
   return all;
 }
 std::string name_of(const SamplerSettings& s) {
-  return s.estimate + " " + s.depletion + " " + s.reestimate + " " + s.prior;
+  return std::string(name_of(s.estimate)) + " " + name_of(s.depletion) + " " + name_of(s.reestimate) + " " + name_of(s.prior);
 }
 
 TYPED_TEST(LdsTest, EpochsEqualTheNaiveSimulation) {
@@ -484,7 +484,7 @@ TYPED_TEST(LdsTest, EverySampleOnceForEverySetting) {
     const auto batch = *rc::gen::inRange<std::int64_t>(1, population.samples() + 1);
     const double delta = *rc::gen::element(0.0, 1.0, -2.0, 50.0);
     for (const SamplerSettings& settings : all_settings(batch, delta)) {
-      if (settings.prior == "mode") continue;  // refused for most populations; see EpochsEqualTheNaiveSimulation
+      if (settings.prior == PriorRule::kMode) continue;  // refused for most populations; see EpochsEqualTheNaiveSimulation
       const auto sampler = make_lds_sampler(this->ctx(), population, device, delays(population.clients), settings);
       ScheduleBuffer<TypeParam> out(this->ctx(), sampler->bounds());
       sampler->build(2, 1, out);
@@ -506,8 +506,8 @@ TEST(LdsThreads, AnyNumberGivesTheSameBits) {
   const Population population = skewed(20000, 6000, 10, false);
   for (const int which : {0, 1, 2}) {
     SamplerSettings settings = lds_settings(4000, 0.5);
-    if (which == 1) settings.estimate = "draw";
-    if (which == 2) settings.depletion = "renormalise", settings.reestimate = "every_step";
+    if (which == 1) settings.estimate = LdsEstimate::kDraw;
+    if (which == 2) settings.depletion = DepletionRule::kRenormalise, settings.reestimate = Reestimate::kEveryStep;
     std::set<std::string> hashes;
     for (const int threads : {1, 2, 7}) {
       CpuContext ctx(threads);
@@ -527,9 +527,9 @@ TYPED_TEST(LdsTest, SchedulesKeepTheirFingerprints) {
   const DevicePopulation<TypeParam> device(this->ctx(), population);
   const auto hash = [&](const char* estimate, const char* depletion, const char* reestimate) {
     SamplerSettings settings = lds_settings(2000, 0.7);
-    settings.estimate = estimate;
-    settings.depletion = depletion;
-    settings.reestimate = reestimate;
+    set_named(settings.estimate, "estimate", estimate);
+    set_named(settings.depletion, "depletion", depletion);
+    set_named(settings.reestimate, "reestimate", reestimate);
     const auto sampler = make_lds_sampler(this->ctx(), population, device, delays(128), settings);
     ScheduleBuffer<TypeParam> out(this->ctx(), sampler->bounds());
     sampler->build(1, 0, out);
@@ -552,11 +552,6 @@ TEST(LdsSettings, RefuseWhatCannotBe) {
     change(settings);
     test::expect_input_error([&] { make_sampler(ctx, population, device, delays(6), settings); }, parts);
   };
-  refused([](SamplerSettings& s) { s.prior = "median"; }, {"sampler.prior", "median", "mean", "mode"});
-  refused([](SamplerSettings& s) { s.estimate = "x"; }, {"sampler.estimate", "map", "draw", "prior"});
-  refused([](SamplerSettings& s) { s.depletion = "x"; }, {"sampler.depletion", "odds", "renormalise"});
-  refused([](SamplerSettings& s) { s.reestimate = "x"; },
-          {"sampler.reestimate", "never", "on_depletion", "every_step"});
   refused([](SamplerSettings& s) { s.observed = 1; }, {"sampler.observed = 1", "2"});
   refused([](SamplerSettings& s) { s.concentration = 0.0; }, {"sampler.concentration = 0", "above 0"});
   refused([](SamplerSettings& s) { s.concentration = std::nan(""); }, {"sampler.concentration"});
@@ -569,7 +564,7 @@ TEST(LdsSettings, RefuseWhatCannotBe) {
       {"sampler.delta = 300", "sampler.concentration = 1e+300", "overflow"});
   refused(
       [](SamplerSettings& s) {
-        s.prior = "mode";
+        s.prior = PriorRule::kMode;
         s.concentration = 1e-3;
       },
       {"sampler.prior", "mode", "client 0", "at least 1", "mean"});

@@ -267,7 +267,7 @@ TEST(PartitionLaw, ExtendedDirichletShares) {
 TEST(PartitionLaw, SamplesOfAClassAreExchangeable) {
   for (const char* kind :
        {"iid", "dirichlet", "client_dirichlet", "extended_dirichlet", "shards", "label_count", "quantity"}) {
-    for (const char* rule : {"balanced", "original"}) {
+    for (const ClassRule rule : {ClassRule::kBalanced, ClassRule::kOriginal}) {
       PartitionSettings settings = settings_of(kind, 6, 2.0);
       settings.rule = rule;
       settings.classes_per_client = 2;
@@ -279,7 +279,7 @@ TEST(PartitionLaw, SamplesOfAClassAreExchangeable) {
           if (n < 30) continue;
           double mean = 0.0;
           for (int i = 0; i < each; ++i) mean += p.owner[i * 3 + c] == k ? (i + 0.5) / each / n : 0.0;
-          EXPECT_NEAR(mean, 0.5, 6.0 * std::sqrt((1.0 / 12.0) / n * (1.0 - n / each) + 1e-9)) << kind << "/" << rule;
+          EXPECT_NEAR(mean, 0.5, 6.0 * std::sqrt((1.0 / 12.0) / n * (1.0 - n / each) + 1e-9)) << kind << "/" << name_of(rule);
         }
       }
     }
@@ -292,7 +292,7 @@ TEST(PartitionLaw, OriginalClassChoiceIsUniform) {
   std::vector<std::int32_t> labels(2000, 2);
   for (int i = 0; i < 120; ++i) labels[i] = i % 2;
   PartitionSettings settings = settings_of("extended_dirichlet", 3, 50.0);
-  settings.rule = "original";
+  settings.rule = ClassRule::kOriginal;
   settings.classes_per_client = 2;
   std::map<std::vector<int>, double> observed;
   const int seeds = 4800;

@@ -33,7 +33,7 @@ std::vector<PartitionSettings> random_kinds() {
     settings.kind = kind.name;
     list.push_back(settings);
     if (kind.name != "extended_dirichlet") continue;
-    settings.rule = "original";
+    settings.rule = ClassRule::kOriginal;
     list.push_back(settings);
   }
   return list;
@@ -100,7 +100,7 @@ TEST(Partition, EverySampleHasOneOwnerForAnySettings) {
 TEST(Partition, SeedsDecide) {
   const std::vector<std::int32_t> labels = balanced_labels(10, 200);
   for (PartitionSettings settings : random_kinds()) {
-    SCOPED_TRACE(settings.kind + "/" + settings.rule);
+    SCOPED_TRACE(settings.kind + "/" + name_of(settings.rule));
     settings.clients = 20;
     const std::string first = make_partition(labels, 10, settings, 7).sha256();
     EXPECT_EQ(first, make_partition(labels, 10, settings, 7).sha256());
@@ -113,7 +113,7 @@ TEST(Partition, BitsDoNotDependOnThreads) {
   const std::vector<std::int32_t> labels = balanced_labels(10, 12000);  // large enough for every parallel loop
   const int before = omp_get_max_threads();
   for (PartitionSettings settings : random_kinds()) {
-    SCOPED_TRACE(settings.kind + "/" + settings.rule);
+    SCOPED_TRACE(settings.kind + "/" + name_of(settings.rule));
     settings.clients = 11000;
     omp_set_num_threads(1);
     const std::string one = make_partition(labels, 10, settings, 7).sha256();
@@ -138,7 +138,7 @@ TEST(Partition, BitsArePinned) {
     settings.clients = 33;
     settings.alpha = 0.3;
     EXPECT_EQ(make_partition(labels, 10, settings, 1).sha256().substr(0, 16), pins[i])
-        << settings.kind << "/" << settings.rule;
+        << settings.kind << "/" << name_of(settings.rule);
   }
 }
 
@@ -234,7 +234,7 @@ TEST(Partition, ExtendedDirichletGivesEveryClientItsClasses) {
       for (std::int32_t k = 0; k < 20; ++k) owners += p.histogram[k * 10 + c] > 0;
       EXPECT_NEAR(owners, 2 * each, 1) << "class " << c;  // the rule is balanced
     }
-    settings.rule = "original";  // its mask may leave a client without some of its classes, never give it more
+    settings.rule = ClassRule::kOriginal;  // its mask may leave a client without some of its classes, never give it more
     if (each == 1) settings.clients = 100;
     const Population q = make_partition(labels, 10, settings, 5);
     for (std::int32_t k = 0; k < q.clients; ++k) EXPECT_LE(labels_held(q, k), each) << "client " << k;
@@ -260,7 +260,7 @@ TEST(Partition, OriginalRuleGivesFullClientsNothingMore) {
   // much. With K = N a single sample is exactly N/K.
   for (const auto& [classes, each, clients] : {std::array{10, 500, 128}, std::array{3, 10, 30}}) {
     PartitionSettings settings;
-    settings.rule = "original";
+    settings.rule = ClassRule::kOriginal;
     settings.clients = clients;
     int full_and_passed_over = 0;
     for (std::uint64_t seed = 0; seed < 20; ++seed) {
@@ -337,7 +337,7 @@ TEST(Partition, MinSamplesHoldsForEveryKind) {
     settings.alpha = 1.0;
     settings.min_samples = 20;
     const std::vector<std::int64_t> sizes = sizes_of(make_partition(labels, 10, settings, 4));
-    EXPECT_GE(*std::min_element(sizes.begin(), sizes.end()), 20) << settings.kind << "/" << settings.rule;
+    EXPECT_GE(*std::min_element(sizes.begin(), sizes.end()), 20) << settings.kind << "/" << name_of(settings.rule);
   }
   // 10 shards, five of 3 samples and five of 2: one of each for every client in 32 of 252 deals.
   PartitionSettings shards;
@@ -406,9 +406,6 @@ TEST(Partition, BadSettingsAreNamed) {
   PartitionSettings settings;
   settings.kind = "dirichlett";
   refuses(settings, {"partition.kind = dirichlett", "iid, dirichlet, client_dirichlet", "file"});
-  settings.kind = "extended_dirichlet";
-  settings.rule = "fair";
-  refuses(settings, {"partition.rule = fair", "balanced, original"});
 
   for (const PartitionKind& kind : partition_kinds()) {
     PartitionSettings each;
@@ -431,7 +428,7 @@ TEST(Partition, BadSettingsAreNamed) {
       refuses(each, {"partition.alpha = ", "finite number > 0"});
     }
   }
-  for (const char* rule : {"balanced", "original"}) {
+  for (const ClassRule rule : {ClassRule::kBalanced, ClassRule::kOriginal}) {
     PartitionSettings each;
     each.rule = rule;
     each.classes_per_client = 0;
@@ -480,13 +477,13 @@ TEST(Partition, WhatCannotBeDrawnIsSaidAfterBoundedAttempts) {
                       "100 samples", "in the last one client"});
   // 20 clients with one class each and 20 classes: uniform choices cover all of them with probability 20!/20^20 = 2e-8.
   settings = {};
-  settings.rule = "original";
+  settings.rule = ClassRule::kOriginal;
   settings.clients = 20;
   settings.classes_per_client = 1;
   expect_input_error([&] { make_partition(balanced_labels(20, 10), 20, settings, 1); },
                      {"partition.rule = original", "100000 uniform class choices", "partition.clients = 20",
                       "partition.classes_per_client = 1", "partition.rule = balanced"});
-  settings.rule = "balanced";  // never needs more than a redraw or two
+  settings.rule = ClassRule::kBalanced;  // never needs more than a redraw or two
   const Population p = make_partition(balanced_labels(20, 10), 20, settings, 1);
   for (std::int32_t k = 0; k < 20; ++k) EXPECT_EQ(p.size(k), 10);
 }
