@@ -82,10 +82,10 @@ TEST(Config, ParsesTheSpecifiedExample) {
     EXPECT_EQ(side->kind, "sgd");
     EXPECT_EQ(side->lr, 0.05);
     EXPECT_EQ(side->momentum, 0.9);
-    EXPECT_EQ(side->schedule, "cosine");
+    EXPECT_EQ(side->schedule, RateSchedule::kCosine);
   }
   EXPECT_EQ(c.eval.every_epochs, 1);
-  EXPECT_EQ(c.clock.barrier, "two");
+  EXPECT_EQ(c.clock.barrier, Barrier::kTwo);
   EXPECT_EQ(c.clock.delay_ms.kind, DistributionKind::kTwoSpeed);
   EXPECT_EQ(c.clock.delay_ms.a, 1.0);
   EXPECT_EQ(c.clock.delay_ms.b, 0.1);
