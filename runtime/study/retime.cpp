@@ -60,6 +60,12 @@ RecordedRun load_run(const std::string& dir, const std::vector<std::string>& ove
                                  file("partition.npy"), partition.substr(0, 12), run.scene.dataset.name,
                                  run.summary.partition_sha256.substr(0, 12)));
   }
+  const auto trace = run.summary.inputs.find("trace");
+  const std::string recorded_trace = trace == run.summary.inputs.end() ? "" : trace->second;
+  if (run.scene.timing.profile.trace_sha256 != recorded_trace) {
+    throw InputError(fmt::format("clock.trace_file = \"{}\": has other content than the run {} was made with",
+                                 config.clock.trace_file, dir));
+  }
   return run;
 }
 
@@ -82,12 +88,6 @@ template <class Context>
 std::vector<EpochRecord> retime(Context& ctx, const RecordedRun& run, const LatencySettings& latency,
                                 std::uint64_t seed) {
   const Scene& scene = run.scene;
-  const auto trace = run.summary.inputs.find("trace");
-  const std::string recorded_trace = trace == run.summary.inputs.end() ? "" : trace->second;
-  if (scene.timing.profile.trace_sha256 != recorded_trace) {
-    throw InputError(fmt::format("clock.trace_file = \"{}\": has other content than the run {} was made with",
-                                 scene.config.clock.trace_file, run.dir));
-  }
   const Timing timing = make_timing(scene.config, latency, seed, scene.population.clients, scene.cut);
   const DevicePopulation<Context> population(ctx, scene.population);
   EpochPlanner<Context> planner(ctx, scene.population, population, scene.config.sampler, scene.timing.profile, timing,

@@ -21,7 +21,7 @@ struct RecordedRun {
 };
 
 /// overrides: paths only, where files have moved since (data.dir, clock.trace_file).
-/// Errors: InputError naming the file: no finished run, another data set or partition than recorded.
+/// Errors: InputError naming the file: no finished run, another data set, partition or trace than recorded.
 RecordedRun load_run(const std::string& dir, const std::vector<std::string>& overrides);
 
 /// The [clock] of `latency_file` over that of the recorded config: a key left out keeps its recorded value.

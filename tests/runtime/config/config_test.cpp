@@ -113,6 +113,10 @@ TEST(Config, IntegersAreTakenAsNumbersAndTablesMayBeWrittenOut) {
   EXPECT_TRUE(c.data.flip);
 }
 
+// Whether S can be made of fields of these types, in this order.
+template <class S, class... Fields>
+constexpr bool kMadeOf = requires(Fields... fields) { S{fields...}; };
+
 // Every field of every settings struct is a key: a new field breaks the structured binding here, and counting then
 // tells whether it got its line in the table.
 TEST(Config, EveryFieldIsAKey) {
@@ -145,8 +149,13 @@ TEST(Config, EveryFieldIsAKey) {
   {
     const auto& [a1, a2, a3, a4, a5, a6, a7, a8, a9, a10, a11, client, server] = c.train;
     EXPECT_EQ(keys["train"], count(a1, a2, a3, a4, a5, a6, a7, a8, a9, a10, a11));
-    const auto& [b1, b2, b3, b4, b5, b6, b7, b8, b9, b10, b11, b12, b13, b14, b15] = client;
-    EXPECT_EQ(keys["train.client_optimizer"], count(b1, b2, b3, b4, b5, b6, b7, b8, b9, b10, b11, b12, b13, b14, b15));
+    const auto& [b1, b2, b3, b4, b5, b6, b7] = static_cast<const OptimizerNumbers&>(client);
+    using Rates = std::vector<std::int64_t>;  // milestones
+    EXPECT_TRUE((kMadeOf<OptimizerSettings, OptimizerNumbers, std::string, double, double, RateSchedule, std::int64_t,
+                         Rates, double, double>));
+    EXPECT_FALSE((kMadeOf<OptimizerSettings, OptimizerNumbers, std::string, double, double, RateSchedule, std::int64_t,
+                          Rates, double, double, double>)) << "a field more: count it here";
+    EXPECT_EQ(keys["train.client_optimizer"], count(b1, b2, b3, b4, b5, b6, b7) + 8);
     EXPECT_EQ(keys["train.server_optimizer"], keys["train.client_optimizer"]);
   }
   {

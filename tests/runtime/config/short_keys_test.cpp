@@ -28,10 +28,10 @@ TEST(ShortKeys, SetEveryKeyThatTheyMean) {
     EXPECT_EQ(side->lr, 0.5);
     EXPECT_EQ(side->kind, "adamw");
     EXPECT_EQ(side->weight_decay, 0.125);
-    EXPECT_EQ(side->schedule, "step");
+    EXPECT_EQ(side->schedule, RateSchedule::kStep);
   }
-  EXPECT_EQ(c.model.client_norm, "batch");
-  EXPECT_EQ(c.model.server_norm, "batch");
+  EXPECT_EQ(c.model.client_norm, NormKind::kBatch);
+  EXPECT_EQ(c.model.server_norm, NormKind::kBatch);
   EXPECT_EQ(config_sha256(with({"train.lr=0.5"})),
             config_sha256(with({"train.client_optimizer.lr=0.5", "train.server_optimizer.lr=0.5"})));
   EXPECT_EQ(to_toml(with({"train.lr=0.5"})).find("\nlr"), std::string::npos);  // the dump has the keys themselves
