@@ -179,7 +179,7 @@ Scene scene_of(const Context& ctx, const Arguments& arguments, const std::vector
 template <class Context>
 int run(Context& ctx, const Arguments& arguments, const std::vector<Config>& configs) {
   const Config& common = configs.front();
-  const Scene scene = scene_of(ctx, arguments, configs);
+  Scene scene = scene_of(ctx, arguments, configs);
   const Population& population = scene.population;
   const Profile& profile = scene.timing.profile;
   for (const Config& config : configs) {
@@ -198,8 +198,8 @@ int run(Context& ctx, const Arguments& arguments, const std::vector<Config>& con
   std::optional<Schedule> schedule;
   for (std::size_t i = 0; i < configs.size(); ++i) {
     const Config& config = configs[i];
-    Timing timing = scene.timing;
-    timing.mode = clock_mode_of(config);  // its turns are drawn by the sampler's seed
+    const Timing& timing = scene.timing;
+    scene.timing.mode = clock_mode_of(config);  // its turns are drawn by the sampler's seed
     const auto on_epoch = [&](std::int32_t epoch, const EpochPlan& plan) {
       if (epoch > 0) return;
       if (!arguments.trace_file.empty()) {
