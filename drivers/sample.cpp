@@ -173,7 +173,9 @@ Scene scene_of(const Context& ctx, const Arguments& arguments, const std::vector
     given.dataset->train_images = given.dataset->test_images = {};  // labels are enough
     plan_memory(ctx, configs, given.dataset->train_size(), given.dataset->classes);
   }
-  return make_scene(config, std::move(given));
+  Scene scene = make_scene(config, std::move(given));
+  scene.dataset.train_labels = {};  // the population has them
+  return scene;
 }
 
 template <class Context>
