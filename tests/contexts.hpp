@@ -9,6 +9,7 @@
 #include <string>
 
 #include "kernels/device/context.hpp"
+#include "tests/paths.hpp"
 
 namespace splitsim::test {
 
@@ -48,7 +49,7 @@ class OnContext : public ::testing::Test {
 /// The folder that holds tests/fixtures: $SPLITSIM_SOURCE (a bundle on another machine), else the source tree built from.
 inline std::string source_dir() {
   const char* dir = std::getenv("SPLITSIM_SOURCE");
-  return dir != nullptr && *dir != '\0' ? dir : SPLITSIM_SOURCE_DIR;
+  return dir != nullptr && *dir != '\0' ? dir : kSourceDir;
 }
 
 /// The folder with fashion-mnist/ and cifar10-subset/: $SPLITSIM_DATA, else ../shared/data beside the source tree; empty if
@@ -56,7 +57,7 @@ inline std::string source_dir() {
 inline std::string data_dir() {
   namespace fs = std::filesystem;
   if (const char* dir = std::getenv("SPLITSIM_DATA"); dir != nullptr && *dir != '\0') return dir;
-  const fs::path beside = fs::path(SPLITSIM_SOURCE_DIR).parent_path() / "shared" / "data";
+  const fs::path beside = fs::path(kSourceDir).parent_path() / "shared" / "data";
   return fs::exists(beside) ? beside.string() : std::string();
 }
 

@@ -12,6 +12,8 @@
 #include <string>
 #include <vector>
 
+#include "tests/paths.hpp"
+
 namespace {
 
 namespace fs = std::filesystem;
@@ -92,7 +94,7 @@ Source parse(const std::string& path, const std::string& text) {
 
 std::vector<Source> read_tree() {
   std::vector<Source> sources;
-  const fs::path root = SPLITSIM_SOURCE_DIR;
+  const fs::path root = splitsim::test::kSourceDir;
   for (const char* folder : {"base", "kernels", "samplers", "runtime", "drivers", "profiling", "tests"}) {
     for (const auto& entry : fs::recursive_directory_iterator(root / folder)) {
       const std::string extension = entry.path().extension().string();
@@ -150,7 +152,7 @@ std::string joined(const std::vector<std::string>& lines) {
 TEST(Floors, IncludesGoDownAndCudaStaysInItsUnits) {
   const std::vector<Source> sources = read_tree();
   ASSERT_GT(sources.size(), 30u);
-  const fs::path root = SPLITSIM_SOURCE_DIR;
+  const fs::path root = splitsim::test::kSourceDir;
   const auto found = breaches(sources, [&](const std::string& name) { return fs::is_regular_file(root / name); });
   EXPECT_TRUE(found.empty()) << joined(found);
 }

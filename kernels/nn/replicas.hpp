@@ -5,9 +5,9 @@
 
 #include <cstdint>
 
+#include "base/names.hpp"
 #include "kernels/device/view.hpp"
 #include "kernels/nn/support/grouped.hpp"
-#include "base/names.hpp"
 
 namespace splitsim {
 

@@ -5,10 +5,10 @@
 #include <string>
 #include <vector>
 
+#include "base/names.hpp"
 #include "kernels/nn/optimizers/optimizer.hpp"
 #include "kernels/nn/replicas.hpp"
 #include "samplers/schedule/service_order.hpp"
-#include "base/names.hpp"
 
 namespace splitsim {
 

@@ -6,8 +6,8 @@
 #include <string>
 #include <vector>
 
-#include "samplers/latency/distribution.hpp"
 #include "base/names.hpp"
+#include "samplers/latency/distribution.hpp"
 
 namespace splitsim {
 

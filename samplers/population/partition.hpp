@@ -5,8 +5,8 @@
 #include <string>
 #include <vector>
 
-#include "samplers/population/population.hpp"
 #include "base/names.hpp"
+#include "samplers/population/population.hpp"
 
 namespace splitsim {
 

@@ -6,8 +6,8 @@
 #include <cstdint>
 #include <string>
 
-#include "samplers/schedule/schedule.hpp"
 #include "base/names.hpp"
+#include "samplers/schedule/schedule.hpp"
 
 namespace splitsim {
 

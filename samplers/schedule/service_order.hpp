@@ -4,9 +4,9 @@
 
 #include <cstdint>
 
+#include "base/names.hpp"
 #include "kernels/device/macros.hpp"
 #include "kernels/device/philox.hpp"
-#include "base/names.hpp"
 
 namespace splitsim {
 

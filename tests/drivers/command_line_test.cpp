@@ -12,6 +12,7 @@
 #include "runtime/config/help.hpp"
 #include "runtime/config/keys/keys.hpp"
 #include "tests/drivers/process.hpp"
+#include "tests/paths.hpp"
 
 namespace splitsim {
 namespace {
@@ -202,7 +203,7 @@ TEST_F(AboutItself, WarningsGoToStderr) {
 
 // An installed copy runs where it is, and finds nothing of the build.
 TEST_F(AboutItself, TheInstalledProgramsRun) {
-  const std::string build = fs::path(SPLITSIM_BIN_DIR).parent_path().string();
+  const std::string build = fs::path(test::kBinDir).parent_path().string();
   shell("DESTDIR='" + in_folder("stage") + "' cmake --install '" + build + "' --prefix /opt/x --component splitsim");
   const std::string root = in_folder("stage/opt/x");
   for (const char* program : kPrograms) {

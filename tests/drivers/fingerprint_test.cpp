@@ -2,6 +2,7 @@
 // of every model family, optimiser, norm and clock, held in tests/fixtures/fingerprints.json. Where a change is meant,
 // SPLITSIM_UPDATE_FINGERPRINTS=1 writes the file anew, and the change log says what changed.
 #include "tests/drivers/tiny_run.hpp"
+#include "tests/paths.hpp"
 
 namespace splitsim {
 namespace {
@@ -69,7 +70,7 @@ class Fingerprints : public test::TinyRun {
 };
 
 TEST_F(Fingerprints, AreHeld) {
-  const std::string path = std::string(SPLITSIM_SOURCE_DIR) + "/tests/fixtures/fingerprints.json";
+  const std::string path = std::string(test::kSourceDir) + "/tests/fixtures/fingerprints.json";
   const auto file = nlohmann::ordered_json::parse(slurp(path));
   nlohmann::ordered_json found;
   for (const auto& [name, entry] : file.items()) {

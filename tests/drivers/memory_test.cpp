@@ -5,6 +5,7 @@
 #include "kernels/device/machine.hpp"
 #include "runtime/study/memory_plan.hpp"
 #include "tests/drivers/tiny_run.hpp"
+#include "tests/paths.hpp"
 
 namespace splitsim {
 namespace {
@@ -25,7 +26,7 @@ class Memory : public test::TinyRun {
     return static_cast<std::uint64_t>(usage.ru_maxrss) * 1024;
   }
   int limited(const std::string& limit, const std::string& program, const std::vector<std::string>& arguments) {
-    std::string command = "ulimit " + limit + "; exec '" + std::string(SPLITSIM_BIN_DIR) + "/" + program + "'";
+    std::string command = "ulimit " + limit + "; exec '" + std::string(test::kBinDir) + "/" + program + "'";
     for (const std::string& argument : arguments) command += " '" + argument + "'";
     const int status = std::system((command + " >'" + in_folder("out") + "' 2>'" + in_folder("err") + "'").c_str());
     return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
@@ -96,7 +97,7 @@ TEST_F(Memory, LimitsOfControlGroupsCount) {
       {"splitsim-run", tiny()}, {"splitsim-sample", synthetic(100000, 10, "ugs")}};
   for (const auto& [program, arguments] : programs) {
     std::ofstream script(in_folder("script"));
-    script << "mount --bind '" << groups << "' /sys/fs/cgroup && exec '" << SPLITSIM_BIN_DIR << "/" << program << "'";
+    script << "mount --bind '" << groups << "' /sys/fs/cgroup && exec '" << test::kBinDir << "/" << program << "'";
     for (const std::string& argument : arguments) script << " '" << argument << "'";
     script.close();
     const int status = std::system(("unshare -m sh '" + in_folder("script") + "' >'" + in_folder("out") + "' 2>'" +

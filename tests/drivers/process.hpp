@@ -16,6 +16,8 @@
 #include <string>
 #include <vector>
 
+#include "tests/paths.hpp"
+
 namespace splitsim::test {
 
 inline std::string slurp(const std::string& path) {
@@ -50,7 +52,7 @@ class CommandLine : public ::testing::Test {
   /// Starts bin/<program> without waiting, in working_dir_ if that is set; stdout goes to `out_path`, stderr to the folder's file "err".
   pid_t start(const std::string& program, const std::vector<std::string>& arguments,
               const std::string& out_path) const {
-    const std::string path = std::string(SPLITSIM_BIN_DIR) + "/" + program;
+    const std::string path = std::string(kBinDir) + "/" + program;
     std::vector<char*> argv = {const_cast<char*>(path.c_str())};
     for (const std::string& argument : arguments) argv.push_back(const_cast<char*>(argument.c_str()));
     argv.push_back(nullptr);

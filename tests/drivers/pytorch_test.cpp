@@ -3,6 +3,7 @@
 #include "kernels/device/philox.hpp"
 #include "tests/contexts.hpp"
 #include "tests/drivers/tiny_run.hpp"
+#include "tests/paths.hpp"
 
 namespace splitsim {
 namespace {
@@ -25,7 +26,7 @@ class Pytorch : public test::TinyRun {
 
   // The numbers that a script prints.
   std::vector<double> numbers(const std::string& script, const std::vector<std::string>& arguments) {
-    std::string command = python_ + "'" + SPLITSIM_SOURCE_DIR + "/" + script + "'";
+    std::string command = python_ + "'" + test::kSourceDir + "/" + script + "'";
     for (const std::string& argument : arguments) command += " '" + argument + "'";
     EXPECT_EQ(std::system((command + " >'" + in_folder("said") + "'").c_str()), 0) << command;
     std::ifstream said(in_folder("said"));

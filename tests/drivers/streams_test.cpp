@@ -1,6 +1,7 @@
 // Output that cannot be written, in every executable: the documented exit code, never an abort, and no file of the run
 // in the place of a closed stream.
 #include "tests/drivers/tiny_run.hpp"
+#include "tests/paths.hpp"
 
 namespace splitsim {
 namespace {
@@ -11,7 +12,7 @@ class Streams : public test::TinyRun {
  protected:
   // The exit code of `program arguments redirections` in a shell, 128 + signal for a killed process.
   int shell(const std::string& program, const std::vector<std::string>& arguments, const std::string& redirections) {
-    std::string command = std::string(SPLITSIM_BIN_DIR) + "/" + program;
+    std::string command = std::string(test::kBinDir) + "/" + program;
     for (const std::string& argument : arguments) command += " '" + argument + "'";
     const int status = std::system((command + " " + redirections).c_str());
     return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
@@ -43,7 +44,7 @@ TEST_F(Streams, OutputThatCannotBeWrittenIsCode1) {
     EXPECT_EQ(shell(program, {"--help"}, ">/dev/full 2>&1"), 1) << program;
     EXPECT_EQ(shell(program, {"--help"}, ">&- 2>&-"), 1) << program;
     // Nobody reads any more: nobody needs a message either.
-    const std::string path = std::string(SPLITSIM_BIN_DIR) + "/" + program;
+    const std::string path = std::string(test::kBinDir) + "/" + program;
     const std::string command = "(sleep 0.1; " + path + " --help 2>'" + in_folder("err") + "'; echo $? >'" +
                                 in_folder("code") + "') | true";
     fs::remove(in_folder("code"));

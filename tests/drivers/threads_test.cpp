@@ -4,6 +4,7 @@
 #include <chrono>
 
 #include "tests/drivers/tiny_run.hpp"
+#include "tests/paths.hpp"
 
 namespace splitsim {
 namespace {
@@ -49,7 +50,7 @@ TEST_F(Threads, LimitsOfOpenMPChangeNoBitAndThePlanTellsThem) {
 
 TEST_F(Threads, ThreadsThatTheSystemRefusesAreDoneWithout) {
   const std::string one = model_of(busy("1", "1"));
-  std::string command = "ulimit -v 1500000; exec '" + std::string(SPLITSIM_BIN_DIR) + "/splitsim-run'";
+  std::string command = "ulimit -v 1500000; exec '" + std::string(test::kBinDir) + "/splitsim-run'";
   for (const std::string& argument : busy("1", "1000")) command += " '" + argument + "'";
   const int status = std::system((command + " >'" + in_folder("out") + "' 2>'" + in_folder("err") + "'").c_str());
   EXPECT_EQ(status, 0) << test::slurp(in_folder("err"));

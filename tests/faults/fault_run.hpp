@@ -21,6 +21,7 @@
 
 #include "base/npy.hpp"
 #include "tests/drivers/process.hpp"
+#include "tests/paths.hpp"
 
 namespace splitsim::test {
 
@@ -162,7 +163,7 @@ class FaultyProcess : public CommandLine {
   /// Starts a program under a fault; end it with finish_in_time().
   pid_t start_under(const Fault& fault, const std::string& program, const std::vector<std::string>& arguments) {
     std::filesystem::remove(in_folder("count"));
-    const std::map<std::string, std::string> variables = {{"LD_PRELOAD", SPLITSIM_FAILING_IO},
+    const std::map<std::string, std::string> variables = {{"LD_PRELOAD", kFailingIo},
                                                           {"SPLITSIM_FAULT_UNDER", fault.under},
                                                           {"SPLITSIM_FAULT_AT", std::to_string(fault.at)},
                                                           {"SPLITSIM_FAULT_ACTION", fault.action},

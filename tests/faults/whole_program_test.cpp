@@ -3,14 +3,15 @@
 #include <stdio.h>
 
 #include "tests/faults/fault_run.hpp"
+#include "tests/paths.hpp"
 
 namespace splitsim {
 namespace {
 
 TEST(WholeProgram, TakesRandomConfigurations) {
   const char* count = std::getenv("SPLITSIM_CONFIGS");
-  const std::string command = std::string("python3 '") + SPLITSIM_SOURCE_DIR + "/tests/fuzz/whole_program.py' '" +
-                              SPLITSIM_BIN_DIR + "' --seed 1 --count " + (count == nullptr ? "100" : count) + " 2>&1";
+  const std::string command = std::string("python3 '") + test::kSourceDir + "/tests/fuzz/whole_program.py' '" +
+                              test::kBinDir + "' --seed 1 --count " + (count == nullptr ? "100" : count) + " 2>&1";
   FILE* pipe = popen(command.c_str(), "r");
   ASSERT_NE(pipe, nullptr);
   std::string out;

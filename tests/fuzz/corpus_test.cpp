@@ -9,6 +9,7 @@
 
 #include "base/error.hpp"
 #include "tests/fuzz/targets.hpp"
+#include "tests/paths.hpp"
 
 namespace splitsim::fuzz {
 namespace {
@@ -27,7 +28,7 @@ const std::map<std::string, Target> kTargets = {
     {"checkpoint", fuzz_checkpoint},
 };
 
-const fs::path kCorpus = fs::path(SPLITSIM_SOURCE_DIR) / "tests/fuzz/corpus";
+const fs::path kCorpus = fs::path(splitsim::test::kSourceDir) / "tests/fuzz/corpus";
 
 std::string slurp(const fs::path& path) {
   std::ifstream file(path, std::ios::binary);

@@ -8,8 +8,8 @@
 #include <utility>
 #include <vector>
 
-#include "runtime/config/keys/keys.hpp"
 #include "base/names.hpp"
+#include "runtime/config/keys/keys.hpp"
 
 namespace splitsim::key_table {
 
