@@ -190,9 +190,9 @@ int run(Context& ctx, const Arguments& arguments, const std::vector<Config>& con
   }
   const DevicePopulation<Context> device_population(ctx, population);
   say("{}: {} samples, {} classes; {}: {} clients; B = {}, {} epoch{}, seed {}; {} bytes at the cut; {}\n\n",
-             scene.dataset.name, population.samples(), population.classes, common.partition.kind, population.clients,
-             common.sampler.batch, arguments.epochs, arguments.epochs == 1 ? "" : "s", common.seed,
-             scene.cut.activation, ctx.device_name());
+      scene.dataset.name, population.samples(), population.classes, common.partition.kind, population.clients,
+      common.sampler.batch, arguments.epochs, arguments.epochs == 1 ? "" : "s", common.seed, scene.cut.activation,
+      ctx.device_name());
   flush_output();
 
   std::vector<SamplerReport> reports;
@@ -214,8 +214,7 @@ int run(Context& ctx, const Arguments& arguments, const std::vector<Config>& con
                                       arguments.epochs, on_epoch));
   }
   say("{}", to_table(reports));
-  say(
-      "\nSerfling: a ugs step's max class deviation is below {:.4f} with 95 % or more (B = {}); population: {} on the "
+  say("\nSerfling: a ugs step's max class deviation is below {:.4f} with 95 % or more (B = {}); population: {} on the "
       "device\n",
       serfling_bound(population.samples(), population.classes, common.sampler.batch), common.sampler.batch,
       human_bytes(ctx.counters().bytes_in_use));

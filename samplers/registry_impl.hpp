@@ -1,6 +1,9 @@
 #pragma once
 
+#include <memory>
+#include <stdexcept>
 #include <utility>
+#include <vector>
 
 #include "base/error.hpp"
 #include "kernels/device/math.hpp"
@@ -93,46 +96,120 @@ class FileSampler final : public Sampler<Context> {
 
 }  // namespace detail
 
+/// What a sampler is made of.
+template <class Context>
+struct SamplerSource {
+  Context& ctx;
+  const Population& population;
+  const DevicePopulation<Context>& device_population;
+  const Profile& profile;
+  const SamplerSettings& settings;
+
+  Chunks chunks() const { return make_chunks(population.samples(), settings); }
+  ClientTimes times() const { return client_times(population, profile, settings.batch); }
+
+  using Made = std::unique_ptr<Sampler<Context>>;
+  /// odds: [K], or empty for 1.
+  Made keyed(const std::vector<double>& odds, bool owners = true) const {
+    return std::make_unique<detail::KeyedSampler<Context>>(ctx, device_population, chunks(), odds, owners);
+  }
+  Made local(const Schedule& layout, std::int64_t passes = 1) const {
+    return std::make_unique<detail::LocalSampler<Context>>(ctx, device_population, layout, passes);
+  }
+  Made balanced(Balance balance) const {
+    return std::make_unique<detail::BalancedSampler<Context>>(ctx, population, device_population, times(), chunks(),
+                                                              balance);
+  }
+};
+
+template <class Context>
+struct SamplerRow {
+  SamplerInfo info;
+  std::unique_ptr<Sampler<Context>> (*make)(const SamplerSource<Context>& from);
+};
+
+/// Every sampler: a new one is a file or two of its own and a row here.
+template <class Context>
+const std::vector<SamplerRow<Context>>& sampler_rows() {
+  using From = const SamplerSource<Context>&;
+  static const std::vector<SamplerRow<Context>> rows = {
+      {{"ugs", "uniform global sampling: a random permutation of all samples, cut into batches (paper)"},
+       [](From from) { return from.keyed({}); }},
+      {{"urn",
+        "ugs with odds exp(delta z_k): clients with long delays first (delta > 0) or last (ours)",
+        {.sees_delays = true}},
+       [](From from) {
+         std::vector<double> odds = delay_log_odds(from.population, from.profile, from.settings);
+         for (double& x : odds) x = exact_exp(x);
+         return from.keyed(odds);
+       }},
+      {{"lds",
+        "latent Dirichlet sampling: odds from observed labels and delays by a Dirichlet model (paper)",
+        {.sees_delays = true, .on_host = true}},
+       [](From from) {
+         return make_lds_sampler(from.ctx, from.population, from.device_population, from.profile, from.settings);
+       }},
+      {{"central", "the batches of ugs with owners ignored: the centralised baseline", {.owners = false}},
+       [](From from) { return from.keyed({}, false); }},
+      {{"fls", "fixed local sampling: every client gives B/K samples to each step until it is depleted (paper)"},
+       [](From from) {
+         return from.local(local_layout(from.population, fls_batches(from.population, from.settings.batch)));
+       }},
+      {{"fpls", "fixed proportional local sampling: as fls with B n_k/N samples (paper)"},
+       [](From from) {
+         return from.local(local_layout(from.population, fpls_batches(from.population, from.settings.batch)));
+       }},
+      {{"speed",
+        "every step dealt in proportion to the clients' speed 1/tau_k, as far as their data reach (ours)",
+        {.sees_delays = true}},
+       [](From from) { return from.local(speed_layout(from.population, from.times(), from.settings.batch)); }},
+      {{"makespan",
+        "every step dealt so that its slowest client finishes as early as possible (ours)",
+        {.sees_delays = true}},
+       [](From from) { return from.local(makespan_layout(from.population, from.times(), from.settings.batch)); }},
+      {{"lb_greedy",
+        "ugs's class counts, each sample supplied by the client that finishes next (arXiv 2609.32132)",
+        {.sees_delays = true, .on_host = true}},
+       [](From from) { return from.balanced(Balance::kGreedy); }},
+      {{"lb_flow",
+        "ugs's class counts, supplied by the flow that ends the step soonest (arXiv 2609.32132)",
+        {.sees_delays = true, .on_host = true}},
+       [](From from) { return from.balanced(Balance::kFlow); }},
+      {{"relay", "one client after another, each local_epochs times through its data in batches of B"},
+       [](From from) {
+         const std::int64_t passes = from.settings.local_epochs;
+         return from.local(relay_layout(from.population, from.settings.batch, passes), passes);
+       }},
+      {{"file", "a saved schedule (sampler.file), the same in every epoch", {.on_host = true}},
+       [](From from) -> std::unique_ptr<Sampler<Context>> {
+         return std::make_unique<detail::FileSampler<Context>>(from.ctx, from.population, from.settings.file);
+       }},
+  };
+  return rows;
+}
+
+template <class Context>
+std::vector<SamplerInfo> infos_of_rows() {
+  std::vector<SamplerInfo> infos;
+  for (const SamplerRow<Context>& row : sampler_rows<Context>()) infos.push_back(row.info);
+  return infos;
+}
+
 template <class Context>
 std::unique_ptr<Sampler<Context>> make_sampler(Context& ctx, const Population& population,
                                                const DevicePopulation<Context>& device_population,
                                                const Profile& profile, const SamplerSettings& settings) {
   check_sampler_settings(settings, population, profile);
-  const auto keyed = [&](const std::vector<double>& odds, bool owners = true) {
-    return std::make_unique<detail::KeyedSampler<Context>>(ctx, device_population,
-                                                           make_chunks(population.samples(), settings), odds, owners);
-  };
-  const auto local = [&](const Schedule& layout, std::int64_t passes = 1) {
-    return std::make_unique<detail::LocalSampler<Context>>(ctx, device_population, layout, passes);
-  };
-  const auto times = [&] { return client_times(population, profile, settings.batch); };
-  const auto balanced = [&](Balance balance) {
-    return std::make_unique<detail::BalancedSampler<Context>>(ctx, population, device_population, times(),
-                                                              make_chunks(population.samples(), settings), balance);
-  };
-  if (settings.kind == "ugs") return keyed({});
-  if (settings.kind == "central") return keyed({}, false);
-  if (settings.kind == "urn") {
-    std::vector<double> odds = delay_log_odds(population, profile, settings);
-    for (double& x : odds) x = exact_exp(x);
-    return keyed(odds);
+  for (const SamplerRow<Context>& row : sampler_rows<Context>()) {
+    if (row.info.name == settings.kind) return row.make({ctx, population, device_population, profile, settings});
   }
-  if (settings.kind == "lds") return make_lds_sampler(ctx, population, device_population, profile, settings);
-  if (settings.kind == "fls") return local(local_layout(population, fls_batches(population, settings.batch)));
-  if (settings.kind == "fpls") return local(local_layout(population, fpls_batches(population, settings.batch)));
-  if (settings.kind == "speed") return local(speed_layout(population, times(), settings.batch));
-  if (settings.kind == "makespan") return local(makespan_layout(population, times(), settings.batch));
-  if (settings.kind == "relay") {
-    return local(relay_layout(population, settings.batch, settings.local_epochs), settings.local_epochs);
-  }
-  if (settings.kind == "lb_greedy") return balanced(Balance::kGreedy);
-  if (settings.kind == "lb_flow") return balanced(Balance::kFlow);
-  return std::make_unique<detail::FileSampler<Context>>(ctx, population, settings.file);
+  throw std::logic_error("a sampler without a row: " + settings.kind);  // check_sampler_settings() knows them all
 }
 
 }  // namespace splitsim
 
 // What is made for every backend C.
-#define SPLITSIM_UNIT(C)                                                                                     \
-  template std::unique_ptr<Sampler<C>> make_sampler(C&, const Population&, const DevicePopulation<C>&, const \
-      Profile&, const SamplerSettings&);
+#define SPLITSIM_UNIT(C)                                                                                               \
+  template std::vector<SamplerInfo> infos_of_rows<C>();                                                                \
+  template std::unique_ptr<Sampler<C>> make_sampler(C&, const Population&, const DevicePopulation<C>&, const Profile&, \
+                                                    const SamplerSettings&);

@@ -12,8 +12,9 @@ ClockKind resolved_kind(const ClockMode& mode, const LatencySettings& settings) 
 ModelSync resolved_sync(const ClockMode& mode, const LatencySettings& settings) {
   const ModelSync sync = settings.model_sync == ModelSync::kMode ? mode.model_sync : settings.model_sync;
   if (mode.kind == ClockKind::kRelay && sync != ModelSync::kNone) {
-    throw InputError(std::string("clock.model_sync = \"") + name_of(settings.model_sync) +
-                     "\": must be mode or none where one client after another steps (sl), which always hands the model over");
+    throw InputError(
+        std::string("clock.model_sync = \"") + name_of(settings.model_sync) +
+        "\": must be mode or none where one client after another steps (sl), which always hands the model over");
   }
   return sync;
 }

@@ -17,10 +17,11 @@ Population population_of(const Dataset& dataset, const Config& config) {
     return make_partition(dataset.train_labels, dataset.classes, config.partition, seeds_of(config).partition);
   } catch (const InputError& error) {
     if (dataset.validation_size() == 0 || config.partition.kind != "file") throw;
-    throw InputError(fmt::format("{} (data.validation = {} holds out {} of the {} training images: a partition file has "
-                                 "an entry for each of the other {})",
-                                 error.what(), config.data.validation, dataset.validation_size(),
-                                 dataset.train_size() + dataset.validation_size(), dataset.train_size()));
+    throw InputError(
+        fmt::format("{} (data.validation = {} holds out {} of the {} training images: a partition file has "
+                    "an entry for each of the other {})",
+                    error.what(), config.data.validation, dataset.validation_size(),
+                    dataset.train_size() + dataset.validation_size(), dataset.train_size()));
   }
 }
 
@@ -44,9 +45,9 @@ Scene make_scene(const Config& config, SceneParts given) {
   scene.config = config;
   scene.dataset = given.dataset ? *std::move(given.dataset) : load_dataset(config.data, seeds_of(config).data);
   const Dataset& data = scene.dataset;
-  scene.population = given.owner ? make_population(*std::move(given.owner), data.train_labels, config.partition.clients,
-                                                   data.classes)
-                                 : population_of(data, config);
+  scene.population =
+      given.owner ? make_population(*std::move(given.owner), data.train_labels, config.partition.clients, data.classes)
+                  : population_of(data, config);
   scene.network = build_network(model_layers(config.model, data.classes), config.model.cut,
                                 {data.channels, data.height, data.width}, data.classes, network_options(config.model));
   scene.cut = cut_bytes_of(scene.network);

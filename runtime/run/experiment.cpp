@@ -23,8 +23,9 @@ double seconds_since(std::chrono::steady_clock::time_point start) {
 void check_owners(const Scene& scene) {
   const Config& config = scene.config;
   if (sampler_info(config.sampler.kind).is.owners || !scene.mode.needs_owners()) return;
-  throw InputError(fmt::format("sampler.kind = \"{}\" ignores which client owns a sample, which train.mode = \"{}\" needs",
-                               config.sampler.kind, config.train.mode));
+  throw InputError(
+      fmt::format("sampler.kind = \"{}\" ignores which client owns a sample, which train.mode = \"{}\" needs",
+                  config.sampler.kind, config.train.mode));
 }
 
 }  // namespace
@@ -99,8 +100,9 @@ RunState Experiment<Context>::Impl::state_at_start(const RunOptions& options, bo
   resumes = options.resume && has_checkpoint(options.out_dir);
   if (resumes) load_checkpoint(options.out_dir, identity(), state);
   if (state.epochs > scene.config.train.epochs) {
-    throw InputError(fmt::format("train.epochs = {} with --resume: allowed: at least the {} epochs that it has finished",
-                                 scene.config.train.epochs, state.epochs));
+    throw InputError(
+        fmt::format("train.epochs = {} with --resume: allowed: at least the {} epochs that it has finished",
+                    scene.config.train.epochs, state.epochs));
   }
   return state;
 }
@@ -120,8 +122,8 @@ void Experiment<Context>::Impl::start(const RunState& state, bool resumes) {
 template <class Context>
 void Experiment<Context>::Impl::save(const RunOptions& options, RunState& state) {
   const TrainSettings& train = scene.config.train;
-  const bool due = train.checkpoint_epochs > 0 &&
-                   (state.epochs == train.epochs || state.epochs % train.checkpoint_epochs == 0);
+  const bool due =
+      train.checkpoint_epochs > 0 && (state.epochs == train.epochs || state.epochs % train.checkpoint_epochs == 0);
   if (options.out_dir.empty() || !due) return;
   state.training = trainer.state();
   save_checkpoint(options.out_dir, identity(), state);

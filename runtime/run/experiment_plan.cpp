@@ -32,9 +32,8 @@ ExperimentPlan describe(const Scene& scene, const ScheduleBounds& bounds) {
   plan.cut_bytes = scene.cut.activation;
   plan.partition_sha256 = scene.population.sha256();
   plan.config_sha256 = config_sha256(config);
-  plan.inputs = {{"images", data.images_sha256()},
-                 {"labels", data.labels_sha256()},
-                 {"partition", plan.partition_sha256}};
+  plan.inputs = {
+      {"images", data.images_sha256()}, {"labels", data.labels_sha256()}, {"partition", plan.partition_sha256}};
   if (config.sampler.kind == "file") plan.inputs["schedule"] = load_schedule(config.sampler.file).sha256();
   if (!scene.timing.profile.trace_sha256.empty()) plan.inputs["trace"] = scene.timing.profile.trace_sha256;
   plan.silent = silent_settings(config, sampling_facts(scene.population, scene.timing.profile, config.sampler));

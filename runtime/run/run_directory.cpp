@@ -93,12 +93,18 @@ bool counts_as_empty(const fs::path& root) {
 }  // namespace
 
 const std::vector<std::string>& run_directory_files() {
-  static const std::vector<std::string> names = {"config.toml",       "steps.csv",
-                                                 "epochs.jsonl",      "tests.jsonl",
-                                                 "summary.json",      "partition.npy",
-                                                 "class_counts.csv",  "model.safetensors",
-                                                 "clients.csv",       "model_average.safetensors",
-                                                 "client_tests.csv",  "waiting.csv",
+  static const std::vector<std::string> names = {"config.toml",
+                                                 "steps.csv",
+                                                 "epochs.jsonl",
+                                                 "tests.jsonl",
+                                                 "summary.json",
+                                                 "partition.npy",
+                                                 "class_counts.csv",
+                                                 "model.safetensors",
+                                                 "clients.csv",
+                                                 "model_average.safetensors",
+                                                 "client_tests.csv",
+                                                 "waiting.csv",
                                                  "checkpoint/state.safetensors"};
   return names;
 }

@@ -40,7 +40,8 @@ template <class Context>
 std::vector<std::int64_t> Tester<Context>::tested_replicas(const Engine<Context>& engine) const {
   if (config_.eval.replicas == EvalReplicas::kOne) return {config_.eval.client};
   std::vector<std::int64_t> which = {Evaluator<Context>::kAverage};
-  if (config_.eval.replicas == EvalReplicas::kEach && (engine.replicas(kClientSide) > 1 || engine.replicas(kServerSide) > 1)) {
+  if (config_.eval.replicas == EvalReplicas::kEach &&
+      (engine.replicas(kClientSide) > 1 || engine.replicas(kServerSide) > 1)) {
     which.clear();  // clients without samples have never trained
     for (std::int32_t k = 0; k < population_.clients; ++k) {
       if (population_.size(k) > 0) which.push_back(k);
@@ -60,9 +61,10 @@ TestResult Tester<Context>::test(const Engine<Context>& engine, EvaluationSet se
     figures.push_back({result.loss,
                        classification_metrics(result.confusion, dataset_.classes),
                        {result.confusion.begin(), result.confusion.end()}});
-    if (is_test && when.ends_epoch && replica != Evaluator<Context>::kAverage && config_.eval.replicas == EvalReplicas::kEach) {
-      client_tests_.push_back({when.epoch, static_cast<std::int32_t>(replica), figures.back().loss,
-                               figures.back().metrics.accuracy});
+    if (is_test && when.ends_epoch && replica != Evaluator<Context>::kAverage &&
+        config_.eval.replicas == EvalReplicas::kEach) {
+      client_tests_.push_back(
+          {when.epoch, static_cast<std::int32_t>(replica), figures.back().loss, figures.back().metrics.accuracy});
     }
   }
   const TestResult mean = mean_of(figures);

@@ -14,8 +14,8 @@ double seconds_since(std::chrono::steady_clock::time_point start) {
 }
 
 EngineSettings engine_settings(const Scene& scene, const ScheduleBounds& bounds, const ScheduleBounds& turn_bounds) {
-  return {scene.config.train, seeds_of(scene.config).model, scene.population.clients, turn_bounds, bounds.steps,
-          scene.population.sizes()};
+  return {scene.config.train, seeds_of(scene.config).model, scene.population.clients, turn_bounds,
+          bounds.steps,       scene.population.sizes()};
 }
 
 }  // namespace

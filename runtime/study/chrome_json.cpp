@@ -36,8 +36,8 @@ class Writer {
     }
     for (const TraceSpan& span : trace.spans) {
       const std::int64_t duration = span.end_ns - span.start_ns;
-      const std::string args = fmt::format(R"({{"step":{},"samples":{},"start_ns":{},"duration_ns":{}}})", span.step + 1,
-                                           span.samples, span.start_ns, duration);
+      const std::string args = fmt::format(R"({{"step":{},"samples":{},"start_ns":{},"duration_ns":{}}})",
+                                           span.step + 1, span.samples, span.start_ns, duration);
       if (span.lane == Lane::kSteps) {  // asynchronous events, since steps overlap when clients run ahead
         event(R"({{"ph":"b","cat":"step","id":{},"pid":{},"tid":0,"name":"step","ts":{},"args":{}}})", span.step,
               process, microseconds(span.start_ns), args);

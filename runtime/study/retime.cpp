@@ -45,11 +45,11 @@ RecordedRun load_run(const std::string& dir, const std::vector<std::string>& ove
   recorded.dataset = load_dataset(config.data, seeds_of(config).data);
   recorded.owner = read_npy<std::int32_t>(file("partition.npy")).values;
   if (recorded.owner->size() != recorded.dataset->train_labels.size()) {
-    throw InputError(fmt::format("{}: {} samples, the data set {} has {}", file("partition.npy"), recorded.owner->size(),
-                                 recorded.dataset->name, recorded.dataset->train_size()));
+    throw InputError(fmt::format("{}: {} samples, the data set {} has {}", file("partition.npy"),
+                                 recorded.owner->size(), recorded.dataset->name, recorded.dataset->train_size()));
   }
-  for (std::vector<std::uint8_t>* images : {&recorded.dataset->train_images, &recorded.dataset->test_images,
-                                            &recorded.dataset->validation_images}) {
+  for (std::vector<std::uint8_t>* images :
+       {&recorded.dataset->train_images, &recorded.dataset->test_images, &recorded.dataset->validation_images}) {
     images->clear();  // timing needs labels alone
     images->shrink_to_fit();
   }
@@ -102,8 +102,8 @@ std::vector<EpochRecord> retime(Context& ctx, const RecordedRun& run, const Late
     const Timeline& timeline = plan.timeline;
     const auto time_after = [&](std::int64_t steps) {
       if (steps < 1 || steps > timeline.steps()) {
-        throw InputError(fmt::format("{}/epochs.jsonl: epoch {}: {} steps, its schedule has {}", run.dir, epoch.epoch + 1,
-                                     steps, timeline.steps()));
+        throw InputError(fmt::format("{}/epochs.jsonl: epoch {}: {} steps, its schedule has {}", run.dir,
+                                     epoch.epoch + 1, steps, timeline.steps()));
       }
       return seconds(timeline.end_ns[static_cast<std::size_t>(steps - 1)]);
     };

@@ -88,8 +88,8 @@ std::string to_table(const std::vector<SamplerReport>& reports) {
     return share ? fmt::format("{:.1f}%", 100.0 * *share) : std::string("-");
   };
   // Two tables: one alone would be twice as wide as a terminal.
-  std::string text = fmt::format("{:<{}} {:>6} |{:^20}|{:^13}|{:^20}\n", "", width, "", "L1 deviation", "max class",
-                                 "active clients");
+  std::string text =
+      fmt::format("{:<{}} {:>6} |{:^20}|{:^13}|{:^20}\n", "", width, "", "L1 deviation", "max class", "active clients");
   text += fmt::format("{:<{}} {:>6} |{:>6} {:>6} {:>6}|{:>6} {:>6}|{:>7} {:>6} {:>5}\n", "sampler", width, "steps",
                       "mean", "p95", "max", "mean", "p95", "mean", "min", "max");
   for (const SamplerReport& r : reports) {

@@ -50,10 +50,10 @@ class Fingerprints : public test::TinyRun {
     set("data.name=npy");
     set("data.dir=" + data());
     // Uneven clients, slow ones, jitter: what the hashes have to be sensitive to. Later settings win.
-    for (const char* text :
-         {"model.name=mlp", "model.cut=fc1", "partition.kind=dirichlet", "partition.clients=6",
-          "sampler.batch=24", "train.epochs=2", "clock.delay_ms={kind='exponential',mean=20.0}",
-          "clock.compute_ms={kind='uniform',low=1.0,high=9.0}", "clock.uplink_mbps={kind='uniform',low=5.0,high=50.0}"}) {
+    for (const char* text : {"model.name=mlp", "model.cut=fc1", "partition.kind=dirichlet", "partition.clients=6",
+                             "sampler.batch=24", "train.epochs=2", "clock.delay_ms={kind='exponential',mean=20.0}",
+                             "clock.compute_ms={kind='uniform',low=1.0,high=9.0}",
+                             "clock.uplink_mbps={kind='uniform',low=5.0,high=50.0}"}) {
       set(text);
     }
     for (const std::string& text : settings) set(text);

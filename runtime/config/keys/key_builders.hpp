@@ -10,6 +10,7 @@
 
 #include "base/names.hpp"
 #include "runtime/config/keys/keys.hpp"
+#include "runtime/mode/mode.hpp"
 
 namespace splitsim::key_table {
 
@@ -70,7 +71,9 @@ inline ChoiceRule text_choice(Field<std::string> field, std::vector<Choice> choi
 template <class E>
 Key choice(std::string path, E& (*field)(Config&), std::string help) {
   ChoiceRule rule{[field](const Config& c) { return std::string(name_of(get(field, c))); },
-                  [field, path](Config& c, const std::string& name) { field(c) = value_named<E>(path, name); }, {}, false};
+                  [field, path](Config& c, const std::string& name) { field(c) = value_named<E>(path, name); },
+                  {},
+                  false};
   for (const ValueName& value : names_of(E{})) rule.choices.push_back({value.name, value.summary});
   return {std::move(path), std::move(rule), "", std::move(help)};
 }
@@ -97,6 +100,18 @@ std::vector<Choice> choices_of(const Infos& registry) {
 template <class Infos>
 Key named(std::string path, Field<std::string> field, const Infos& registry, std::string help) {
   return {std::move(path), text_choice(field, choices_of(registry), true), "", std::move(help)};
+}
+
+/// The modes whose map, under default settings, is so.
+template <class Is>
+std::vector<std::string> modes_where(Is is) {
+  std::vector<std::string> names;
+  for (const ModeInfo& info : mode_infos()) {
+    TrainSettings settings;
+    settings.mode = info.name;
+    if (is(mode_map(settings))) names.push_back(info.name);
+  }
+  return names;
 }
 
 /// [train] and its optimizers (keys_train.cpp).

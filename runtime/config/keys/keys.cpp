@@ -156,8 +156,9 @@ std::vector<Key> all_keys() {
            .when({{"eval.every_steps", {}}}),
        real("eval.stop_at_accuracy", at<&EvalSettings::stop_at_accuracy>, 0.0, 1.0, "",
             "end the run at the first test (of the validation set, if there is one) that reaches it; 0: never"),
-       choice("eval.replicas", at<&EvalSettings::replicas>, "which halves are tested in modes whose clients have their own")
-           .when({{"train.mode", {"psl_local", "sflv1", "sflv2", "sflv3"}}})
+       choice("eval.replicas", at<&EvalSettings::replicas>,
+              "which halves are tested in modes whose clients have their own")
+           .when({{"train.mode", modes_where([](const ModeMap& m) { return m.replicas[0] || m.replicas[1]; })}})
            .when({{"train.replicas", {"materialised"}}}),
        integer("eval.client", at<&EvalSettings::client>, 0, kMaxInt32, "client", "replicas = one: whose")
            .when({{"eval.replicas", {"one"}}})});

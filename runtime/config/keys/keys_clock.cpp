@@ -7,9 +7,8 @@ std::vector<Key> clock_keys() {
   using S = LatencySettings;
   using enum DistributionUse;
   return {
-      choice(
-          "clock.barrier", at<&S::barrier>, "where the clients of a step wait for each other")
-          .when({{"train.mode", {"psl", "psl_local", "sflv1", "sflv3", "central"}}}),
+      choice("clock.barrier", at<&S::barrier>, "where the clients of a step wait for each other")
+          .when({{"train.mode", modes_where([](const ModeMap& m) { return m.clock == ClockKind::kBarrier; })}}),
       draw("clock.delay_ms", at<&S::delay_ms>, kTime, "ms", "client's delay per participation"),
       draw("clock.compute_ms", at<&S::compute_ms>, kTime, "ms", "client's forward compute per sample"),
       draw("clock.jitter", at<&S::jitter>, kJitter, "", "factor on a client's delay and compute, anew in every step"),
@@ -20,7 +19,7 @@ std::vector<Key> clock_keys() {
       real("clock.server_ms.per_sample", at<&S::server_per_sample_ms>, 0.0, kMaxServerMs, "ms",
            "server's time per sample"),
       choice("clock.model_sync", at<&S::model_sync>, "when client models take time on the links")
-          .when({{"train.mode", {"psl", "psl_local", "sflv1", "sflv2", "sflv3", "central"}}}),
+          .when({{"train.mode", modes_where([](const ModeMap& m) { return m.clock != ClockKind::kRelay; })}}),
       seed("clock.seed", at<&SeedSettings::clock>, "seed of the clients' latencies, and of jitter"),
       path_to("clock.trace_file", at<&S::trace_file>,
               "trace: CSV with client, compute_ms_per_sample, up_mbps, down_mbps, delay_ms")

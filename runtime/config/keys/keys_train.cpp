@@ -31,8 +31,7 @@ void add_optimizer(std::vector<Key>& keys, const std::string& table) {
   const auto readers = [&](const char* number) { return Condition{table + ".kind", optimizers_that_read(number)}; };
   keys.insert(
       keys.end(),
-      {listed(table + ".kind", optimizer_at<Side, &O::kind>,
-              optimizer_choices(), "optimizer"),
+      {listed(table + ".kind", optimizer_at<Side, &O::kind>, optimizer_choices(), "optimizer"),
        real(table + ".lr", optimizer_at<Side, &O::lr>, 0.0, kUnbounded, "", "learning rate"),
        real(table + ".momentum", optimizer_at<Side, &O::momentum>, 0.0, kBelowOne, "", "sgd: momentum")
            .when({readers("momentum")}),
@@ -75,18 +74,19 @@ std::vector<Key> train_keys() {
           .when({{"train.mode", {"psl"}}}),
       choice("train.client_scale", at<&S::client_scale>, "psl_local: scale of the cut gradient")
           .when({{"train.mode", {"psl_local"}}}),
-      choice(
-          "train.replicas", at<&S::replicas>, "psl: how the shared client half is kept")
+      choice("train.replicas", at<&S::replicas>, "psl: how the shared client half is kept")
           .when({{"train.mode", {"psl"}}}),
       integer(
           "train.round", at<&S::round>, 0, kMaxInt32, "steps",
           "sflv1 .. 3 and clock.model_sync = round: steps per round, the last of an epoch may be shorter; 0: an epoch")
-          .when({{"train.mode", {"sflv1", "sflv2", "sflv3"}}})
+          .when({{"train.mode", modes_where([](const ModeMap& m) { return m.averages(); })}})
           .when({{"clock.model_sync", {"round"}}}),
-      choice("train.fedavg_weights", at<&S::fedavg_weights>, "sflv1 .. 3: weights of the clients that stepped in a round")
-          .when({{"train.mode", {"sflv1", "sflv2", "sflv3"}}}),
-      choice("train.service_order", at<&S::service_order>, "sflv2, sl: in which order the clients of a step take their turns")
-          .when({{"train.mode", {"sflv2", "sl"}}}),
+      choice("train.fedavg_weights", at<&S::fedavg_weights>,
+             "sflv1 .. 3: weights of the clients that stepped in a round")
+          .when({{"train.mode", modes_where([](const ModeMap& m) { return m.averages(); })}}),
+      choice("train.service_order", at<&S::service_order>,
+             "sflv2, sl: in which order the clients of a step take their turns")
+          .when({{"train.mode", modes_where([](const ModeMap& m) { return m.one_by_one; })}}),
       real("train.label_smoothing", at<&S::label_smoothing>, 0.0, 1.0, "", "as torch.nn.CrossEntropyLoss"),
       choice("train.on_nonfinite", at<&S::on_nonfinite>, "when a loss is not finite"),
       integer("train.checkpoint_epochs", at<&S::checkpoint_epochs>, 0, kMaxEpochs, "epochs",
