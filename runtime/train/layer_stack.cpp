@@ -39,6 +39,8 @@ struct LayerTensors {
         bias{layer.bias_size > 0 ? block.data() + layer.bias_offset : nullptr, stride},
         running{{block.data() + layer.running_offset, stride},
                 {block.data() + layer.running_offset + layer.in.channels, stride}} {}
+  Parameters own() const { return {weight, bias}; }
+  BatchNormParameters batch_norm() const { return {weight, bias, running}; }
 };
 
 template <class Context>
@@ -144,32 +146,31 @@ void LayerStack<Context>::forward_layer(Context& ctx, std::size_t index, const S
   const View<float> y = out(index);
   const LayerTensors tensors(layer, parameters, network_.replica_size(side));
   const Saved& saved = saved_[index];
+  const NormMemory memory{saved.mean, saved.inverse_std, workspace_};
   switch (layer.spec.kind) {
     case LayerKind::kConv2d:
-      conv2d_forward(ctx, map, conv_shape(layer), x, tensors.weight, tensors.bias, workspace_, y);
+      conv2d_forward(ctx, map, conv_shape(layer), x, tensors.own(), workspace_, y);
       break;
     case LayerKind::kLinear:
-      linear_forward(ctx, map, linear_shape(layer), x, tensors.weight, tensors.bias, workspace_, y);
+      linear_forward(ctx, map, linear_shape(layer), x, tensors.own(), workspace_, y);
       break;
     case LayerKind::kMaxPool:
-      max_pool_forward(ctx, map.slots, map.max_slots, pool_shape(layer), x, y, saved.argmax);
+      max_pool_forward(ctx, map.valid(), pool_shape(layer), x, y, saved.argmax);
       break;
     case LayerKind::kAvgPool:
-      avg_pool_forward(ctx, map.slots, map.max_slots, pool_shape(layer), x, y);
+      avg_pool_forward(ctx, map.valid(), pool_shape(layer), x, y);
       break;
     case LayerKind::kGlobalAvgPool:
-      global_avg_pool_forward(ctx, map.slots, map.max_slots, layer.in.channels, pixels(layer), x, y);
+      global_avg_pool_forward(ctx, map.valid(), layer.in.channels, pixels(layer), x, y);
       break;
     case LayerKind::kGroupNorm:
-      group_norm_forward(ctx, map, group_shape(layer), x, tensors.weight, tensors.bias, y, saved.mean,
-                         saved.inverse_std);
+      group_norm_forward(ctx, map, group_shape(layer), x, tensors.own(), memory, y);
       break;
     case LayerKind::kBatchNorm:
       if (training_) {
-        batch_norm_forward(ctx, map, maps.statistics[side], batch_shape(layer), x, tensors.weight, tensors.bias,
-                           workspace_, tensors.running, y, saved.mean, saved.inverse_std);
+        batch_norm_forward(ctx, map, maps.statistics[side], batch_shape(layer), x, tensors.batch_norm(), memory, y);
       } else {
-        batch_norm_evaluate(ctx, map, batch_shape(layer), x, tensors.weight, tensors.bias, tensors.running, y);
+        batch_norm_evaluate(ctx, map, batch_shape(layer), x, tensors.batch_norm(), y);
       }
       break;
     case LayerKind::kNorm:  // resolved when the network was built
@@ -178,14 +179,14 @@ void LayerStack<Context>::forward_layer(Context& ctx, std::size_t index, const S
     case LayerKind::kAdd:
     case LayerKind::kScale: {
       const std::int64_t features = layer.out.size();
-      if (x.data() != y.data()) copy_slots(ctx, map.slots, map.max_slots, features, x, y);
-      if (layer.spec.kind == LayerKind::kRelu) relu_forward(ctx, map.slots, map.max_slots, features, y);
+      if (x.data() != y.data()) copy_slots(ctx, map.valid(), features, x, y);
+      if (layer.spec.kind == LayerKind::kRelu) relu_forward(ctx, map.valid(), features, y);
       if (layer.spec.kind == LayerKind::kScale) {
-        multiply(ctx, map.slots, map.max_slots, features, layer.spec.factor, y);
+        multiply(ctx, map.valid(), features, layer.spec.factor, y);
       }
       if (layer.spec.kind == LayerKind::kAdd) {
         const View<const float> other = out(static_cast<std::size_t>(layer.other));
-        add_slots(ctx, map.slots, map.max_slots, features, other, y);
+        add_slots(ctx, map.valid(), features, other, y);
       }
       break;
     }
@@ -195,7 +196,7 @@ void LayerStack<Context>::forward_layer(Context& ctx, std::size_t index, const S
 template <class Context>
 void LayerStack<Context>::backward(Context& ctx, const StackMaps& maps, const TwoSides& parameters,
                                    const TwoSides& gradients, View<const float> cut_scale) {
-  const std::int32_t* slots = maps.side[kClientSide].slots;
+  const Slots slots = maps.side[kClientSide].valid();
   for (const BackwardOp& op : plan_.backward) {
     const auto index = static_cast<std::size_t>(op.layer);
     const int side = network_.side(index);
@@ -207,13 +208,13 @@ void LayerStack<Context>::backward(Context& ctx, const StackMaps& maps, const Tw
         backward_layer(ctx, index, maps, parameters.side[side], gradients.side[side], from, to);
         break;
       case BackwardOp::Kind::kCutScale:
-        if (!cut_scale.empty()) scale_slots(ctx, slots, bounds_.slots, features, cut_scale, from);
+        if (!cut_scale.empty()) scale_slots(ctx, slots, features, cut_scale, from);
         break;
       case BackwardOp::Kind::kAccumulate:
-        add_slots(ctx, slots, bounds_.slots, features, View<const float>(from), to);
+        add_slots(ctx, slots, features, View<const float>(from), to);
         break;
       case BackwardOp::Kind::kCopy:
-        copy_slots(ctx, slots, bounds_.slots, features, View<const float>(from), to);
+        copy_slots(ctx, slots, features, View<const float>(from), to);
         break;
     }
   }
@@ -229,35 +230,35 @@ void LayerStack<Context>::backward_layer(Context& ctx, std::size_t index, const 
   const Saved& saved = saved_[index];
   const LayerTensors tensors(layer, parameters, network_.replica_size(side));
   const LayerTensors grads(layer, gradients, network_.parameters[side]);
+  const Backprop io{x, dy, dx};
+  const NormMemory memory{saved.mean, saved.inverse_std, workspace_};
   switch (layer.spec.kind) {
     case LayerKind::kConv2d:
-      conv2d_backward(ctx, map, conv_shape(layer), x, dy, tensors.weight, workspace_, grads.weight, grads.bias, dx);
+      conv2d_backward(ctx, map, conv_shape(layer), io, tensors.weight, workspace_, grads.own());
       break;
     case LayerKind::kLinear:
-      linear_backward(ctx, map, linear_shape(layer), x, dy, tensors.weight, workspace_, grads.weight, grads.bias, dx);
+      linear_backward(ctx, map, linear_shape(layer), io, tensors.weight, workspace_, grads.own());
       break;
     case LayerKind::kRelu:  // in place: dx is dy
-      relu_backward(ctx, map.slots, map.max_slots, layer.out.size(), View<const float>(out(index)), dy);
+      relu_backward(ctx, map.valid(), layer.out.size(), View<const float>(out(index)), dy);
       break;
     case LayerKind::kScale:
-      multiply(ctx, map.slots, map.max_slots, layer.out.size(), layer.spec.factor, dy);
+      multiply(ctx, map.valid(), layer.out.size(), layer.spec.factor, dy);
       break;
     case LayerKind::kMaxPool:
-      max_pool_backward(ctx, map.slots, map.max_slots, pool_shape(layer), dy, saved.argmax, dx);
+      max_pool_backward(ctx, map.valid(), pool_shape(layer), dy, saved.argmax, dx);
       break;
     case LayerKind::kAvgPool:
-      avg_pool_backward(ctx, map.slots, map.max_slots, pool_shape(layer), dy, dx);
+      avg_pool_backward(ctx, map.valid(), pool_shape(layer), dy, dx);
       break;
     case LayerKind::kGlobalAvgPool:
-      global_avg_pool_backward(ctx, map.slots, map.max_slots, layer.in.channels, pixels(layer), dy, dx);
+      global_avg_pool_backward(ctx, map.valid(), layer.in.channels, pixels(layer), dy, dx);
       break;
     case LayerKind::kGroupNorm:
-      group_norm_backward(ctx, map, group_shape(layer), x, dy, tensors.weight, saved.mean, saved.inverse_std,
-                          workspace_, grads.weight, grads.bias, dx);
+      group_norm_backward(ctx, map, group_shape(layer), io, tensors.weight, memory, grads.own());
       break;
     case LayerKind::kBatchNorm:
-      batch_norm_backward(ctx, map, maps.statistics[side], batch_shape(layer), x, dy, tensors.weight, saved.mean,
-                          saved.inverse_std, workspace_, grads.weight, grads.bias, dx);
+      batch_norm_backward(ctx, map, maps.statistics[side], batch_shape(layer), io, tensors.weight, memory, grads.own());
       break;
     case LayerKind::kAdd:   // its gradient is its summands'
     case LayerKind::kNorm:  // resolved when the network was built

@@ -145,8 +145,9 @@ TEST(Config, EveryFieldIsAKey) {
   {
     const auto& [a1, a2, a3, a4, a5, a6, a7, a8, a9, a10, a11, client, server] = c.train;
     EXPECT_EQ(keys["train"], count(a1, a2, a3, a4, a5, a6, a7, a8, a9, a10, a11));
-    const auto& [b1, b2, b3, b4, b5, b6, b7, b8, b9, b10, b11, b12, b13, b14, b15] = client;
-    EXPECT_EQ(keys["train.client_optimizer"], count(b1, b2, b3, b4, b5, b6, b7, b8, b9, b10, b11, b12, b13, b14, b15));
+    // A class with fields and a base with fields cannot be taken apart: the base can, and eight fields are its own.
+    const auto& [b1, b2, b3, b4, b5, b6, b7] = static_cast<const OptimizerNumbers&>(client);
+    EXPECT_EQ(keys["train.client_optimizer"], count(b1, b2, b3, b4, b5, b6, b7) + 8);
     EXPECT_EQ(keys["train.server_optimizer"], keys["train.client_optimizer"]);
   }
   {
