@@ -187,6 +187,62 @@ TEST(Floors, FilesAndFoldersStaySmall) {
   for (const auto& [folder, files] : in_folder) EXPECT_LE(files, 25) << folder;
 }
 
+/// The text without comments, literals and preprocessor lines (with their continuations).
+std::string code_of(const std::string& text) {
+  static const std::regex noise(
+      R"re(//[^\n]*|/\*[^*]*\*+([^/*][^*]*\*+)*/)re"
+      R"re(|"(\\.|[^"\\\n])*"|'(\\.|[^'\\\n])'|(^|\n)[ \t]*#([^\n\\]|\\\n|\\.)*)re");
+  return std::regex_replace(text, noise, "\n");
+}
+
+/// The pieces of the list whose bracket opens at `open`, commas within brackets not counted.
+std::vector<std::string> list_at(const std::string& code, std::size_t open) {
+  std::vector<std::string> pieces(1);
+  int depth = 0, angle = 0;
+  for (std::size_t i = open; i < code.size(); ++i) {
+    const char c = code[i];
+    const bool opens = c == '(' || c == '[' || c == '{', closes = c == ')' || c == ']' || c == '}';
+    if (closes && --depth == 0) return pieces;
+    if (c == '<') ++angle;
+    if (c == '>' && code[i - 1] != '-' && angle > 0) --angle;
+    if (c == ',' && depth == 1 && angle == 0) {
+      pieces.emplace_back();
+    } else if (i != open) {
+      pieces.back() += c;
+    }
+    if (opens) ++depth;
+  }
+  return {};
+}
+
+/// Every function (or constructor, or lambda) with more than `most` parameters, one line each. A list is one of
+/// parameters if all of its pieces are a type and a name, or a type that ends with & or *.
+std::vector<std::string> long_signatures(const Source& source, std::size_t most) {
+  static const std::regex head(R"((\w+|\])\s*\()");
+  static const std::regex parameter(R"(\s*(const\s+)?[A-Za-z_][^=]*([&*]|[\s&*>]\w+(\[\w*\])?)\s*(=[\s\S]*)?)");
+  const std::string code = code_of(source.text);
+  std::vector<std::string> found;
+  for (std::sregex_iterator at(code.begin(), code.end(), head), end; at != end; ++at) {
+    const std::vector<std::string> pieces = list_at(code, static_cast<std::size_t>(at->position() + at->length() - 1));
+    if (pieces.size() <= most) continue;
+    const bool signature =
+        std::all_of(pieces.begin(), pieces.end(), [](const std::string& p) { return std::regex_match(p, parameter); });
+    if (signature) found.push_back(source.path + ": " + at->str(1) + ": " + std::to_string(pieces.size()));
+  }
+  return found;
+}
+
+constexpr std::size_t kMostParameters = 8;
+
+TEST(Floors, NoFunctionHasManyParameters) {
+  std::vector<std::string> found;
+  for (const Source& source : read_tree()) {
+    if (floor_of(source.path) == 0) continue;
+    for (const std::string& line : long_signatures(source, kMostParameters)) found.push_back(line);
+  }
+  EXPECT_TRUE(found.empty()) << joined(found);
+}
+
 TEST(Floors, HeadersHaveOnePragma) {
   for (const Source& source : read_tree()) {
     if (!ends_with(source.path, ".hpp") && !ends_with(source.path, ".cuh")) continue;
@@ -223,6 +279,19 @@ TEST(Floors, CheckerSeesPlantedBreaches) {
       parse("runtime/config/read/d.hpp", "#include \"runtime/train/e.hpp\"\n"),
       parse("tests/g.cpp", "#include <cub/cub.cuh>\n"),
   };
+  const std::string eight = "int a, std::map<int, int> b, const A& c, D* d, std::int32_t e, F f = {1, 2}, int g[3]";
+  for (const auto& [text, functions] : std::vector<std::pair<std::string, std::size_t>>{
+           {"void f(" + eight + ", int h);", 0},
+           {"void f(" + eight + ", int h, View<const float> i);", 1},
+           {"// f(" + eight + ", int h, int i);\n#define F(" + eight + ", int h, \\\n  int i) \"f(" + eight + ")\"\n",
+            0},
+           {"struct S {\n  S(" + eight + ",\n    /* one, two */ int h, const std::string& i) : a_(a) {}\n};", 1},
+           {"auto f = [&](" + eight + ", int h, int) {};", 0},
+           {"auto f = [&](" + eight + ", int h, int& i) {};", 1},
+           {"template void f(C&, A&, A&, A&, A&, A&, A&, A&, A*);", 1},
+           {"return f(a, b, c * d, d, e, f, g, h, i < j);", 0}}) {
+    EXPECT_EQ(long_signatures(parse("base/a.cpp", text), kMostParameters).size(), functions) << text;
+  }
   for (const Source& source : bad) {
     EXPECT_EQ(breaches({source}, any).size(), source.path == "tests/g.cpp" ? 2u : 1u)
         << source.path << "\n"

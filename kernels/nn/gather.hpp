@@ -6,6 +6,7 @@
 
 #include "kernels/device/macros.hpp"
 #include "kernels/device/view.hpp"
+#include "kernels/nn/support/grouped.hpp"
 
 namespace splitsim {
 
@@ -23,8 +24,7 @@ struct GatherShape {
 /// x[s] = (image / 255 - mean) / std for the valid slots, 0 for the empty ones. images: [N, C, H, W]; sample: [S] ids;
 /// epoch: device [1], read only when augmenting; x: [S, C*H*W].
 template <class Context>
-void gather_images(Context& ctx, const std::int32_t* slots, std::int32_t max_slots, const GatherShape& shape,
-                   View<const std::uint8_t> images, View<const std::int32_t> sample, const std::int32_t* epoch,
-                   View<float> x);
+void gather_images(Context& ctx, Slots slots, const GatherShape& shape, View<const std::uint8_t> images,
+                   View<const std::int32_t> sample, const std::int32_t* epoch, View<float> x);
 
 }  // namespace splitsim

@@ -62,15 +62,15 @@ struct GatherImages {
 }  // namespace detail
 
 template <class Context>
-void gather_images(Context& ctx, const std::int32_t* slots, std::int32_t max_slots, const GatherShape& shape,
-                   View<const std::uint8_t> images, View<const std::int32_t> sample, const std::int32_t* epoch,
-                   View<float> x) {
-  for_each_block(ctx, max_slots, detail::GatherImages{slots, shape, images.data(), sample.data(), epoch, x.data()});
+void gather_images(Context& ctx, Slots slots, const GatherShape& shape, View<const std::uint8_t> images,
+                   View<const std::int32_t> sample, const std::int32_t* epoch, View<float> x) {
+  for_each_block(ctx, slots.max,
+                 detail::GatherImages{slots.count, shape, images.data(), sample.data(), epoch, x.data()});
 }
 
 }  // namespace splitsim
 
 // What is made for every backend C.
 #define SPLITSIM_UNIT(C)                                                                            \
-  template void gather_images(C&, const std::int32_t*, std::int32_t, const GatherShape&, View<const \
+  template void gather_images(C&, Slots, const GatherShape&, View<const \
       std::uint8_t>, View<const std::int32_t>, const std::int32_t*, View<float>);

@@ -5,18 +5,32 @@
 #include <cstdint>
 
 #include "kernels/device/view.hpp"
+#include "kernels/nn/support/grouped.hpp"
 
 namespace splitsim {
 
+struct CrossEntropyShape {
+  std::int32_t classes;
+  float smoothing = 0.0f;  ///< e in [0, 1]
+};
+struct CrossEntropyInput {
+  View<const float> logits;        ///< [S, classes]
+  View<const std::int32_t> label;  ///< [S]
+  View<const float> weight;        ///< [S], of the gradient
+};
+struct CrossEntropyOutput {
+  View<float> loss;              ///< [S]
+  View<std::int32_t> correct;    ///< [S]
+  View<std::int32_t> predicted;  ///< [S] or empty
+  View<float> dlogits;           ///< [S, classes] or empty: evaluation only
+};
+
 /// For each valid slot s: loss[s] = -log softmax(logits[s])[label[s]], correct[s] = (argmax == label), and
-/// dlogits[s] = weight[s] (softmax - onehot). With smoothing e in [0, 1], as in torch.nn.CrossEntropyLoss, the target
-/// is (1 - e) onehot + e / classes in both. Empty slots get loss 0, correct 0, dlogits 0 by selection, never by
-/// multiplication. logits, dlogits: [S, classes] (dlogits empty: evaluation only); label, weight, loss, correct: [S];
-/// predicted: [S] or empty.
+/// dlogits[s] = weight[s] (softmax - onehot). With smoothing e, as in torch.nn.CrossEntropyLoss, the target is
+/// (1 - e) onehot + e / classes in both. Empty slots get loss 0, correct 0, dlogits 0 by selection, never by
+/// multiplication.
 template <class Context>
-void softmax_cross_entropy(Context& ctx, const std::int32_t* slots, std::int32_t max_slots, std::int32_t classes,
-                           float smoothing, View<const float> logits, View<const std::int32_t> label,
-                           View<const float> weight, View<float> loss, View<std::int32_t> correct,
-                           View<std::int32_t> predicted, View<float> dlogits);
+void softmax_cross_entropy(Context& ctx, Slots slots, const CrossEntropyShape& shape, const CrossEntropyInput& in,
+                           const CrossEntropyOutput& out);
 
 }  // namespace splitsim

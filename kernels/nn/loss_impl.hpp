@@ -58,19 +58,17 @@ struct SoftmaxCrossEntropy {
 }  // namespace detail
 
 template <class Context>
-void softmax_cross_entropy(Context& ctx, const std::int32_t* slots, std::int32_t max_slots, std::int32_t classes,
-                           float smoothing, View<const float> logits, View<const std::int32_t> label,
-                           View<const float> weight, View<float> loss, View<std::int32_t> correct,
-                           View<std::int32_t> predicted, View<float> dlogits) {
-  for_each_index(ctx, max_slots,
-                 detail::SoftmaxCrossEntropy{slots, classes, smoothing, logits.data(), label.data(), weight.data(),
-                                             loss.data(), correct.data(), predicted.data(), dlogits.data()});
+void softmax_cross_entropy(Context& ctx, Slots slots, const CrossEntropyShape& shape, const CrossEntropyInput& in,
+                           const CrossEntropyOutput& out) {
+  for_each_index(ctx, slots.max,
+                 detail::SoftmaxCrossEntropy{slots.count, shape.classes, shape.smoothing, in.logits.data(),
+                                             in.label.data(), in.weight.data(), out.loss.data(), out.correct.data(),
+                                             out.predicted.data(), out.dlogits.data()});
 }
 
 }  // namespace splitsim
 
 // What is made for every backend C.
-#define SPLITSIM_UNIT(C)                                                                                        \
-  template void softmax_cross_entropy(C&, const std::int32_t*, std::int32_t, std::int32_t, float, View<const    \
-      float>, View<const std::int32_t>, View<const float>, View<float>, View<std::int32_t>, View<std::int32_t>, \
-      View<float>);
+#define SPLITSIM_UNIT(C)                                                                              \
+  template void softmax_cross_entropy(C&, Slots, const CrossEntropyShape&, const CrossEntropyInput&, \
+      const CrossEntropyOutput&);

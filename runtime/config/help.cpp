@@ -8,6 +8,7 @@
 #include "base/nearest.hpp"
 #include "runtime/config/keys/keys.hpp"
 #include "runtime/config/keys/short_keys.hpp"
+#include "runtime/model/layers/layer_kind.hpp"
 
 namespace splitsim {
 
@@ -64,8 +65,8 @@ std::string keys_help(const std::string& section) {
 std::string layers_help() {
   std::string text =
       "model.layers, a list of { kind = ..., name = ... } with these keys (linear without out: the classes):\n";
-  for (const LayerKindInfo& info : layer_kind_infos()) {
-    text += fmt::format("  {:<20} {}\n", info.name, joined(info.keys));
+  for (const LayerKind& kind : layer_kinds()) {
+    if (kind.listed) text += fmt::format("  {:<20} {}\n", kind.name, joined(key_names(kind)));
   }
   return text;
 }

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "runtime/model/layers/layer_kind.hpp"
+
 namespace splitsim {
 
 namespace {
@@ -41,10 +43,6 @@ class Pool {
   std::vector<std::int32_t> users_;
 };
 
-bool works_in_place(LayerKind kind) {
-  return kind == LayerKind::kRelu || kind == LayerKind::kScale || kind == LayerKind::kAdd;
-}
-
 class Planner {
  public:
   Planner(const Network& network, bool training, std::size_t first_trained)
@@ -71,13 +69,13 @@ class Planner {
   }
 
   // Whether layer i may write over its input: nobody else reads it, and, in training, not the layer that made it either
-  // (only ReLU's backward pass reads its own output). The network's input is read by the first layer only.
+  // (some backward passes, ReLU's for one, read their own output). The network's input is read by the first layer only.
   bool in_place(std::int32_t i) const {
     const Layer& layer = network_.layers[at(i)];
-    if (!works_in_place(layer.spec.kind)) return false;
+    if (!layer.spec.kind->in_place) return false;
     if (layer.input < 0) return i == 0;
     if (readers_[at(layer.input)] != 1) return false;
-    return !training_ || network_.layers[at(layer.input)].spec.kind != LayerKind::kRelu;
+    return !training_ || !network_.layers[at(layer.input)].spec.kind->reads_output;
   }
 
   void plan_activations() {
@@ -145,33 +143,25 @@ class Planner {
       const Layer& layer = network_.layers[at(i)];
       if (gradient_[at(i)] < 0) continue;  // nobody reads this layer
       if (at(i) + 1 == network_.client_layers) emit(BackwardOp::Kind::kCutScale, i, own(i), -1);
-      switch (layer.spec.kind) {
-        case LayerKind::kAdd: {
-          const std::int32_t dy = gradient_[at(i)];
-          for (const std::int32_t summand : {layer.input, layer.other}) {
-            if (!wanted(summand)) continue;
-            pool_.share(dy);
-            give(summand, dy);
-          }
-          pool_.release(dy);
-          break;
+      if (layer.spec.kind->adds) {
+        const std::int32_t dy = gradient_[at(i)];
+        for (const std::int32_t summand : {layer.input, layer.other}) {
+          if (!wanted(summand)) continue;
+          pool_.share(dy);
+          give(summand, dy);
         }
-        case LayerKind::kRelu:
-        case LayerKind::kScale: {
-          if (!wanted(layer.input)) break;
-          const std::int32_t dy = own(i);
-          emit(BackwardOp::Kind::kLayer, i, dy, dy);
-          give(layer.input, dy);
-          break;
-        }
-        default: {
-          const std::int32_t dy = gradient_[at(i)];
-          const std::int32_t dx = wanted(layer.input) ? pool_.take(layer.in.size()) : -1;
-          emit(BackwardOp::Kind::kLayer, i, dy, dx);
-          pool_.release(dy);
-          if (dx >= 0) give(layer.input, dx);
-          break;
-        }
+        pool_.release(dy);
+      } else if (layer.spec.kind->in_place) {
+        if (!wanted(layer.input)) continue;
+        const std::int32_t dy = own(i);
+        emit(BackwardOp::Kind::kLayer, i, dy, dy);
+        give(layer.input, dy);
+      } else {
+        const std::int32_t dy = gradient_[at(i)];
+        const std::int32_t dx = wanted(layer.input) ? pool_.take(layer.in.size()) : -1;
+        emit(BackwardOp::Kind::kLayer, i, dy, dx);
+        pool_.release(dy);
+        if (dx >= 0) give(layer.input, dx);
       }
     }
     plan_.gradient_floats = pool_.floats();

@@ -18,17 +18,6 @@ namespace {
 
 constexpr const char* kSideNames[2] = {"client", "server"};
 
-std::vector<std::int64_t> weight_shape(const Layer& layer) {
-  switch (layer.spec.kind) {
-    case LayerKind::kConv2d:
-      return {layer.spec.out, layer.in.channels, layer.spec.kernel, layer.spec.kernel};
-    case LayerKind::kLinear:
-      return {layer.spec.out, layer.in.size()};
-    default:
-      return {layer.weight_size};
-  }
-}
-
 std::string without_side(const std::string& name) {
   for (const char* side : kSideNames) {
     const std::string prefix = std::string(side) + '.';
@@ -85,19 +74,11 @@ void place(const std::string& path, const Tensor& from, const ModelTensor& to, s
 std::vector<ModelTensor> model_tensor_list(const Network& network) {
   std::vector<ModelTensor> tensors;
   for (std::size_t i = 0; i < network.layers.size(); ++i) {
-    const Layer& layer = network.layers[i];
-    if (!layer.has_parameters()) continue;
     const int side = network.side(i);
-    const auto add = [&](const char* what, std::int64_t offset, std::int64_t size, std::vector<std::int64_t> shape) {
-      tensors.push_back(
-          {fmt::format("{}.{}.{}", kSideNames[side], layer.spec.name, what), side, offset, size, std::move(shape)});
-    };
-    add("weight", layer.weight_offset, layer.weight_size, weight_shape(layer));
-    if (layer.bias_size > 0) add("bias", layer.bias_offset, layer.bias_size, {layer.bias_size});
-    if (layer.spec.kind != LayerKind::kBatchNorm) continue;
-    const std::int64_t channels = layer.in.channels;
-    add("running_mean", layer.running_offset, channels, {channels});
-    add("running_var", layer.running_offset + channels, channels, {channels});
+    for (const LayerTensor& tensor : network.layers[i].tensors) {
+      tensors.push_back({fmt::format("{}.{}.{}", kSideNames[side], network.layers[i].spec.name, tensor.name), side,
+                         tensor.offset, tensor.size(), tensor.shape});
+    }
   }
   return tensors;
 }

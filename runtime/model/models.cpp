@@ -6,13 +6,14 @@
 #include <map>
 
 #include "base/error.hpp"
+#include "runtime/model/layers/layer_kind.hpp"
 
 namespace splitsim {
 
 namespace layer {
 LayerSpec conv(std::string name, std::int32_t out, std::int32_t kernel, std::int32_t stride, std::int32_t padding,
                bool bias) {
-  return {.kind = LayerKind::kConv2d,
+  return {.kind = &layer_kind("conv"),
           .name = std::move(name),
           .out = out,
           .kernel = kernel,
@@ -21,21 +22,24 @@ LayerSpec conv(std::string name, std::int32_t out, std::int32_t kernel, std::int
           .bias = bias};
 }
 LayerSpec linear(std::string name, std::int32_t out) {
-  return {.kind = LayerKind::kLinear, .name = std::move(name), .out = out};
+  return {.kind = &layer_kind("linear"), .name = std::move(name), .out = out};
 }
-LayerSpec relu(std::string name) { return {.kind = LayerKind::kRelu, .name = std::move(name)}; }
+LayerSpec relu(std::string name) { return {.kind = &layer_kind("relu"), .name = std::move(name)}; }
 LayerSpec max_pool(std::string name, std::int32_t window, std::int32_t stride, std::int32_t padding) {
-  return {.kind = LayerKind::kMaxPool, .name = std::move(name), .kernel = window, .stride = stride, .padding = padding};
+  return {
+      .kind = &layer_kind("max_pool"), .name = std::move(name), .kernel = window, .stride = stride, .padding = padding};
 }
-LayerSpec global_avg_pool(std::string name) { return {.kind = LayerKind::kGlobalAvgPool, .name = std::move(name)}; }
+LayerSpec global_avg_pool(std::string name) {
+  return {.kind = &layer_kind("global_avg_pool"), .name = std::move(name)};
+}
 LayerSpec norm(std::string name, std::int32_t groups) {
-  return {.kind = LayerKind::kNorm, .name = std::move(name), .groups = groups};
+  return {.kind = &layer_kind("norm"), .name = std::move(name), .groups = groups};
 }
 LayerSpec add(std::string name, std::string input, std::string other) {
-  return {.kind = LayerKind::kAdd, .name = std::move(name), .input = std::move(input), .other = std::move(other)};
+  return {.kind = &layer_kind("add"), .name = std::move(name), .input = std::move(input), .other = std::move(other)};
 }
 LayerSpec scale(std::string name, float factor) {
-  return {.kind = LayerKind::kScale, .name = std::move(name), .factor = factor};
+  return {.kind = &layer_kind("scale"), .name = std::move(name), .factor = factor};
 }
 }  // namespace layer
 
@@ -140,17 +144,15 @@ constexpr const char* kListed = "layers";
 
 // Fills in what a list may leave out: names, and the outputs of the last linear layer.
 std::vector<LayerSpec> listed(std::vector<LayerSpec> layers, std::int32_t classes) {
-  std::map<LayerKind, int> counts;
+  std::map<const LayerKind*, int> counts;
   for (LayerSpec& spec : layers) {
     const int number = ++counts[spec.kind];
-    if (!spec.name.empty()) continue;
-    for (const LayerKindInfo& info : layer_kind_infos()) {
-      if (info.kind == spec.kind) spec.name = info.name + std::to_string(number);
-    }
+    if (spec.name.empty()) spec.name = spec.kind->name + std::to_string(number);
   }
-  if (layers.back().kind == LayerKind::kLinear && layers.back().out == 0) layers.back().out = classes;
+  LayerSpec& last = layers.back();
+  if (last.kind->takes_classes && last.out == 0) last.out = classes;
   for (const LayerSpec& spec : layers) {
-    if (spec.kind == LayerKind::kLinear && spec.out == 0) {
+    if (spec.kind->takes_classes && spec.out == 0) {
       throw InputError(
           fmt::format("model.layers.out = 0 (layer '{}'): allowed: an integer in [1, 65536]; only the last "
                       "layer takes the number of classes",
@@ -169,25 +171,12 @@ const std::vector<ModelInfo>& model_infos() {
       ModelInfo& info = list.emplace_back(entry.info);
       info.width = entry.width;
       for (const LayerSpec& spec : entry.layers({10, entry.width, "layer1"})) {
-        info.norms = info.norms || spec.kind == LayerKind::kNorm;
+        info.norms = info.norms || spec.kind == &layer_kind("norm");
       }
     }
     list.push_back({kListed, "the layers listed in model.layers, each reading the one before", 0, true});
     return list;
   }();
-  return infos;
-}
-
-const std::vector<LayerKindInfo>& layer_kind_infos() {
-  static const std::vector<LayerKindInfo> infos = {
-      {LayerKind::kConv2d, "conv", {"out", "kernel", "stride", "padding", "bias"}},
-      {LayerKind::kLinear, "linear", {"out"}},
-      {LayerKind::kRelu, "relu", {}},
-      {LayerKind::kMaxPool, "max_pool", {"kernel", "stride", "padding"}},
-      {LayerKind::kAvgPool, "avg_pool", {"kernel", "stride"}},
-      {LayerKind::kGlobalAvgPool, "global_avg_pool", {}},
-      {LayerKind::kNorm, "norm", {"groups"}},
-  };
   return infos;
 }
 

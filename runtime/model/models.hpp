@@ -46,14 +46,6 @@ std::vector<LayerSpec> model_layers(const std::string& name, std::int32_t classe
 /// What the settings say beside the layers and the cut.
 NetworkOptions network_options(const ModelSettings& settings);
 
-/// Kinds that a layer in `model.layers` may have, by name.
-struct LayerKindInfo {
-  LayerKind kind;
-  std::string name;
-  std::vector<std::string> keys;  ///< that it takes besides kind and name
-};
-const std::vector<LayerKindInfo>& layer_kind_infos();
-
 // Shorthands for the functions that write models down.
 namespace layer {
 LayerSpec conv(std::string name, std::int32_t out, std::int32_t kernel, std::int32_t stride, std::int32_t padding,

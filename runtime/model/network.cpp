@@ -5,73 +5,18 @@
 
 #include <algorithm>
 #include <cmath>
+#include <functional>
 #include <map>
 #include <numeric>
 
 #include "base/error.hpp"
 #include "kernels/device/math.hpp"
 #include "kernels/device/philox.hpp"
-#include "kernels/nn/layers/conv2d.hpp"
-#include "kernels/nn/layers/pool.hpp"
+#include "runtime/model/layers/layer_kind.hpp"
 
 namespace splitsim {
 
 namespace {
-
-void require_fit(bool fits, const LayerSpec& spec, FeatureShape in) {
-  if (fits) return;
-  throw InputError(fmt::format("model: layer '{}' (window {}, stride {}) does not fit its input of {} x {} x {}",
-                               spec.name, spec.kernel, spec.stride, in.channels, in.height, in.width));
-}
-
-Layer place(const LayerSpec& spec, FeatureShape in) {
-  Layer layer;
-  layer.spec = spec;
-  layer.in = layer.out = in;
-  switch (spec.kind) {
-    case LayerKind::kConv2d: {
-      const ConvShape shape{in.channels, in.height, in.width, spec.out, spec.kernel, spec.stride, spec.padding};
-      require_fit(std::min(in.height, in.width) + 2 * spec.padding >= spec.kernel, spec, in);
-      layer.out = {spec.out, shape.out_height(), shape.out_width()};
-      layer.weight_size = shape.weights();
-      layer.bias_size = spec.bias ? spec.out : 0;
-      layer.fan_in = shape.patch();
-      break;
-    }
-    case LayerKind::kLinear:
-      layer.out = {spec.out, 1, 1};
-      layer.weight_size = in.size() * spec.out;
-      layer.bias_size = spec.out;
-      layer.fan_in = in.size();
-      break;
-    case LayerKind::kMaxPool:
-    case LayerKind::kAvgPool: {
-      require_fit(std::min(in.height, in.width) + 2 * spec.padding >= spec.kernel, spec, in);
-      const PoolShape shape{in.channels, in.height, in.width, spec.kernel, spec.stride, spec.padding};
-      layer.out = {in.channels, shape.out_height(), shape.out_width()};
-      break;
-    }
-    case LayerKind::kGlobalAvgPool:
-      layer.out = {in.channels, 1, 1};
-      break;
-    case LayerKind::kGroupNorm:
-      if (spec.groups < 1 || in.channels % spec.groups != 0) {
-        throw InputError(fmt::format("model: layer '{}' has {} groups, which do not divide its {} channels", spec.name,
-                                     spec.groups, in.channels));
-      }
-      layer.weight_size = layer.bias_size = in.channels;
-      break;
-    case LayerKind::kBatchNorm:
-      layer.weight_size = layer.bias_size = in.channels;
-      break;
-    case LayerKind::kRelu:
-    case LayerKind::kNorm:
-    case LayerKind::kAdd:
-    case LayerKind::kScale:
-      break;
-  }
-  return layer;
-}
 
 // Whether `name` is the layer or the group of layers `group`.
 bool belongs(const std::string& name, const std::string& group) {
@@ -93,7 +38,7 @@ std::vector<Edge> edges_of(const std::vector<LayerSpec>& layers) {
   for (const LayerSpec& spec : layers) {
     const auto place = static_cast<std::int32_t>(edges.size());
     Edge edge{spec.input.empty() ? place - 1 : find(spec, spec.input), -1};
-    if (spec.kind == LayerKind::kAdd) edge.other = find(spec, spec.other);
+    if (spec.kind->adds) edge.other = find(spec, spec.other);
     if (!places.emplace(spec.name, place).second) {
       throw InputError(fmt::format("model: two layers are named '{}'", spec.name));
     }
@@ -130,6 +75,8 @@ struct Resolved {
 };
 Resolved resolve_norms(const std::vector<LayerSpec>& layers, const std::vector<Edge>& edges, std::int32_t cut,
                        const NetworkOptions& options) {
+  static const LayerKind &norm_kind = layer_kind("norm"), &group = layer_kind("group_norm"),
+                         &batch = layer_kind("batch_norm");
   Resolved resolved;
   std::vector<std::int32_t> moved(layers.size());
   const auto now = [&](std::int32_t place) { return place < 0 ? place : moved[static_cast<std::size_t>(place)]; };
@@ -137,7 +84,7 @@ Resolved resolve_norms(const std::vector<LayerSpec>& layers, const std::vector<E
     LayerSpec spec = layers[i];
     const Edge edge{now(edges[i].input), now(edges[i].other)};
     const bool client = static_cast<std::int32_t>(i) <= cut;
-    if (spec.kind == LayerKind::kNorm) {
+    if (spec.kind == &norm_kind) {
       const NormKind norm = options.norm[client ? kClientSide : kServerSide];
       if (norm == NormKind::kNone) {
         moved[i] = edge.input;
@@ -145,7 +92,7 @@ Resolved resolve_norms(const std::vector<LayerSpec>& layers, const std::vector<E
         if (client) resolved.client_layers = resolved.specs.size();
         continue;
       }
-      spec.kind = norm == NormKind::kGroup ? LayerKind::kGroupNorm : LayerKind::kBatchNorm;
+      spec.kind = norm == NormKind::kGroup ? &group : &batch;
     }
     moved[i] = static_cast<std::int32_t>(resolved.specs.size());
     resolved.specs.push_back(std::move(spec));
@@ -155,7 +102,30 @@ Resolved resolve_norms(const std::vector<LayerSpec>& layers, const std::vector<E
   return resolved;
 }
 
+// Gives every tensor its place in a replica: parameters of a side in the order of its layers, then running statistics.
+void lay_out(Network& network) {
+  for (const bool trained : {true, false}) {
+    for (std::size_t i = 0; i < network.layers.size(); ++i) {
+      const int side = network.side(i);
+      for (LayerTensor& tensor : network.layers[i].tensors) {
+        if (tensor.trained != trained) continue;
+        tensor.offset = network.replica_size(side);
+        (trained ? network.parameters : network.buffers)[side] += tensor.size();
+      }
+    }
+  }
+}
+
 }  // namespace
+
+std::int64_t LayerTensor::size() const {
+  return std::accumulate(shape.begin(), shape.end(), std::int64_t{1}, std::multiplies<>());
+}
+
+const LayerTensor* Layer::tensor(std::string_view name) const {
+  const auto found = std::find_if(tensors.begin(), tensors.end(), [&](const LayerTensor& t) { return t.name == name; });
+  return found == tensors.end() ? nullptr : &*found;
+}
 
 std::vector<std::string> possible_cuts(const std::vector<LayerSpec>& layers) {
   const std::vector<Edge> edges = edges_of(layers);
@@ -192,33 +162,24 @@ Network build_network(const std::vector<LayerSpec>& layers, const std::string& c
   std::int32_t tensors = 0;
   for (std::size_t i = 0; i < resolved.specs.size(); ++i) {
     const Edge edge = resolved.edges[i];
-    LayerSpec spec = resolved.specs[i];
     const auto shape_of = [&](std::int32_t place) {
       return place < 0 ? input : network.layers[static_cast<std::size_t>(place)].out;
     };
-    const FeatureShape in = shape_of(edge.input);
-    if (spec.kind == LayerKind::kGroupNorm && spec.groups == 0) spec.groups = std::gcd(32, in.channels);
-    Layer layer = place(spec, in);
+    Layer layer;
+    layer.spec = resolved.specs[i];
     layer.input = edge.input;
     layer.other = edge.other;
-    if (edge.other >= 0 && shape_of(edge.other) != in) {
-      throw InputError(fmt::format("model: layer '{}' adds '{}' of another shape", spec.name, spec.other));
+    layer.in = shape_of(edge.input);
+    layer.spec.kind->place(layer);
+    layer.tensors = layer.spec.kind->tensors(layer);
+    if (edge.other >= 0 && shape_of(edge.other) != layer.in) {
+      throw InputError(fmt::format("model: layer '{}' adds '{}' of another shape", layer.spec.name, layer.spec.other));
     }
-    std::int64_t& used = network.parameters[network.side(i)];
-    layer.weight_offset = used;
-    layer.bias_offset = used + layer.weight_size;
-    used += layer.weight_size + layer.bias_size;
     layer.first_tensor = tensors;
     tensors += layer.has_parameters() ? 2 : 0;
     network.layers.push_back(std::move(layer));
   }
-  for (std::size_t i = 0; i < network.layers.size(); ++i) {  // running statistics, behind all parameters
-    Layer& layer = network.layers[i];
-    if (layer.spec.kind != LayerKind::kBatchNorm) continue;
-    const int side = network.side(i);
-    layer.running_offset = network.replica_size(side);
-    network.buffers[side] += 2 * std::int64_t{layer.in.channels};
-  }
+  lay_out(network);
   const FeatureShape last = network.layers.back().out;
   if (last.size() != classes) {
     throw InputError(fmt::format("model: the last layer gives {} features for {} classes", last.size(), classes));
@@ -228,33 +189,27 @@ Network build_network(const std::vector<LayerSpec>& layers, const std::string& c
 
 std::vector<float> initial_parameters(const Network& network, int side, std::uint64_t seed) {
   std::vector<float> values(static_cast<std::size_t>(network.replica_size(side)));
+  const bool kaiming = network.options.init == InitKind::kKaiming;
   for (std::size_t i = 0; i < network.layers.size(); ++i) {
-    const Layer& layer = network.layers[i];
-    if (network.side(i) != side || !layer.has_parameters()) continue;
-    if (layer.fan_in == 0) {
-      std::fill_n(values.begin() + layer.weight_offset, layer.weight_size, 1.0f);
-      if (layer.spec.kind == LayerKind::kBatchNorm) {
-        std::fill_n(values.begin() + layer.running_offset + layer.in.channels, layer.in.channels, 1.0f);
+    if (network.side(i) != side) continue;
+    std::int32_t number = network.layers[i].first_tensor;
+    for (const LayerTensor& tensor : network.layers[i].tensors) {
+      const auto fill = [&](const auto& value) {
+        for (std::int64_t e = 0; e < tensor.size(); ++e) {
+          const Address at{Purpose::kInit, static_cast<std::uint32_t>(e), static_cast<std::uint32_t>(number)};
+          values[static_cast<std::size_t>(tensor.offset + e)] = static_cast<float>(value(at));
+        }
+      };
+      if (kaiming && tensor.kaiming > 0.0) {
+        fill([&](const Address& at) { return tensor.kaiming * exact_normal(seed, at); });
+      } else if (tensor.fan_in == 0 || (kaiming && tensor.kaiming == 0.0)) {
+        fill([&](const Address&) { return tensor.initial; });
+      } else {
+        const double bound = 1.0 / std::sqrt(static_cast<double>(tensor.fan_in));
+        fill([&](const Address& at) { return (2.0 * uniform53(random_u64(seed, at)) - 1.0) * bound; });
       }
-      continue;
+      ++number;
     }
-    const auto draw = [&](std::int64_t offset, std::int64_t count, std::int32_t tensor, const auto& value) {
-      for (std::int64_t e = 0; e < count; ++e) {
-        const Address at{Purpose::kInit, static_cast<std::uint32_t>(e), static_cast<std::uint32_t>(tensor)};
-        values[static_cast<std::size_t>(offset + e)] = static_cast<float>(value(at));
-      }
-    };
-    if (network.options.init == InitKind::kKaiming && layer.spec.kind == LayerKind::kConv2d) {
-      const double fan_out = static_cast<double>(layer.spec.out) * layer.spec.kernel * layer.spec.kernel;
-      const double deviation = std::sqrt(2.0 / fan_out);
-      draw(layer.weight_offset, layer.weight_size, layer.first_tensor,
-           [&](const Address& at) { return deviation * exact_normal(seed, at); });
-      continue;
-    }
-    const double bound = 1.0 / std::sqrt(static_cast<double>(layer.fan_in));
-    const auto uniform = [&](const Address& at) { return (2.0 * uniform53(random_u64(seed, at)) - 1.0) * bound; };
-    draw(layer.weight_offset, layer.weight_size, layer.first_tensor, uniform);
-    draw(layer.bias_offset, layer.bias_size, layer.first_tensor + 1, uniform);
   }
   return values;
 }

@@ -5,29 +5,18 @@
 
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/names.hpp"
 
 namespace splitsim {
 
-enum class LayerKind : std::uint8_t {
-  kConv2d,
-  kLinear,
-  kRelu,
-  kMaxPool,
-  kAvgPool,
-  kGlobalAvgPool,
-  kNorm,  ///< in a LayerSpec: GroupNorm, BatchNorm or nothing, as the settings of its side say
-  kGroupNorm,
-  kBatchNorm,
-  kAdd,    ///< its input plus `other`
-  kScale,  ///< its input times `factor`
-};
+struct LayerKind;  // runtime/model/layers/layer_kind.hpp
 
 /// What a model says of one layer; shapes follow from the input.
 struct LayerSpec {
-  LayerKind kind;
+  const LayerKind* kind;
   std::string name;
   std::int32_t out = 0;      ///< conv2d: output channels, linear: output features
   std::int32_t kernel = 0;   ///< conv2d, pools: window
@@ -49,19 +38,30 @@ struct FeatureShape {
   friend bool operator==(const FeatureShape&, const FeatureShape&) = default;
 };
 
-/// A layer in place. Its parameters are a weight and maybe a bias (norms: gamma and beta) at offsets within its side's
-/// P; a batch norm's running mean and variance lie behind them at `running_offset`, `channels` floats each.
+/// One tensor of a layer's parameters or running statistics.
+struct LayerTensor {
+  std::string name;                 ///< in files: weight, bias, running_mean, running_var
+  std::vector<std::int64_t> shape;  ///< as torch.nn has it
+  bool trained = true;              ///< false: a running statistic
+  float initial = 0.0f;             ///< of what is not drawn
+  std::int64_t fan_in = 0;          ///< > 0: drawn uniformly in +-1/sqrt(fan_in)
+  double kaiming = -1.0;            ///< >= 0: standard deviation that init = kaiming draws with instead
+  std::int64_t offset = 0;          ///< within a replica of the layer's side
+
+  std::int64_t size() const;
+};
+
+/// A layer in place. Its parameters lie within its side's P, running statistics behind all of the side's parameters.
 struct Layer {
   LayerSpec spec;
   std::int32_t input = -1;  ///< index of the layer it reads, -1: the network's input
   std::int32_t other = -1;  ///< add: the second summand
   FeatureShape in, out;
-  std::int64_t weight_offset = 0, weight_size = 0;
-  std::int64_t bias_offset = 0, bias_size = 0;
-  std::int64_t running_offset = 0;
-  std::int64_t fan_in = 0;        ///< of the initial distribution; 0: ones and zeros
-  std::int32_t first_tensor = 0;  ///< index of the weight among all parameter tensors of the network
-  bool has_parameters() const { return weight_size > 0; }
+  std::vector<LayerTensor> tensors;  ///< weight, bias, then running statistics; empty: nothing to train
+  std::int32_t first_tensor = 0;     ///< number of the weight among all parameter tensors, two for each layer with any
+
+  bool has_parameters() const { return !tensors.empty(); }
+  const LayerTensor* tensor(std::string_view name) const;  ///< null: the layer has none of this name
 };
 
 constexpr int kClientSide = 0;
@@ -117,8 +117,8 @@ std::vector<std::string> possible_cuts(const std::vector<LayerSpec>& layers);
 Network build_network(const std::vector<LayerSpec>& layers, const std::string& cut, FeatureShape input,
                       std::int32_t classes, const NetworkOptions& options = {});
 
-/// Initial state of one replica of a side, [replica_size]: weights and biases of conv2d and linear as options.init
-/// says, gamma 1, beta 0, running means 0, running variances 1. Addressed by (seed, tensor, element). Determinism:
+/// Initial state of one replica of a side, [replica_size]: weights and biases of convolutions and linear layers as
+/// options.init says, gamma 1, beta 0, running means 0, running variances 1. Addressed by (seed, tensor, element). Determinism:
 /// exact.
 std::vector<float> initial_parameters(const Network& network, int side, std::uint64_t seed);
 

@@ -212,15 +212,13 @@ template <class Context>
 void Engine<Context>::step() {
   const Range range("step");
   const StackMaps stack_maps = maps();
-  const std::int32_t* slots = tables_.slots.data();
-  const auto max_slots = static_cast<std::int32_t>(settings_.bounds.batch);
+  const Slots slots = stack_maps.side[0].valid();
   begin_step(ctx_, View<const StepState>(state_), schedule_, rules(), data_->labels.view(), tables_);
-  gather_images(ctx_, slots, max_slots, gather_, data_->images.view(), tables_.sample, &state_.data()->epoch,
-                stack_.input());
+  gather_images(ctx_, slots, gather_, data_->images.view(), tables_.sample, &state_.data()->epoch, stack_.input());
   stack_.forward(ctx_, stack_maps, parameters_);
-  softmax_cross_entropy(ctx_, slots, max_slots, network_.classes, static_cast<float>(settings_.train.label_smoothing),
-                        stack_.output(), tables_.label, tables_.weight, loss_, correct_, View<std::int32_t>(),
-                        stack_.output_gradient());
+  softmax_cross_entropy(ctx_, slots, {network_.classes, static_cast<float>(settings_.train.label_smoothing)},
+                        {stack_.output(), tables_.label, tables_.weight},
+                        {loss_, correct_, {}, stack_.output_gradient()});
   stack_.backward(ctx_, stack_maps, parameters_, gradients_,
                   mode_.cut_scale == CutScale::kOne ? View<const float>() : View<const float>(tables_.cut_scale));
   for (int side = 0; side < 2; ++side) {

@@ -120,17 +120,22 @@ Evaluation Evaluator<Context>::evaluate(const View<const float> (&parameters)[2]
   const TwoSides used = chosen(parameters, replicas, which);
   ctx_.fill_zero(tables_.batch.data(), sizeof(std::int32_t));
   ctx_.fill_zero(confusion_.data(), static_cast<std::size_t>(confusion_.size()) * sizeof(std::int32_t));
-  const std::int32_t* slots = tables_.slots.data();
-  const ReplicaMap map{
-      slots, tables_.active.data(), tables_.replica.data(), tables_.first.data(), tables_.rank.data(), batch_, 1, 1};
+  const ReplicaMap map{tables_.slots.data(),
+                       tables_.active.data(),
+                       tables_.replica.data(),
+                       tables_.first.data(),
+                       tables_.rank.data(),
+                       batch_,
+                       1,
+                       1};
   const Segments segments{map.active, map.first, map.rank, 1};
   const StackMaps maps{{map, map}, {segments, segments}};
   for (std::int64_t b = 0; b < batches; ++b) {
     begin_eval(ctx_, View<const std::int32_t>(ids_.sub(first, images)), data_->labels.view(), tables_);
-    gather_images(ctx_, slots, batch_, gather_, data_->images.view(), tables_.sample, nullptr, stack_.input());
+    gather_images(ctx_, map.valid(), gather_, data_->images.view(), tables_.sample, nullptr, stack_.input());
     stack_.forward(ctx_, maps, used);
-    softmax_cross_entropy(ctx_, slots, batch_, network_.classes, 0.0f, stack_.output(), tables_.label, unit_, loss_,
-                          correct_, predicted_, View<float>());
+    softmax_cross_entropy(ctx_, map.valid(), {network_.classes}, {stack_.output(), tables_.label, unit_},
+                          {loss_, correct_, predicted_, {}});
     end_eval(ctx_, network_.classes, loss_, predicted_, tables_, confusion_, loss_sums_);
   }
   Evaluation result;

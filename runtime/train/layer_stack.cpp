@@ -2,60 +2,19 @@
 
 #include <algorithm>
 
-#include "kernels/nn/layers/batch_norm.hpp"
-#include "kernels/nn/layers/conv2d.hpp"
-#include "kernels/nn/layers/group_norm.hpp"
-#include "kernels/nn/layers/linear.hpp"
 #include "kernels/nn/layers/pointwise.hpp"
-#include "kernels/nn/layers/pool.hpp"
 
 namespace splitsim {
 
 namespace {
 
-ConvShape conv_shape(const Layer& layer) {
-  return {layer.in.channels, layer.in.height,   layer.in.width,    layer.spec.out,
-          layer.spec.kernel, layer.spec.stride, layer.spec.padding};
-}
-LinearShape linear_shape(const Layer& layer) {
-  return {static_cast<std::int32_t>(layer.in.size()), static_cast<std::int32_t>(layer.out.size())};
-}
-PoolShape pool_shape(const Layer& layer) {
-  return {layer.in.channels, layer.in.height, layer.in.width, layer.spec.kernel, layer.spec.stride, layer.spec.padding};
-}
-GroupNormShape group_shape(const Layer& layer) {
-  return {layer.in.channels, layer.in.height, layer.in.width, layer.spec.groups};
-}
-BatchNormShape batch_shape(const Layer& layer) { return {layer.in.channels, layer.in.height, layer.in.width}; }
-std::int64_t pixels(const Layer& layer) { return std::int64_t{layer.in.height} * layer.in.width; }
-
-/// A layer's tensors within a side's grouped block.
-struct LayerTensors {
-  Grouped weight, bias;  ///< bias data null: the layer has none
-  RunningStatistics running;
-
-  LayerTensors(const Layer& layer, View<float> block, std::int64_t stride)
-      : weight{block.data() + layer.weight_offset, stride},
-        bias{layer.bias_size > 0 ? block.data() + layer.bias_offset : nullptr, stride},
-        running{{block.data() + layer.running_offset, stride},
-                {block.data() + layer.running_offset + layer.in.channels, stride}} {}
-};
-
-template <class Context>
-std::int64_t workspace_floats(Context& ctx, const Layer& layer, std::int32_t slots, std::int32_t active,
-                              std::int32_t segments) {
-  switch (layer.spec.kind) {
-    case LayerKind::kConv2d:
-      return conv2d_workspace(ctx, conv_shape(layer), slots, active);
-    case LayerKind::kLinear:
-      return linear_workspace(ctx, linear_shape(layer), slots, active);
-    case LayerKind::kGroupNorm:
-      return group_norm_workspace(ctx, group_shape(layer), slots, active);
-    case LayerKind::kBatchNorm:
-      return batch_norm_workspace(ctx, batch_shape(layer), slots, segments);
-    default:
-      return 0;
+/// A layer's tensors within a side's grouped block; `trained`: a block of gradients holds no others.
+LayerIo::Tensors tensors_of(const Layer& layer, View<float> block, std::int64_t stride, bool trained) {
+  LayerIo::Tensors tensors = {};
+  for (std::size_t i = 0; i < layer.tensors.size(); ++i) {
+    if (layer.tensors[i].trained || !trained) tensors[i] = {block.data() + layer.tensors[i].offset, stride};
   }
+  return tensors;
 }
 
 std::size_t first_trained(const Network& network) {
@@ -85,20 +44,11 @@ void LayerStack<Context>::layout(Context& ctx, Arena<Context>& arena) {
   saved_.assign(network_.layers.size(), {});
   for (std::size_t i = 0; i < network_.layers.size(); ++i) {
     const Layer& layer = network_.layers[i];
-    const int side = network_.side(i);
-    Saved& saved = saved_[i];
-    if (layer.spec.kind == LayerKind::kMaxPool) {
-      saved.argmax = arena.template take<std::uint8_t>(slots * layer.out.size(), "activations");
-    }
-    std::int64_t moments = 0;
-    if (layer.spec.kind == LayerKind::kGroupNorm) moments = slots * layer.spec.groups;
-    if (layer.spec.kind == LayerKind::kBatchNorm && training_) {
-      moments = std::int64_t{bounds_.segments[side]} * layer.in.channels;
-    }
-    saved.mean = arena.template take<float>(moments, "activations");
-    saved.inverse_std = arena.template take<float>(moments, "activations");
-    workspace =
-        std::max(workspace, workspace_floats(ctx, layer, bounds_.slots, bounds_.active[side], bounds_.segments[side]));
+    const LayerKind& kind = *layer.spec.kind;
+    const SavedSize size = kind.saved(layer, layer_bounds(i));
+    saved_[i].bytes = arena.template take<std::uint8_t>(size.bytes, "activations");
+    saved_[i].floats = arena.template take<float>(size.floats, "activations");
+    workspace = std::max(workspace, kind.template passes<Context>().workspace(ctx, layer, layer_bounds(i)));
   }
   workspace_ = arena.template take<float>(workspace, "workspace");
   gradients_.clear();
@@ -128,140 +78,61 @@ View<float> LayerStack<Context>::output_gradient() const {
 }
 
 template <class Context>
-void LayerStack<Context>::forward(Context& ctx, const StackMaps& maps, const TwoSides& parameters) {
-  for (std::size_t i = 0; i < network_.layers.size(); ++i) {
-    forward_layer(ctx, i, maps, parameters.side[network_.side(i)]);
-  }
+LayerBounds LayerStack<Context>::layer_bounds(std::size_t layer) const {
+  const int side = network_.side(layer);
+  return {bounds_.slots, bounds_.active[side], bounds_.segments[side], training_};
 }
 
 template <class Context>
-void LayerStack<Context>::forward_layer(Context& ctx, std::size_t index, const StackMaps& maps,
-                                        View<float> parameters) {
+LayerIo LayerStack<Context>::io_of(std::size_t index, const StackMaps& maps, const TwoSides& parameters) const {
   const Layer& layer = network_.layers[index];
   const int side = network_.side(index);
-  const ReplicaMap& map = maps.side[side];
-  const View<const float> x = input_of(index);
-  const View<float> y = out(index);
-  const LayerTensors tensors(layer, parameters, network_.replica_size(side));
-  const Saved& saved = saved_[index];
-  switch (layer.spec.kind) {
-    case LayerKind::kConv2d:
-      conv2d_forward(ctx, map, conv_shape(layer), x, tensors.weight, tensors.bias, workspace_, y);
-      break;
-    case LayerKind::kLinear:
-      linear_forward(ctx, map, linear_shape(layer), x, tensors.weight, tensors.bias, workspace_, y);
-      break;
-    case LayerKind::kMaxPool:
-      max_pool_forward(ctx, map.slots, map.max_slots, pool_shape(layer), x, y, saved.argmax);
-      break;
-    case LayerKind::kAvgPool:
-      avg_pool_forward(ctx, map.slots, map.max_slots, pool_shape(layer), x, y);
-      break;
-    case LayerKind::kGlobalAvgPool:
-      global_avg_pool_forward(ctx, map.slots, map.max_slots, layer.in.channels, pixels(layer), x, y);
-      break;
-    case LayerKind::kGroupNorm:
-      group_norm_forward(ctx, map, group_shape(layer), x, tensors.weight, tensors.bias, y, saved.mean,
-                         saved.inverse_std);
-      break;
-    case LayerKind::kBatchNorm:
-      if (training_) {
-        batch_norm_forward(ctx, map, maps.statistics[side], batch_shape(layer), x, tensors.weight, tensors.bias,
-                           workspace_, tensors.running, y, saved.mean, saved.inverse_std);
-      } else {
-        batch_norm_evaluate(ctx, map, batch_shape(layer), x, tensors.weight, tensors.bias, tensors.running, y);
-      }
-      break;
-    case LayerKind::kNorm:  // resolved when the network was built
-      break;
-    case LayerKind::kRelu:
-    case LayerKind::kAdd:
-    case LayerKind::kScale: {
-      const std::int64_t features = layer.out.size();
-      if (x.data() != y.data()) copy_slots(ctx, map.slots, map.max_slots, features, x, y);
-      if (layer.spec.kind == LayerKind::kRelu) relu_forward(ctx, map.slots, map.max_slots, features, y);
-      if (layer.spec.kind == LayerKind::kScale) {
-        multiply(ctx, map.slots, map.max_slots, features, layer.spec.factor, y);
-      }
-      if (layer.spec.kind == LayerKind::kAdd) {
-        const View<const float> other = out(static_cast<std::size_t>(layer.other));
-        add_slots(ctx, map.slots, map.max_slots, features, other, y);
-      }
-      break;
-    }
+  LayerIo io{.layer = layer, .map = maps.side[side], .segments = maps.statistics[side], .training = training_};
+  io.x = input_of(index);
+  if (layer.other >= 0) io.other = out(static_cast<std::size_t>(layer.other));
+  io.y = out(index);
+  io.parameters = tensors_of(layer, parameters.side[side], network_.replica_size(side), false);
+  io.saved = saved_[index];
+  io.workspace = workspace_;
+  return io;
+}
+
+template <class Context>
+void LayerStack<Context>::forward(Context& ctx, const StackMaps& maps, const TwoSides& parameters) {
+  for (std::size_t i = 0; i < network_.layers.size(); ++i) {
+    network_.layers[i].spec.kind->passes<Context>().forward(ctx, io_of(i, maps, parameters));
   }
 }
 
 template <class Context>
 void LayerStack<Context>::backward(Context& ctx, const StackMaps& maps, const TwoSides& parameters,
                                    const TwoSides& gradients, View<const float> cut_scale) {
-  const std::int32_t* slots = maps.side[kClientSide].slots;
+  const Slots slots = maps.side[kClientSide].valid();
   for (const BackwardOp& op : plan_.backward) {
     const auto index = static_cast<std::size_t>(op.layer);
+    const Layer& layer = network_.layers[index];
     const int side = network_.side(index);
-    const std::int64_t features = network_.layers[index].out.size();
     const View<float> from = gradients_[static_cast<std::size_t>(op.from)];
     const View<float> to = op.to < 0 ? View<float>() : gradients_[static_cast<std::size_t>(op.to)];
     switch (op.kind) {
-      case BackwardOp::Kind::kLayer:
-        backward_layer(ctx, index, maps, parameters.side[side], gradients.side[side], from, to);
+      case BackwardOp::Kind::kLayer: {
+        LayerIo io = io_of(index, maps, parameters);
+        io.dy = from;
+        io.dx = to;
+        io.gradients = tensors_of(layer, gradients.side[side], network_.parameters[side], true);
+        layer.spec.kind->passes<Context>().backward(ctx, io);
         break;
+      }
       case BackwardOp::Kind::kCutScale:
-        if (!cut_scale.empty()) scale_slots(ctx, slots, bounds_.slots, features, cut_scale, from);
+        if (!cut_scale.empty()) scale_slots(ctx, slots, layer.out.size(), cut_scale, from);
         break;
       case BackwardOp::Kind::kAccumulate:
-        add_slots(ctx, slots, bounds_.slots, features, View<const float>(from), to);
+        add_slots(ctx, slots, layer.out.size(), View<const float>(from), to);
         break;
       case BackwardOp::Kind::kCopy:
-        copy_slots(ctx, slots, bounds_.slots, features, View<const float>(from), to);
+        copy_slots(ctx, slots, layer.out.size(), View<const float>(from), to);
         break;
     }
-  }
-}
-
-template <class Context>
-void LayerStack<Context>::backward_layer(Context& ctx, std::size_t index, const StackMaps& maps, View<float> parameters,
-                                         View<float> gradients, View<float> dy, View<float> dx) {
-  const Layer& layer = network_.layers[index];
-  const int side = network_.side(index);
-  const ReplicaMap& map = maps.side[side];
-  const View<const float> x = input_of(index);
-  const Saved& saved = saved_[index];
-  const LayerTensors tensors(layer, parameters, network_.replica_size(side));
-  const LayerTensors grads(layer, gradients, network_.parameters[side]);
-  switch (layer.spec.kind) {
-    case LayerKind::kConv2d:
-      conv2d_backward(ctx, map, conv_shape(layer), x, dy, tensors.weight, workspace_, grads.weight, grads.bias, dx);
-      break;
-    case LayerKind::kLinear:
-      linear_backward(ctx, map, linear_shape(layer), x, dy, tensors.weight, workspace_, grads.weight, grads.bias, dx);
-      break;
-    case LayerKind::kRelu:  // in place: dx is dy
-      relu_backward(ctx, map.slots, map.max_slots, layer.out.size(), View<const float>(out(index)), dy);
-      break;
-    case LayerKind::kScale:
-      multiply(ctx, map.slots, map.max_slots, layer.out.size(), layer.spec.factor, dy);
-      break;
-    case LayerKind::kMaxPool:
-      max_pool_backward(ctx, map.slots, map.max_slots, pool_shape(layer), dy, saved.argmax, dx);
-      break;
-    case LayerKind::kAvgPool:
-      avg_pool_backward(ctx, map.slots, map.max_slots, pool_shape(layer), dy, dx);
-      break;
-    case LayerKind::kGlobalAvgPool:
-      global_avg_pool_backward(ctx, map.slots, map.max_slots, layer.in.channels, pixels(layer), dy, dx);
-      break;
-    case LayerKind::kGroupNorm:
-      group_norm_backward(ctx, map, group_shape(layer), x, dy, tensors.weight, saved.mean, saved.inverse_std,
-                          workspace_, grads.weight, grads.bias, dx);
-      break;
-    case LayerKind::kBatchNorm:
-      batch_norm_backward(ctx, map, maps.statistics[side], batch_shape(layer), x, dy, tensors.weight, saved.mean,
-                          saved.inverse_std, workspace_, grads.weight, grads.bias, dx);
-      break;
-    case LayerKind::kAdd:   // its gradient is its summands'
-    case LayerKind::kNorm:  // resolved when the network was built
-      break;
   }
 }
 

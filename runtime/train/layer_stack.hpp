@@ -10,6 +10,7 @@
 #include "kernels/device/context.hpp"
 #include "kernels/nn/support/grouped.hpp"
 #include "runtime/model/buffer_plan.hpp"
+#include "runtime/model/layers/layer_kind.hpp"
 #include "runtime/model/network.hpp"
 
 namespace splitsim {
@@ -53,15 +54,10 @@ class LayerStack {
                 View<const float> cut_scale);
 
  private:
-  struct Saved {                    // for the backward pass
-    View<std::uint8_t> argmax;      // max pool
-    View<float> mean, inverse_std;  // norms
-  };
   View<float> out(std::size_t layer) const;
   View<const float> input_of(std::size_t layer) const;
-  void forward_layer(Context& ctx, std::size_t index, const StackMaps& maps, View<float> parameters);
-  void backward_layer(Context& ctx, std::size_t index, const StackMaps& maps, View<float> parameters,
-                      View<float> gradients, View<float> dy, View<float> dx);
+  LayerBounds layer_bounds(std::size_t layer) const;
+  LayerIo io_of(std::size_t layer, const StackMaps& maps, const TwoSides& parameters) const;
 
   const Network& network_;
   StackBounds bounds_;

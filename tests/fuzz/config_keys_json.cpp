@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "runtime/config/keys/keys.hpp"
+#include "runtime/model/layers/layer_kind.hpp"
 
 namespace splitsim {
 namespace {
@@ -34,7 +35,9 @@ void describe(const IntegersRule& rule, Json& key) {
 }
 void describe(const LayersRule&, Json& key) {
   key["type"] = "layers";
-  for (const LayerKindInfo& info : layer_kind_infos()) key["kinds"][info.name] = info.keys;
+  for (const LayerKind& kind : layer_kinds()) {
+    if (kind.listed) key["kinds"][kind.name] = key_names(kind);
+  }
 }
 void describe(const DistributionRule& rule, Json& key) {
   key["type"] = "distribution";

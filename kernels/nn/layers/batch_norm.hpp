@@ -36,24 +36,27 @@ template <class Context>
 std::int64_t batch_norm_workspace(Context& ctx, const BatchNormShape& shape, std::int32_t max_slots,
                                   std::int32_t max_segments);
 
-/// Training: y from x, and the running statistics of the step's replicas. gamma, beta: [G][channels]. x, y: [S, size].
-/// mean, inverse_std: [max segments, channels], kept for the backward pass.
+/// gamma, beta and running statistics: [G][channels].
+struct BatchNormParameters {
+  Grouped gamma, beta;
+  RunningStatistics running;
+};
+
+/// Training: y from x, and the running statistics of the step's replicas. x, y: [S, size]. memory: mean and inverse_std
+/// are [max segments, channels].
 template <class Context>
 void batch_norm_forward(Context& ctx, const ReplicaMap& map, const Segments& segments, const BatchNormShape& shape,
-                        View<const float> x, Grouped gamma, Grouped beta, View<float> workspace,
-                        const RunningStatistics& running, View<float> y, View<float> mean, View<float> inverse_std);
+                        View<const float> x, const BatchNormParameters& parameters, const NormMemory& memory,
+                        View<float> y);
 
-/// dgamma, dbeta: [max_active ranks], overwritten for active ranks; dx: [S, size], overwritten (may alias dy), or
-/// empty.
+/// gradients: of gamma and beta, [max_active ranks], overwritten for active ranks; dx may be dy.
 template <class Context>
 void batch_norm_backward(Context& ctx, const ReplicaMap& map, const Segments& segments, const BatchNormShape& shape,
-                         View<const float> x, View<const float> dy, Grouped gamma, View<const float> mean,
-                         View<const float> inverse_std, View<float> workspace, Grouped dgamma, Grouped dbeta,
-                         View<float> dx);
+                         const Backprop& io, Grouped gamma, const NormMemory& memory, const Parameters& gradients);
 
 /// Evaluation: y = gamma (x - running mean) / sqrt(running variance + eps) + beta.
 template <class Context>
 void batch_norm_evaluate(Context& ctx, const ReplicaMap& map, const BatchNormShape& shape, View<const float> x,
-                         Grouped gamma, Grouped beta, const RunningStatistics& running, View<float> y);
+                         const BatchNormParameters& parameters, View<float> y);
 
 }  // namespace splitsim

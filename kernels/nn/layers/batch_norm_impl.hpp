@@ -267,9 +267,10 @@ std::int64_t batch_norm_workspace(Context&, const BatchNormShape& shape, std::in
 
 template <class Context>
 void batch_norm_forward(Context& ctx, const ReplicaMap& map, const Segments& segments, const BatchNormShape& shape,
-                        View<const float> x, Grouped gamma, Grouped beta, View<float> workspace,
-                        const RunningStatistics& running, View<float> y, View<float> mean, View<float> inverse_std) {
-  const detail::BatchNormScratch work(shape, map.max_slots, segments.max, Scratch(workspace.data()));
+                        View<const float> x, const BatchNormParameters& parameters, const NormMemory& memory,
+                        View<float> y) {
+  const View<float> mean = memory.mean, inverse_std = memory.inverse_std;
+  const detail::BatchNormScratch work(shape, map.max_slots, segments.max, Scratch(memory.workspace.data()));
   const auto plane = static_cast<std::int32_t>(shape.plane());
   const std::int32_t planes = detail::planes_per_block(shape.channels, plane);
   const Extent blocks{map.max_slots, map.slots, shape.channels / planes};
@@ -278,19 +279,20 @@ void batch_norm_forward(Context& ctx, const ReplicaMap& map, const Segments& seg
       ctx, Extent{segments.max, segments.count, shape.channels},
       detail::SegmentMoments{shape, segments.first, work.plane_a, work.plane_b, mean.data(), inverse_std.data()});
   for_each_index(ctx, Extent{map.max_active, map.active, shape.channels},
-                 detail::UpdateRunning{shape, map.first, map.replica, work.plane_a, work.plane_b, running});
+                 detail::UpdateRunning{shape, map.first, map.replica, work.plane_a, work.plane_b, parameters.running});
   const detail::SegmentStatistics of{segments.of_slot, shape.channels, mean.data(), inverse_std.data()};
-  for_each_block(ctx, blocks,
-                 detail::NormalisePlanes<detail::SegmentStatistics>{planes, plane, shape.channels, map.rank,
-                                                                    map.replica, x.data(), gamma, beta, of, y.data()});
+  for_each_block(
+      ctx, blocks,
+      detail::NormalisePlanes<detail::SegmentStatistics>{planes, plane, shape.channels, map.rank, map.replica, x.data(),
+                                                         parameters.gamma, parameters.beta, of, y.data()});
 }
 
 template <class Context>
 void batch_norm_backward(Context& ctx, const ReplicaMap& map, const Segments& segments, const BatchNormShape& shape,
-                         View<const float> x, View<const float> dy, Grouped gamma, View<const float> mean,
-                         View<const float> inverse_std, View<float> workspace, Grouped dgamma, Grouped dbeta,
-                         View<float> dx) {
-  const detail::BatchNormScratch work(shape, map.max_slots, segments.max, Scratch(workspace.data()));
+                         const Backprop& io, Grouped gamma, const NormMemory& memory, const Parameters& gradients) {
+  const View<const float> x = io.x, dy = io.dy;
+  const View<float> dx = io.dx, mean = memory.mean, inverse_std = memory.inverse_std;
+  const detail::BatchNormScratch work(shape, map.max_slots, segments.max, Scratch(memory.workspace.data()));
   const auto plane = static_cast<std::int32_t>(shape.plane());
   const std::int32_t planes = detail::planes_per_block(shape.channels, plane);
   const Extent blocks{map.max_slots, map.slots, shape.channels / planes};
@@ -306,29 +308,35 @@ void batch_norm_backward(Context& ctx, const ReplicaMap& map, const Segments& se
                    detail::InputGradients{planes, plane, shape.channels, map.rank, map.replica, x.data(), dy.data(),
                                           gamma, of, work.segment_a, work.segment_b, dx.data()});
   }
-  detail::sum_slot_rows(ctx, map, shape.channels, work.plane_a, work.plane_b, dgamma, dbeta);
+  detail::sum_slot_rows(ctx, map, shape.channels, work.plane_a, work.plane_b, gradients);
 }
 
 template <class Context>
 void batch_norm_evaluate(Context& ctx, const ReplicaMap& map, const BatchNormShape& shape, View<const float> x,
-                         Grouped gamma, Grouped beta, const RunningStatistics& running, View<float> y) {
+                         const BatchNormParameters& parameters, View<float> y) {
   const auto plane = static_cast<std::int32_t>(shape.plane());
   const std::int32_t planes = detail::planes_per_block(shape.channels, plane);
   for_each_block(ctx, Extent{map.max_slots, map.slots, shape.channels / planes},
-                 detail::NormalisePlanes<detail::RunningMoments>{planes, plane, shape.channels, map.rank, map.replica,
-                                                                 x.data(), gamma, beta,
-                                                                 detail::RunningMoments{running, shape.eps}, y.data()});
+                 detail::NormalisePlanes<detail::RunningMoments>{planes,
+                                                                 plane,
+                                                                 shape.channels,
+                                                                 map.rank,
+                                                                 map.replica,
+                                                                 x.data(),
+                                                                 parameters.gamma,
+                                                                 parameters.beta,
+                                                                 {parameters.running, shape.eps},
+                                                                 y.data()});
 }
 
 }  // namespace splitsim
 
 // What is made for every backend C.
-#define SPLITSIM_UNIT(C)                                                                                       \
-  template std::int64_t batch_norm_workspace(C&, const BatchNormShape&, std::int32_t, std::int32_t);           \
-  template void batch_norm_forward(C&, const ReplicaMap&, const Segments&, const BatchNormShape&, View<const   \
-      float>, Grouped, Grouped, View<float>, const RunningStatistics&, View<float>, View<float>, View<float>); \
-  template void batch_norm_backward(C&, const ReplicaMap&, const Segments&, const BatchNormShape&, View<const  \
-      float>, View<const float>, Grouped, View<const float>, View<const float>, View<float>, Grouped, Grouped, \
-      View<float>);                                                                                            \
-  template void batch_norm_evaluate(C&, const ReplicaMap&, const BatchNormShape&, View<const float>, Grouped,  \
-      Grouped, const RunningStatistics&, View<float>);
+#define SPLITSIM_UNIT(C)                                                                                      \
+  template std::int64_t batch_norm_workspace(C&, const BatchNormShape&, std::int32_t, std::int32_t);          \
+  template void batch_norm_forward(C&, const ReplicaMap&, const Segments&, const BatchNormShape&, View<const  \
+      float>, const BatchNormParameters&, const NormMemory&, View<float>);                                    \
+  template void batch_norm_backward(C&, const ReplicaMap&, const Segments&, const BatchNormShape&, const      \
+      Backprop&, Grouped, const NormMemory&, const Parameters&);                                              \
+  template void batch_norm_evaluate(C&, const ReplicaMap&, const BatchNormShape&, View<const float>, const    \
+      BatchNormParameters&, View<float>);

@@ -28,17 +28,16 @@ struct ConvShape {
 template <class Context>
 std::int64_t conv2d_workspace(Context& ctx, const ConvShape& shape, std::int32_t max_slots, std::int32_t max_active);
 
-/// y[s] = conv(x[s], weight of s's replica) + bias. x: [S, in_size], weight: [G][out, in, k, k], bias: [G][out] (data
-/// null: none), y: [S, out_size]. Empty slots' outputs are unspecified.
+/// y[s] = conv(x[s], weight of s's replica) + bias. x: [S, in_size], weight: [G][out, in, k, k], bias: [G][out], y: [S,
+/// out_size]. Empty slots' outputs are unspecified.
 template <class Context>
-void conv2d_forward(Context& ctx, const ReplicaMap& map, const ConvShape& shape, View<const float> x, Grouped weight,
-                    Grouped bias, View<float> workspace, View<float> y);
+void conv2d_forward(Context& ctx, const ReplicaMap& map, const ConvShape& shape, View<const float> x,
+                    const Parameters& parameters, View<float> workspace, View<float> y);
 
-/// Gradients of conv2d_forward. dweight, dbias: [max_active ranks], overwritten for active ranks with the sum over the
-/// rank's slots; dx: [S, in_size], overwritten, or empty when nobody needs it (the first layer). dbias data null: none.
+/// Gradients of conv2d_forward. gradients: [max_active ranks], overwritten for active ranks with the sum over the
+/// rank's slots.
 template <class Context>
-void conv2d_backward(Context& ctx, const ReplicaMap& map, const ConvShape& shape, View<const float> x,
-                     View<const float> dy, Grouped weight, View<float> workspace, Grouped dweight, Grouped dbias,
-                     View<float> dx);
+void conv2d_backward(Context& ctx, const ReplicaMap& map, const ConvShape& shape, const Backprop& io, Grouped weight,
+                     View<float> workspace, const Parameters& gradients);
 
 }  // namespace splitsim

@@ -90,8 +90,9 @@ std::int64_t conv2d_workspace(CpuContext& ctx, const ConvShape& shape, std::int3
 }
 
 template <>
-void conv2d_forward(CpuContext& ctx, const ReplicaMap& map, const ConvShape& shape, View<const float> x, Grouped weight,
-                    Grouped bias, View<float> workspace, View<float> y) {
+void conv2d_forward(CpuContext& ctx, const ReplicaMap& map, const ConvShape& shape, View<const float> x,
+                    const Parameters& parameters, View<float> workspace, View<float> y) {
+  const Grouped weight = parameters.weight, bias = parameters.bias;
   const ConvWorkspace work(ctx, shape, map.max_slots, Scratch(workspace.data()));
   const std::int32_t pixels = shape.out_height() * shape.out_width();
   const auto patch = static_cast<std::int32_t>(shape.patch());
@@ -127,9 +128,11 @@ void conv2d_forward(CpuContext& ctx, const ReplicaMap& map, const ConvShape& sha
 }
 
 template <>
-void conv2d_backward(CpuContext& ctx, const ReplicaMap& map, const ConvShape& shape, View<const float> x,
-                     View<const float> dy, Grouped weight, View<float> workspace, Grouped dweight, Grouped dbias,
-                     View<float> dx) {
+void conv2d_backward(CpuContext& ctx, const ReplicaMap& map, const ConvShape& shape, const Backprop& io, Grouped weight,
+                     View<float> workspace, const Parameters& gradients) {
+  const View<const float> x = io.x, dy = io.dy;
+  const View<float> dx = io.dx;
+  const Grouped dweight = gradients.weight, dbias = gradients.bias;
   const ConvWorkspace work(ctx, shape, map.max_slots, Scratch(workspace.data()));
   const std::int32_t pixels = shape.out_height() * shape.out_width(), most = slots_per_product(shape);
   const auto patch = static_cast<std::int32_t>(shape.patch());

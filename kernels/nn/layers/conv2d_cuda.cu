@@ -10,15 +10,14 @@ std::int64_t conv2d_workspace(CudaContext&, const ConvShape& shape, std::int32_t
 
 template <>
 void conv2d_forward(CudaContext& ctx, const ReplicaMap& map, const ConvShape& shape, View<const float> x,
-                    Grouped weight, Grouped bias, View<float> workspace, View<float> y) {
-  batched_conv2d_forward(ctx, map, shape, x, weight, bias, workspace, y);
+                    const Parameters& parameters, View<float> workspace, View<float> y) {
+  batched_conv2d_forward(ctx, map, shape, x, parameters, workspace, y);
 }
 
 template <>
-void conv2d_backward(CudaContext& ctx, const ReplicaMap& map, const ConvShape& shape, View<const float> x,
-                     View<const float> dy, Grouped weight, View<float> workspace, Grouped dweight, Grouped dbias,
-                     View<float> dx) {
-  batched_conv2d_backward(ctx, map, shape, x, dy, weight, workspace, dweight, dbias, dx);
+void conv2d_backward(CudaContext& ctx, const ReplicaMap& map, const ConvShape& shape, const Backprop& io,
+                     Grouped weight, View<float> workspace, const Parameters& gradients) {
+  batched_conv2d_backward(ctx, map, shape, io, weight, workspace, gradients);
 }
 
 }  // namespace splitsim

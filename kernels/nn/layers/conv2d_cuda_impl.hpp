@@ -162,7 +162,8 @@ inline std::int64_t batched_conv2d_workspace(const ConvShape& shape, std::int32_
 
 template <class Context>
 void batched_conv2d_forward(Context& ctx, const ReplicaMap& map, const ConvShape& shape, View<const float> x,
-                            Grouped weight, Grouped bias, View<float> workspace, View<float> y) {
+                            const Parameters& parameters, View<float> workspace, View<float> y) {
+  const Grouped weight = parameters.weight, bias = parameters.bias;
   const detail::BatchedConvWorkspace work(shape, map.max_slots, Scratch(workspace.data()));
   const std::int32_t pixels = shape.out_height() * shape.out_width();
   const auto patch = static_cast<std::int32_t>(shape.patch());
@@ -181,15 +182,17 @@ void batched_conv2d_forward(Context& ctx, const ReplicaMap& map, const ConvShape
       for_each_index(ctx, chunk.count * shape.out_size(),
                      detail::FillBias{map, first, shape.out_channels, pixels, bias, out});
     }
-    gemm_per_slot(ctx, map, first, chunk.count, product, per_replica(weight), patches, per_slot(out, shape.out_size()),
-                  work.table);
+    gemm_per_slot(ctx, map, first, chunk.count, product,
+                  {per_replica(weight), patches, per_slot(out, shape.out_size())}, work.table);
   }
 }
 
 template <class Context>
-void batched_conv2d_backward(Context& ctx, const ReplicaMap& map, const ConvShape& shape, View<const float> x,
-                             View<const float> dy, Grouped weight, View<float> workspace, Grouped dweight,
-                             Grouped dbias, View<float> dx) {
+void batched_conv2d_backward(Context& ctx, const ReplicaMap& map, const ConvShape& shape, const Backprop& io,
+                             Grouped weight, View<float> workspace, const Parameters& gradients) {
+  const View<const float> x = io.x, dy = io.dy;
+  const View<float> dx = io.dx;
+  const Grouped dweight = gradients.weight, dbias = gradients.bias;
   const detail::BatchedConvWorkspace work(shape, map.max_slots, Scratch(workspace.data()));
   const std::int32_t pixels = shape.out_height() * shape.out_width();
   const auto patch = static_cast<std::int32_t>(shape.patch());
@@ -211,8 +214,8 @@ void batched_conv2d_backward(Context& ctx, const ReplicaMap& map, const ConvShap
     const detail::ConvChunk chunk{map, shape, first, std::min(work.chunk, map.max_slots - first)};
     const Operand out_gradient = per_slot(dy.data() + first * shape.out_size(), shape.out_size());
     const Operand patches = detail::chunk_patches(ctx, chunk, x.data() + first * shape.in_size(), work.patches);
-    gemm_per_slot(ctx, map, first, chunk.count, for_weight, out_gradient, patches,
-                  per_slot(work.partials, shape.weights()), work.table);
+    gemm_per_slot(ctx, map, first, chunk.count, for_weight,
+                  {out_gradient, patches, per_slot(work.partials, shape.weights())}, work.table);
     for (const bool within_blocks : {true, false}) {
       for_each_index(ctx, chunk.count * shape.weights(),
                      detail::SumWeightGradients{chunk, within_blocks, work.partials, dweight});
@@ -221,7 +224,7 @@ void batched_conv2d_backward(Context& ctx, const ReplicaMap& map, const ConvShap
     float* in_gradient = dx.data() + first * shape.in_size();
     const bool scatter = detail::needs_patches(shape);
     const Operand dpatches = scatter ? patches : per_slot(in_gradient, shape.in_size());
-    gemm_per_slot(ctx, map, first, chunk.count, for_input, per_replica(weight), out_gradient, dpatches, work.table);
+    gemm_per_slot(ctx, map, first, chunk.count, for_input, {per_replica(weight), out_gradient, dpatches}, work.table);
     if (scatter) {
       for_each_index(ctx, chunk.count * shape.in_size(), detail::PatchesToImage{chunk, work.patches, in_gradient});
     }

@@ -20,16 +20,15 @@ template <class Context>
 std::int64_t group_norm_workspace(Context& ctx, const GroupNormShape& shape, std::int32_t max_slots,
                                   std::int32_t max_active);
 
-/// mean, inverse_std: [S, groups], kept for the backward pass. gamma, beta: [G][channels]. x, y: [S, size].
+/// memory: mean and inverse_std: [S, groups]; the workspace is the backward pass's. gamma, beta: [G][channels]. x, y:
+/// [S, size].
 template <class Context>
 void group_norm_forward(Context& ctx, const ReplicaMap& map, const GroupNormShape& shape, View<const float> x,
-                        Grouped gamma, Grouped beta, View<float> y, View<float> mean, View<float> inverse_std);
+                        const Parameters& parameters, const NormMemory& memory, View<float> y);
 
-/// dgamma, dbeta: [max_active ranks], overwritten for active ranks; dx: [S, size], overwritten (may alias dy), or
-/// empty.
+/// gradients: [max_active ranks], overwritten for active ranks; dx may be dy.
 template <class Context>
-void group_norm_backward(Context& ctx, const ReplicaMap& map, const GroupNormShape& shape, View<const float> x,
-                         View<const float> dy, Grouped gamma, View<const float> mean, View<const float> inverse_std,
-                         View<float> workspace, Grouped dgamma, Grouped dbeta, View<float> dx);
+void group_norm_backward(Context& ctx, const ReplicaMap& map, const GroupNormShape& shape, const Backprop& io,
+                         Grouped gamma, const NormMemory& memory, const Parameters& gradients);
 
 }  // namespace splitsim

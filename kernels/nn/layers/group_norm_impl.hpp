@@ -114,31 +114,31 @@ std::int64_t group_norm_workspace(Context&, const GroupNormShape& shape, std::in
 
 template <class Context>
 void group_norm_forward(Context& ctx, const ReplicaMap& map, const GroupNormShape& shape, View<const float> x,
-                        Grouped gamma, Grouped beta, View<float> y, View<float> mean, View<float> inverse_std) {
+                        const Parameters& parameters, const NormMemory& memory, View<float> y) {
   for_each_block(ctx, Extent{map.max_slots, map.slots, shape.groups},
-                 detail::GroupNormForward{detail::NormBlocks(shape, map), shape.eps, x.data(), gamma, beta, y.data(),
-                                          mean.data(), inverse_std.data()});
+                 detail::GroupNormForward{detail::NormBlocks(shape, map), shape.eps, x.data(), parameters.weight,
+                                          parameters.bias, y.data(), memory.mean.data(), memory.inverse_std.data()});
 }
 
 template <class Context>
-void group_norm_backward(Context& ctx, const ReplicaMap& map, const GroupNormShape& shape, View<const float> x,
-                         View<const float> dy, Grouped gamma, View<const float> mean, View<const float> inverse_std,
-                         View<float> workspace, Grouped dgamma, Grouped dbeta, View<float> dx) {
-  Scratch scratch(workspace.data());
+void group_norm_backward(Context& ctx, const ReplicaMap& map, const GroupNormShape& shape, const Backprop& io,
+                         Grouped gamma, const NormMemory& memory, const Parameters& gradients) {
+  Scratch scratch(memory.workspace.data());
   float* slot_dgamma = scratch.take<float>(std::int64_t{map.max_slots} * shape.channels);
   float* slot_dbeta = scratch.take<float>(std::int64_t{map.max_slots} * shape.channels);
-  for_each_block(ctx, Extent{map.max_slots, map.slots, shape.groups},
-                 detail::GroupNormBackward{detail::NormBlocks(shape, map), x.data(), dy.data(), gamma, mean.data(),
-                                           inverse_std.data(), slot_dgamma, slot_dbeta, dx.data()});
-  detail::sum_slot_rows(ctx, map, shape.channels, slot_dgamma, slot_dbeta, dgamma, dbeta);
+  for_each_block(
+      ctx, Extent{map.max_slots, map.slots, shape.groups},
+      detail::GroupNormBackward{detail::NormBlocks(shape, map), io.x.data(), io.dy.data(), gamma, memory.mean.data(),
+                                memory.inverse_std.data(), slot_dgamma, slot_dbeta, io.dx.data()});
+  detail::sum_slot_rows(ctx, map, shape.channels, slot_dgamma, slot_dbeta, gradients);
 }
 
 }  // namespace splitsim
 
 // What is made for every backend C.
-#define SPLITSIM_UNIT(C)                                                                                        \
-  template std::int64_t group_norm_workspace(C&, const GroupNormShape&, std::int32_t, std::int32_t);            \
-  template void group_norm_forward(C&, const ReplicaMap&, const GroupNormShape&, View<const float>, Grouped,    \
-      Grouped, View<float>, View<float>, View<float>);                                                          \
-  template void group_norm_backward(C&, const ReplicaMap&, const GroupNormShape&, View<const float>, View<const \
-      float>, Grouped, View<const float>, View<const float>, View<float>, Grouped, Grouped, View<float>);
+#define SPLITSIM_UNIT(C)                                                                                       \
+  template std::int64_t group_norm_workspace(C&, const GroupNormShape&, std::int32_t, std::int32_t);           \
+  template void group_norm_forward(C&, const ReplicaMap&, const GroupNormShape&, View<const float>, const      \
+      Parameters&, const NormMemory&, View<float>);                                                            \
+  template void group_norm_backward(C&, const ReplicaMap&, const GroupNormShape&, const Backprop&, Grouped,    \
+      const NormMemory&, const Parameters&);

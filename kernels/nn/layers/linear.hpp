@@ -20,14 +20,13 @@ std::int64_t linear_workspace(Context& ctx, const LinearShape& shape, std::int32
 
 /// x: [S, in], weight: [G][out, in], bias: [G][out], y: [S, out]. Empty slots' outputs are unspecified.
 template <class Context>
-void linear_forward(Context& ctx, const ReplicaMap& map, const LinearShape& shape, View<const float> x, Grouped weight,
-                    Grouped bias, View<float> workspace, View<float> y);
+void linear_forward(Context& ctx, const ReplicaMap& map, const LinearShape& shape, View<const float> x,
+                    const Parameters& parameters, View<float> workspace, View<float> y);
 
-/// dweight, dbias: [max_active ranks], overwritten for active ranks; dx: [S, in], overwritten, or empty. Empty slots of dy
-/// must not be trusted: they may hold anything.
+/// gradients: [max_active ranks], overwritten for active ranks. Empty slots of dy must not be trusted: they may hold
+/// anything.
 template <class Context>
-void linear_backward(Context& ctx, const ReplicaMap& map, const LinearShape& shape, View<const float> x,
-                     View<const float> dy, Grouped weight, View<float> workspace, Grouped dweight, Grouped dbias,
-                     View<float> dx);
+void linear_backward(Context& ctx, const ReplicaMap& map, const LinearShape& shape, const Backprop& io, Grouped weight,
+                     View<float> workspace, const Parameters& gradients);
 
 }  // namespace splitsim

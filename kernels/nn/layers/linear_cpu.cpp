@@ -31,7 +31,8 @@ std::int64_t linear_workspace(CpuContext&, const LinearShape&, std::int32_t max_
 
 template <>
 void linear_forward(CpuContext& ctx, const ReplicaMap& map, const LinearShape& shape, View<const float> x,
-                    Grouped weight, Grouped bias, View<float> workspace, View<float> y) {
+                    const Parameters& parameters, View<float> workspace, View<float> y) {
+  const Grouped weight = parameters.weight, bias = parameters.bias;
   Piece* pieces = Scratch(workspace.data()).take<Piece>(map.max_slots);
   const std::int32_t piece_count = cut_pieces(map, kForwardSlots, pieces);
   const std::int32_t column_blocks = blocks(shape.out, kOutputs);
@@ -59,9 +60,11 @@ void linear_forward(CpuContext& ctx, const ReplicaMap& map, const LinearShape& s
 }
 
 template <>
-void linear_backward(CpuContext& ctx, const ReplicaMap& map, const LinearShape& shape, View<const float> x,
-                     View<const float> dy, Grouped weight, View<float> workspace, Grouped dweight, Grouped dbias,
-                     View<float> dx) {
+void linear_backward(CpuContext& ctx, const ReplicaMap& map, const LinearShape& shape, const Backprop& io,
+                     Grouped weight, View<float> workspace, const Parameters& gradients) {
+  const View<const float> x = io.x, dy = io.dy;
+  const View<float> dx = io.dx;
+  const Grouped dweight = gradients.weight, dbias = gradients.bias;
   Piece* pieces = Scratch(workspace.data()).take<Piece>(map.max_slots);
   const std::int64_t work = *map.slots * shape.weights();
 

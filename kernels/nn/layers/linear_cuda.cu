@@ -10,15 +10,14 @@ std::int64_t linear_workspace(CudaContext&, const LinearShape& shape, std::int32
 
 template <>
 void linear_forward(CudaContext& ctx, const ReplicaMap& map, const LinearShape& shape, View<const float> x,
-                    Grouped weight, Grouped bias, View<float> workspace, View<float> y) {
-  batched_linear_forward(ctx, map, shape, x, weight, bias, workspace, y);
+                    const Parameters& parameters, View<float> workspace, View<float> y) {
+  batched_linear_forward(ctx, map, shape, x, parameters, workspace, y);
 }
 
 template <>
-void linear_backward(CudaContext& ctx, const ReplicaMap& map, const LinearShape& shape, View<const float> x,
-                     View<const float> dy, Grouped weight, View<float> workspace, Grouped dweight, Grouped dbias,
-                     View<float> dx) {
-  batched_linear_backward(ctx, map, shape, x, dy, weight, workspace, dweight, dbias, dx);
+void linear_backward(CudaContext& ctx, const ReplicaMap& map, const LinearShape& shape, const Backprop& io,
+                     Grouped weight, View<float> workspace, const Parameters& gradients) {
+  batched_linear_backward(ctx, map, shape, io, weight, workspace, gradients);
 }
 
 }  // namespace splitsim

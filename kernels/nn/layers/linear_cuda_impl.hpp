@@ -62,8 +62,8 @@ void linear_product(Context& ctx, const ReplicaMap& map, GemmShape shape, const 
     gemm(ctx, shape, rows, weight.data, out);
   } else {
     shape.m = 1;
-    gemm_per_slot(ctx, map, 0, map.max_slots, shape, per_slot(rows, shape.lda), per_replica(weight),
-                  per_slot(out, shape.ldc), table);
+    gemm_per_slot(ctx, map, 0, map.max_slots, shape,
+                  {per_slot(rows, shape.lda), per_replica(weight), per_slot(out, shape.ldc)}, table);
   }
 }
 
@@ -75,7 +75,8 @@ inline std::int64_t batched_linear_workspace(const LinearShape& shape, std::int3
 
 template <class Context>
 void batched_linear_forward(Context& ctx, const ReplicaMap& map, const LinearShape& shape, View<const float> x,
-                            Grouped weight, Grouped bias, View<float> workspace, View<float> y) {
+                            const Parameters& parameters, View<float> workspace, View<float> y) {
+  const Grouped weight = parameters.weight, bias = parameters.bias;
   const detail::BatchedLinearWorkspace work(shape, map.max_slots, Scratch(workspace.data()));
   if (bias.data != nullptr) {
     for_each_index(ctx, std::int64_t{map.max_slots} * shape.out,
@@ -93,9 +94,11 @@ void batched_linear_forward(Context& ctx, const ReplicaMap& map, const LinearSha
 }
 
 template <class Context>
-void batched_linear_backward(Context& ctx, const ReplicaMap& map, const LinearShape& shape, View<const float> x,
-                             View<const float> dy, Grouped weight, View<float> workspace, Grouped dweight,
-                             Grouped dbias, View<float> dx) {
+void batched_linear_backward(Context& ctx, const ReplicaMap& map, const LinearShape& shape, const Backprop& io,
+                             Grouped weight, View<float> workspace, const Parameters& gradients) {
+  const View<const float> x = io.x, dy = io.dy;
+  const View<float> dx = io.dx;
+  const Grouped dweight = gradients.weight, dbias = gradients.bias;
   const detail::BatchedLinearWorkspace work(shape, map.max_slots, Scratch(workspace.data()));
   if (map.tied()) {
     for_each_index(ctx, std::int64_t{map.max_slots} * shape.in,

@@ -4,37 +4,32 @@
 #include <cstdint>
 
 #include "kernels/device/view.hpp"
+#include "kernels/nn/support/grouped.hpp"
 
 namespace splitsim {
 
-/// x = max(x, 0) in place over the valid slots. slots: device [1]; x: [S, features].
+/// x = max(x, 0) in place over the valid slots. x: [S, features].
 template <class Context>
-void relu_forward(Context& ctx, const std::int32_t* slots, std::int32_t max_slots, std::int64_t features,
-                  View<float> x);
+void relu_forward(Context& ctx, Slots slots, std::int64_t features, View<float> x);
 
 /// dy *= (y > 0) in place, y being relu_forward's output.
 template <class Context>
-void relu_backward(Context& ctx, const std::int32_t* slots, std::int32_t max_slots, std::int64_t features,
-                   View<const float> y, View<float> dy);
+void relu_backward(Context& ctx, Slots slots, std::int64_t features, View<const float> y, View<float> dy);
 
 /// x[s, :] *= scale[s] for the valid slots: the cut-gradient scale c. scale: [S].
 template <class Context>
-void scale_slots(Context& ctx, const std::int32_t* slots, std::int32_t max_slots, std::int64_t features,
-                 View<const float> scale, View<float> x);
+void scale_slots(Context& ctx, Slots slots, std::int64_t features, View<const float> scale, View<float> x);
 
 /// y += x over the valid slots: skip connections forward, and gradients of what feeds two layers. x, y: [S, features].
 template <class Context>
-void add_slots(Context& ctx, const std::int32_t* slots, std::int32_t max_slots, std::int64_t features,
-               View<const float> x, View<float> y);
+void add_slots(Context& ctx, Slots slots, std::int64_t features, View<const float> x, View<float> y);
 
 /// y = x over the valid slots.
 template <class Context>
-void copy_slots(Context& ctx, const std::int32_t* slots, std::int32_t max_slots, std::int64_t features,
-                View<const float> x, View<float> y);
+void copy_slots(Context& ctx, Slots slots, std::int64_t features, View<const float> x, View<float> y);
 
 /// x *= factor over the valid slots.
 template <class Context>
-void multiply(Context& ctx, const std::int32_t* slots, std::int32_t max_slots, std::int64_t features, float factor,
-              View<float> x);
+void multiply(Context& ctx, Slots slots, std::int64_t features, float factor, View<float> x);
 
 }  // namespace splitsim

@@ -7,6 +7,7 @@
 
 #include "kernels/device/macros.hpp"
 #include "kernels/device/view.hpp"
+#include "kernels/nn/support/grouped.hpp"
 
 namespace splitsim {
 
@@ -21,26 +22,24 @@ struct PoolShape {
 
 /// argmax: [S, out_size], index within the window (row * window + column); window <= 15.
 template <class Context>
-void max_pool_forward(Context& ctx, const std::int32_t* slots, std::int32_t max_slots, const PoolShape& shape,
-                      View<const float> x, View<float> y, View<std::uint8_t> argmax);
+void max_pool_forward(Context& ctx, Slots slots, const PoolShape& shape, View<const float> x, View<float> y,
+                      View<std::uint8_t> argmax);
 /// dx: [S, in_size], overwritten.
 template <class Context>
-void max_pool_backward(Context& ctx, const std::int32_t* slots, std::int32_t max_slots, const PoolShape& shape,
-                       View<const float> dy, View<const std::uint8_t> argmax, View<float> dx);
+void max_pool_backward(Context& ctx, Slots slots, const PoolShape& shape, View<const float> dy,
+                       View<const std::uint8_t> argmax, View<float> dx);
 
 template <class Context>
-void avg_pool_forward(Context& ctx, const std::int32_t* slots, std::int32_t max_slots, const PoolShape& shape,
-                      View<const float> x, View<float> y);
+void avg_pool_forward(Context& ctx, Slots slots, const PoolShape& shape, View<const float> x, View<float> y);
 template <class Context>
-void avg_pool_backward(Context& ctx, const std::int32_t* slots, std::int32_t max_slots, const PoolShape& shape,
-                       View<const float> dy, View<float> dx);
+void avg_pool_backward(Context& ctx, Slots slots, const PoolShape& shape, View<const float> dy, View<float> dx);
 
 /// Mean over each plane. x, dx: [S, channels, pixels]; y, dy: [S, channels]. Determinism: fixed-order.
 template <class Context>
-void global_avg_pool_forward(Context& ctx, const std::int32_t* slots, std::int32_t max_slots, std::int32_t channels,
-                             std::int64_t pixels, View<const float> x, View<float> y);
+void global_avg_pool_forward(Context& ctx, Slots slots, std::int32_t channels, std::int64_t pixels, View<const float> x,
+                             View<float> y);
 template <class Context>
-void global_avg_pool_backward(Context& ctx, const std::int32_t* slots, std::int32_t max_slots, std::int32_t channels,
-                              std::int64_t pixels, View<const float> dy, View<float> dx);
+void global_avg_pool_backward(Context& ctx, Slots slots, std::int32_t channels, std::int64_t pixels,
+                              View<const float> dy, View<float> dx);
 
 }  // namespace splitsim

@@ -178,47 +178,46 @@ struct GlobalAvgPoolBackward {
 }  // namespace detail
 
 template <class Context>
-void max_pool_forward(Context& ctx, const std::int32_t* slots, std::int32_t max_slots, const PoolShape& shape,
-                      View<const float> x, View<float> y, View<std::uint8_t> argmax) {
+void max_pool_forward(Context& ctx, Slots slots, const PoolShape& shape, View<const float> x, View<float> y,
+                      View<std::uint8_t> argmax) {
   const std::int32_t planes = detail::pool_planes(shape);
-  for_each_block(ctx, Extent{max_slots, slots, shape.channels / planes},
+  for_each_block(ctx, Extent{slots.max, slots.count, shape.channels / planes},
                  detail::MaxPoolForward{shape, planes, x.data(), y.data(), argmax.data()});
 }
 
 template <class Context>
-void max_pool_backward(Context& ctx, const std::int32_t* slots, std::int32_t max_slots, const PoolShape& shape,
-                       View<const float> dy, View<const std::uint8_t> argmax, View<float> dx) {
+void max_pool_backward(Context& ctx, Slots slots, const PoolShape& shape, View<const float> dy,
+                       View<const std::uint8_t> argmax, View<float> dx) {
   const std::int32_t planes = detail::pool_planes(shape);
-  for_each_block(ctx, Extent{max_slots, slots, shape.channels / planes},
+  for_each_block(ctx, Extent{slots.max, slots.count, shape.channels / planes},
                  detail::MaxPoolBackward{shape, planes, dy.data(), argmax.data(), dx.data()});
 }
 
 template <class Context>
-void avg_pool_forward(Context& ctx, const std::int32_t* slots, std::int32_t max_slots, const PoolShape& shape,
-                      View<const float> x, View<float> y) {
+void avg_pool_forward(Context& ctx, Slots slots, const PoolShape& shape, View<const float> x, View<float> y) {
   const std::int32_t planes = detail::pool_planes(shape);
-  for_each_block(ctx, Extent{max_slots, slots, shape.channels / planes},
+  for_each_block(ctx, Extent{slots.max, slots.count, shape.channels / planes},
                  detail::AvgPoolForward{shape, planes, x.data(), y.data()});
 }
 
 template <class Context>
-void avg_pool_backward(Context& ctx, const std::int32_t* slots, std::int32_t max_slots, const PoolShape& shape,
-                       View<const float> dy, View<float> dx) {
+void avg_pool_backward(Context& ctx, Slots slots, const PoolShape& shape, View<const float> dy, View<float> dx) {
   const std::int32_t planes = detail::pool_planes(shape);
-  for_each_block(ctx, Extent{max_slots, slots, shape.channels / planes},
+  for_each_block(ctx, Extent{slots.max, slots.count, shape.channels / planes},
                  detail::AvgPoolBackward{shape, planes, dy.data(), dx.data()});
 }
 
 template <class Context>
-void global_avg_pool_forward(Context& ctx, const std::int32_t* slots, std::int32_t max_slots, std::int32_t channels,
-                             std::int64_t pixels, View<const float> x, View<float> y) {
-  for_each_block(ctx, Extent{max_slots, slots, channels}, detail::GlobalAvgPoolForward{pixels, x.data(), y.data()});
+void global_avg_pool_forward(Context& ctx, Slots slots, std::int32_t channels, std::int64_t pixels, View<const float> x,
+                             View<float> y) {
+  for_each_block(ctx, Extent{slots.max, slots.count, channels},
+                 detail::GlobalAvgPoolForward{pixels, x.data(), y.data()});
 }
 
 template <class Context>
-void global_avg_pool_backward(Context& ctx, const std::int32_t* slots, std::int32_t max_slots, std::int32_t channels,
-                              std::int64_t pixels, View<const float> dy, View<float> dx) {
-  for_each_index(ctx, Extent{max_slots, slots, channels * pixels},
+void global_avg_pool_backward(Context& ctx, Slots slots, std::int32_t channels, std::int64_t pixels,
+                              View<const float> dy, View<float> dx) {
+  for_each_index(ctx, Extent{slots.max, slots.count, channels * pixels},
                  detail::GlobalAvgPoolBackward{pixels, dy.data(), dx.data()});
 }
 
@@ -226,15 +225,15 @@ void global_avg_pool_backward(Context& ctx, const std::int32_t* slots, std::int3
 
 // What is made for every backend C.
 #define SPLITSIM_UNIT(C)                                                                                      \
-  template void max_pool_forward(C&, const std::int32_t*, std::int32_t, const PoolShape&, View<const float>,  \
+  template void max_pool_forward(C&, Slots, const PoolShape&, View<const float>,  \
       View<float>, View<std::uint8_t>);                                                                       \
-  template void max_pool_backward(C&, const std::int32_t*, std::int32_t, const PoolShape&, View<const float>, \
+  template void max_pool_backward(C&, Slots, const PoolShape&, View<const float>, \
       View<const std::uint8_t>, View<float>);                                                                 \
-  template void avg_pool_forward(C&, const std::int32_t*, std::int32_t, const PoolShape&, View<const float>,  \
+  template void avg_pool_forward(C&, Slots, const PoolShape&, View<const float>,  \
       View<float>);                                                                                           \
-  template void avg_pool_backward(C&, const std::int32_t*, std::int32_t, const PoolShape&, View<const float>, \
+  template void avg_pool_backward(C&, Slots, const PoolShape&, View<const float>, \
       View<float>);                                                                                           \
-  template void global_avg_pool_forward(C&, const std::int32_t*, std::int32_t, std::int32_t, std::int64_t,    \
+  template void global_avg_pool_forward(C&, Slots, std::int32_t, std::int64_t,    \
       View<const float>, View<float>);                                                                        \
-  template void global_avg_pool_backward(C&, const std::int32_t*, std::int32_t, std::int32_t, std::int64_t,   \
+  template void global_avg_pool_backward(C&, Slots, std::int32_t, std::int64_t,   \
       View<const float>, View<float>);

@@ -19,6 +19,10 @@ struct Operand {
   std::int64_t stride;
   bool by_replica = false;
 };
+/// The factors and the result of a batched product.
+struct Operands {
+  Operand a, b, c;
+};
 inline Operand per_slot(const float* base, std::int64_t stride) { return {const_cast<float*>(base), stride, false}; }
 inline Operand per_replica(const Grouped& weight) { return {weight.data, weight.stride, true}; }
 
@@ -33,15 +37,15 @@ namespace detail {
 struct FillPointers {
   ReplicaMap map;
   std::int32_t first_slot;
-  Operand a, b, c;
+  Operands operands;
   PointerTable table;
 
   PSL_HD void operator()(std::int64_t i) const {
     const std::int64_t slot = first_slot + i;
     const std::int32_t replica = slot < *map.slots ? map.replica[map.rank[slot]] : 0;
-    table.a[i] = at(a, i, replica);
-    table.b[i] = at(b, i, replica);
-    table.c[i] = at(c, i, replica);
+    table.a[i] = at(operands.a, i, replica);
+    table.b[i] = at(operands.b, i, replica);
+    table.c[i] = at(operands.c, i, replica);
   }
   PSL_HD static float* at(const Operand& operand, std::int64_t i, std::int32_t replica) {
     return operand.base + (operand.by_replica ? replica : i) * operand.stride;
@@ -85,9 +89,8 @@ struct SumRanks {
 /// One product per slot in [first_slot, first_slot + count).
 template <class Context>
 void gemm_per_slot(Context& ctx, const ReplicaMap& map, std::int32_t first_slot, std::int32_t count,
-                   const GemmShape& shape, const Operand& a, const Operand& b, const Operand& c,
-                   const PointerTable& table) {
-  for_each_index(ctx, count, detail::FillPointers{map, first_slot, a, b, c, table});
+                   const GemmShape& shape, const Operands& operands, const PointerTable& table) {
+  for_each_index(ctx, count, detail::FillPointers{map, first_slot, operands, table});
   gemm_batched(ctx, shape, count, table.a, table.b, table.c);
 }
 

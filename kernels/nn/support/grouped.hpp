@@ -6,8 +6,15 @@
 #include <cstdint>
 
 #include "kernels/device/macros.hpp"
+#include "kernels/device/view.hpp"
 
 namespace splitsim {
+
+/// How many slots of a step hold a sample: *count, in device memory, of at most `max`, which is fixed before the run.
+struct Slots {
+  const std::int32_t* count = nullptr;
+  std::int32_t max = 0;
+};
 
 /// Slot -> replica for one side in one step. Pointers are device memory that the step's first kernel fills; bounds are
 /// fixed before the run. Ranks are contiguous runs of slots: rank r owns slots [first[r], first[r+1]).
@@ -21,6 +28,7 @@ struct ReplicaMap {
   std::int32_t max_active = 0;            ///< min(S, G) for per-client replicas, 1 for a tied side
   std::int32_t replicas = 1;              ///< G
 
+  Slots valid() const { return {slots, max_slots}; }
   bool tied() const { return replicas == 1; }  ///< one replica: the plain library path
 };
 
@@ -38,6 +46,23 @@ struct Grouped {
   float* data = nullptr;
   std::int64_t stride = 0;
   PSL_HD float* at(std::int64_t g) const { return data + g * stride; }
+};
+
+/// A layer's parameters, or their gradients; of norms gamma and beta. bias.data null: the layer has none.
+struct Parameters {
+  Grouped weight, bias;
+};
+
+/// What a norm's forward pass keeps for its backward pass, and scratch for both.
+struct NormMemory {
+  View<float> mean, inverse_std, workspace;
+};
+
+/// What a backward pass makes of activations: dx, overwritten, from x and dy, all [S, features]. dx empty: nobody needs
+/// it (the first layer).
+struct Backprop {
+  View<const float> x, dy;
+  View<float> dx;
 };
 
 }  // namespace splitsim

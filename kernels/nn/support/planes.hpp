@@ -40,16 +40,17 @@ struct SumSlotRows {
   }
 };
 
-/// a[rank] = sum over the rank's slots of slot_a[slot], the same for b. slot_*: [S, channels].
+/// sums.weight[rank] = sum over the rank's slots of slot_a[slot], bias the same of slot_b. slot_*: [S, channels].
 template <class Context>
 void sum_slot_rows(Context& ctx, const ReplicaMap& map, std::int32_t channels, const float* slot_a, const float* slot_b,
-                   Grouped a, Grouped b) {
+                   const Parameters& sums) {
   if constexpr (Context::kIsDevice) {
     const Extent extent{map.max_active, map.active, channels};
-    for_each_block(ctx, extent, SumRanks{map.first, channels, slot_a, a});
-    for_each_block(ctx, extent, SumRanks{map.first, channels, slot_b, b});
+    for_each_block(ctx, extent, SumRanks{map.first, channels, slot_a, sums.weight});
+    for_each_block(ctx, extent, SumRanks{map.first, channels, slot_b, sums.bias});
   } else {
-    for_each_block(ctx, Extent{map.max_active, map.active, 1}, SumSlotRows{channels, map.first, slot_a, slot_b, a, b});
+    for_each_block(ctx, Extent{map.max_active, map.active, 1},
+                   SumSlotRows{channels, map.first, slot_a, slot_b, sums.weight, sums.bias});
   }
 }
 

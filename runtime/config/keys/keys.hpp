@@ -64,7 +64,7 @@ struct IntegersRule {
   std::int64_t low, high;
 };
 
-/// A list of tables { kind = "conv", out = 32, ... }, see layer_kind_infos().
+/// A list of tables { kind = "conv", out = 32, ... }, see layer_kinds().
 struct LayersRule {
   Field<std::vector<LayerSpec>> field;
 };
@@ -143,9 +143,6 @@ Distribution default_distribution(const DistributionInfo& info);
 
 /// The parameter at a place of DistributionInfo::parameters.
 double& parameter(Distribution& distribution, std::size_t place);
-
-/// One of the numbers that a layer of this kind takes, by its key in layer_kind_infos().
-std::int32_t& layer_number(LayerSpec& spec, const std::string& key);
 
 /// Text as a TOML basic string, quotes included: one line whatever is in it.
 std::string quoted(const std::string& text);

@@ -5,6 +5,7 @@
 #include <map>
 
 #include "runtime/config/keys/keys.hpp"
+#include "runtime/model/layers/layer_kind.hpp"
 
 namespace splitsim {
 
@@ -74,16 +75,13 @@ std::string toml(const std::vector<std::int64_t>& values) {
 }
 std::string toml(const std::vector<LayerSpec>& layers) {
   std::string text;
-  for (LayerSpec layer : layers) {
-    for (const LayerKindInfo& info : layer_kind_infos()) {
-      if (info.kind != layer.kind) continue;
-      text += (text.empty() ? "{ kind = " : ", { kind = ") + quoted(info.name);
-      if (!layer.name.empty()) text += ", name = " + quoted(layer.name);
-      for (const std::string& key : info.keys) {
-        text += fmt::format(", {} = {}", key, key == "bias" ? toml(layer.bias) : toml(layer_number(layer, key)));
-      }
-      text += " }";
+  for (const LayerSpec& layer : layers) {
+    text += (text.empty() ? "{ kind = " : ", { kind = ") + quoted(layer.kind->name);
+    if (!layer.name.empty()) text += ", name = " + quoted(layer.name);
+    for (const LayerKey& key : layer.kind->keys) {
+      std::visit([&](auto field) { text += fmt::format(", {} = {}", key.name, toml(layer.*field)); }, key.field);
     }
+    text += " }";
   }
   return "[" + text + "]";
 }
@@ -148,14 +146,6 @@ Distribution default_distribution(const DistributionInfo& info) {
 
 double& parameter(Distribution& distribution, std::size_t place) {
   return place == 0 ? distribution.a : place == 1 ? distribution.b : distribution.c;
-}
-
-std::int32_t& layer_number(LayerSpec& spec, const std::string& key) {
-  if (key == "out") return spec.out;
-  if (key == "kernel") return spec.kernel;
-  if (key == "stride") return spec.stride;
-  if (key == "padding") return spec.padding;
-  return spec.groups;
 }
 
 std::string quoted(const std::string& text) {

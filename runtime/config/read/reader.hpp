@@ -55,7 +55,6 @@ class Reader {
   void read(const Key& key, const LayersRule& rule, const toml::node& node);
   void read(const Key& key, const DistributionRule& rule, const toml::node& node);
   LayerSpec layer(const Key& key, const toml::table& table) const;
-  LayerSpec complete(const LayerSpec& spec, const std::string& path, const toml::source_region& at) const;
   const DistributionInfo& kind_of(const Key& key, const DistributionRule& rule, const toml::node& node) const;
 
   Config& config_;

@@ -6,8 +6,29 @@
 #include "base/error.hpp"
 #include "base/nearest.hpp"
 #include "runtime/config/read/reader.hpp"
+#include "runtime/model/layers/layer_kind.hpp"
 
 namespace splitsim {
+
+namespace {
+
+// The value of a layer's key, by its type; refuse(allowed) throws.
+template <class Refuse>
+void set_layer_value(const toml::node& value, const LayerKey&, bool& field, const Refuse& refuse) {
+  const auto* flag = value.as_boolean();
+  if (flag == nullptr) refuse("true, false");
+  field = flag->get();
+}
+template <class Refuse>
+void set_layer_value(const toml::node& value, const LayerKey& key, std::int32_t& field, const Refuse& refuse) {
+  const auto* number = value.as_integer();
+  if (number == nullptr || number->get() < key.low || number->get() > LayerKey::kMost) {
+    refuse(fmt::format("an integer in [{}, {}]", key.low, LayerKey::kMost));
+  }
+  field = static_cast<std::int32_t>(number->get());
+}
+
+}  // namespace
 
 void Reader::read(const Key& key, const LayersRule& rule, const toml::node& node) {
   const toml::array* list = node.as_array();
@@ -24,59 +45,42 @@ void Reader::read(const Key& key, const LayersRule& rule, const toml::node& node
 LayerSpec Reader::layer(const Key& key, const toml::table& table) const {
   const std::string path = key.path + ".";
   std::vector<std::string> kinds;
-  const LayerKindInfo* info = nullptr;
+  const LayerKind* found = nullptr;
   const toml::node* kind = table.get("kind");
   const auto* text = kind == nullptr ? nullptr : kind->as_string();
-  for (const LayerKindInfo& known : layer_kind_infos()) {
-    if (text != nullptr && text->get() == known.name) info = &known;
+  for (const LayerKind& known : layer_kinds()) {
+    if (!known.listed) continue;
+    if (text != nullptr && text->get() == known.name) found = &known;
     kinds.push_back(known.name);
   }
-  if (info == nullptr) {
+  if (found == nullptr) {
     fail(table.source(), fmt::format("{}kind = {}: allowed: {}{}", path, kind == nullptr ? "none" : shown_value(*kind),
                                      joined(kinds), did_you_mean(text == nullptr ? "" : nearest(text->get(), kinds))));
   }
-  LayerSpec spec{.kind = info->kind, .name = ""};
+  LayerSpec spec{.kind = found, .name = ""};
   for (const auto& [name, value] : table) {
-    const std::string number_key(name.str());
-    const auto* number = value.as_integer();
-    if (number_key == "kind") continue;
-    if (number_key == "name") {
-      const auto* given = value.as_string();
-      if (given == nullptr || given->get().empty()) {
+    const std::string given(name.str());
+    if (given == "kind") continue;
+    const auto of_kind =
+        std::find_if(found->keys.begin(), found->keys.end(), [&](const LayerKey& k) { return k.name == given; });
+    if (given == "name") {
+      const auto* string = value.as_string();
+      if (string == nullptr || string->get().empty()) {
         fail(value.source(), fmt::format("{}name = {}: allowed: a string", path, shown_value(value)));
       }
-      spec.name = given->get();
-    } else if (std::find(info->keys.begin(), info->keys.end(), number_key) == info->keys.end()) {
-      fail(name.source(), fmt::format("unknown key {}: kind = \"{}\" takes {}{}", shown_key(path + number_key),
-                                      info->name, info->keys.empty() ? "none" : joined(info->keys),
-                                      did_you_mean(nearest(number_key, info->keys))));
-    } else if (number_key == "bias") {
-      const auto* flag = value.as_boolean();
-      if (flag == nullptr)
-        fail(value.source(), fmt::format("{}bias = {}: allowed: true, false", path, shown_value(value)));
-      spec.bias = flag->get();
+      spec.name = string->get();
+    } else if (of_kind == found->keys.end()) {
+      const std::vector<std::string> names = key_names(*found);
+      fail(name.source(), fmt::format("unknown key {}: kind = \"{}\" takes {}{}", shown_key(path + given), found->name,
+                                      names.empty() ? "none" : joined(names), did_you_mean(nearest(given, names))));
     } else {
-      const bool from_zero = number_key == "padding" || number_key == "groups" || info->kind == LayerKind::kLinear;
-      if (number == nullptr || number->get() < (from_zero ? 0 : 1) || number->get() > 65536) {
-        fail(value.source(), fmt::format("{}{} = {}: allowed: an integer in [{}, 65536]", path, number_key,
-                                         shown_value(value), from_zero ? 0 : 1));
-      }
-      layer_number(spec, number_key) = static_cast<std::int32_t>(number->get());
+      const auto refuse_value = [&](const std::string& allowed) {
+        fail(value.source(), fmt::format("{}{} = {}: allowed: {}", path, given, shown_value(value), allowed));
+      };
+      std::visit([&](auto field) { set_layer_value(value, *of_kind, spec.*field, refuse_value); }, of_kind->field);
     }
   }
-  return complete(spec, path, table.source());
-}
-
-// What a layer cannot do without.
-LayerSpec Reader::complete(const LayerSpec& spec, const std::string& path, const toml::source_region& at) const {
-  const bool pool = spec.kind == LayerKind::kMaxPool || spec.kind == LayerKind::kAvgPool;
-  if (spec.kind == LayerKind::kConv2d && spec.out == 0) fail(at, path + "out: a conv needs its output channels");
-  if ((spec.kind == LayerKind::kConv2d || pool) && spec.kernel == 0) fail(at, path + "kernel: missing");
-  if (spec.kind == LayerKind::kMaxPool && (spec.kernel > 15 || 2 * spec.padding > spec.kernel)) {
-    fail(at,
-         fmt::format("{}kernel = {}, padding = {}: allowed for max_pool: windows up to 15, padding up to half of them",
-                     path, spec.kernel, spec.padding));
-  }
+  if (const std::string lacking = found->lacks(spec); !lacking.empty()) fail(table.source(), path + lacking);
   return spec;
 }
 

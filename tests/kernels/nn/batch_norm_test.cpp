@@ -58,15 +58,14 @@ NormRun run_norm(Context& ctx, const BatchNormShape& s, const StepLayout& l, con
   const auto part = [&](Floats<Context>& block, int which) {
     return Grouped{block.data() + kBefore + which * s.channels, stride_of(s)};
   };
-  const RunningStatistics running{part(p, 2), part(p, 3)};
+  const BatchNormParameters all{part(p, 0), part(p, 1), {part(p, 2), part(p, 3)}};
+  const NormMemory memory{mean.view(), inverse_std.view(), work.view()};
   {
     const Quiet<Context> quiet(ctx);
-    batch_norm_evaluate(ctx, *map, s, x.view(), part(p, 0), part(p, 1), running, e.view());
-    batch_norm_forward(ctx, *map, segments, s, x.view(), part(p, 0), part(p, 1), work.view(), running, y.view(),
-                       mean.view(), inverse_std.view());
-    batch_norm_backward(ctx, *map, segments, s, x.view(), View<const float>(dy.view()), part(p, 0),
-                        View<const float>(mean.view()), View<const float>(inverse_std.view()), work.view(), part(dp, 0),
-                        part(dp, 1), in_place ? dy.view() : dx.view());
+    batch_norm_evaluate(ctx, *map, s, x.view(), all, e.view());
+    batch_norm_forward(ctx, *map, segments, s, x.view(), all, memory, y.view());
+    batch_norm_backward(ctx, *map, segments, s, {x.view(), dy.view(), in_place ? dy.view() : dx.view()}, part(p, 0),
+                        memory, {part(dp, 0), part(dp, 1)});
   }
   return {y.download(), (in_place ? dy : dx).download(), p.download(), dp.download(), e.download()};
 }

@@ -84,9 +84,9 @@ struct ConvRun {
     const Grouped db = c.bias ? Grouped{dw.data + s.weights(), stride} : Grouped{};
     {
       const Quiet<Context> quiet(ctx);
-      Layer::forward(ctx, *map, s, x.view(), w, b, workspace.view(), y_out.view());
-      Layer::backward(ctx, *map, s, x.view(), dy.view(), w, workspace.view(), dw, db,
-                      want_dx ? dx_out.view() : View<float>());
+      Layer::forward(ctx, *map, s, x.view(), Parameters{w, b}, workspace.view(), y_out.view());
+      Layer::backward(ctx, *map, s, Backprop{x.view(), dy.view(), want_dx ? dx_out.view() : View<float>()}, w,
+                      workspace.view(), Parameters{dw, db});
     }
     y = y_out.download();
     dx = dx_out.download();

@@ -35,7 +35,7 @@ std::vector<float> gather(Context& ctx, const GatherShape& shape, const std::vec
   Floats<Context> x(ctx, std::vector<float>(max_slots * shape.size(), kJunk));
   {
     const Quiet<Context> quiet(ctx);
-    gather_images(ctx, slots.data(), max_slots, shape, data.view(), sample.view(), epoch_now.data(), x.view());
+    gather_images(ctx, Slots{slots.data(), max_slots}, shape, data.view(), sample.view(), epoch_now.data(), x.view());
   }
   return x.download();
 }

@@ -36,11 +36,10 @@ NormRun run_norm(Context& ctx, const GroupNormShape& s, const StepLayout& l, con
   };
   {
     const Quiet<Context> quiet(ctx);
-    group_norm_forward(ctx, *map, s, x.view(), part(p, 0), part(p, s.channels), y.view(), mean.view(),
-                       inverse_std.view());
-    group_norm_backward(ctx, *map, s, x.view(), View<const float>(dy.view()), part(p, 0),
-                        View<const float>(mean.view()), View<const float>(inverse_std.view()), workspace.view(),
-                        part(dp, 0), part(dp, s.channels), in_place ? dy.view() : dx.view());
+    const NormMemory memory{mean.view(), inverse_std.view(), workspace.view()};
+    group_norm_forward(ctx, *map, s, x.view(), {part(p, 0), part(p, s.channels)}, memory, y.view());
+    group_norm_backward(ctx, *map, s, {x.view(), dy.view(), in_place ? dy.view() : dx.view()}, part(p, 0), memory,
+                        {part(dp, 0), part(dp, s.channels)});
   }
   return {y.download(), mean.download(), inverse_std.download(), (in_place ? dy : dx).download(), dp.download()};
 }

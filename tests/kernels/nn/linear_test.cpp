@@ -60,8 +60,9 @@ struct LinearRun {
     const Grouped db = bias ? Grouped{dw.data + s.weights(), stride} : Grouped{};
     {
       const Quiet<Context> quiet(ctx);
-      Layer::forward(ctx, *map, s, x.view(), w, b, workspace.view(), y_out.view());
-      Layer::backward(ctx, *map, s, x.view(), dy.view(), w, workspace.view(), dw, db, dx_out.view());
+      Layer::forward(ctx, *map, s, x.view(), Parameters{w, b}, workspace.view(), y_out.view());
+      Layer::backward(ctx, *map, s, Backprop{x.view(), dy.view(), dx_out.view()}, w, workspace.view(),
+                      Parameters{dw, db});
     }
     y = y_out.download();
     dx = dx_out.download();

@@ -28,8 +28,9 @@ LossRun run_loss(Context& ctx, std::int32_t count, std::int32_t max_slots, std::
   Buffer<std::int32_t, Context> correct(ctx, std::vector<std::int32_t>(max_slots, -1)), predicted(ctx, max_slots);
   {
     const Quiet<Context> quiet(ctx);
-    softmax_cross_entropy(ctx, slots.data(), max_slots, classes, smoothing, logits.view(), label.view(), weight.view(),
-                          loss.view(), correct.view(), predicted.view(), training ? dlogits.view() : View<float>());
+    softmax_cross_entropy(ctx, {slots.data(), max_slots}, {classes, smoothing},
+                          {logits.view(), label.view(), weight.view()},
+                          {loss.view(), correct.view(), predicted.view(), training ? dlogits.view() : View<float>()});
   }
   return {loss.download(), dlogits.download(), correct.download(), predicted.download()};
 }

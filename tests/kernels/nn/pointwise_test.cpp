@@ -24,8 +24,8 @@ TYPED_TEST(Pointwise, ReluKeepsPositivesAndItsGradientFollows) {
   Floats<TypeParam> x(ctx, values), dy(ctx, gradients);
   {
     const Quiet<TypeParam> quiet(ctx);
-    relu_forward(ctx, slots.data(), kMaxSlots, kFeatures, x.view());
-    relu_backward(ctx, slots.data(), kMaxSlots, kFeatures, View<const float>(x.view()), dy.view());
+    relu_forward(ctx, Slots{slots.data(), kMaxSlots}, kFeatures, x.view());
+    relu_backward(ctx, Slots{slots.data(), kMaxSlots}, kFeatures, View<const float>(x.view()), dy.view());
   }
   const auto y = x.download(), dx = dy.download();
   for (std::int64_t i = 0; i < kSlots * kFeatures; ++i) {
@@ -38,7 +38,7 @@ TYPED_TEST(Pointwise, ReluLetsNanThrough) {
   auto& ctx = this->ctx();
   const Buffer<std::int32_t, TypeParam> slots(ctx, std::vector<std::int32_t>{1});
   Floats<TypeParam> x(ctx, std::vector<float>(16, kJunk));
-  relu_forward(ctx, slots.data(), 1, 16, x.view());
+  relu_forward(ctx, Slots{slots.data(), 1}, 16, x.view());
   for (const float v : x.download()) EXPECT_TRUE(v != v);
 }
 
@@ -50,7 +50,7 @@ TYPED_TEST(Pointwise, ScaleMultipliesTheValidSlotsOnly) {
   Floats<TypeParam> x(ctx, values);
   {
     const Quiet<TypeParam> quiet(ctx);
-    scale_slots(ctx, slots.data(), kMaxSlots, kFeatures, scale.view(), x.view());
+    scale_slots(ctx, Slots{slots.data(), kMaxSlots}, kFeatures, scale.view(), x.view());
   }
   const auto out = x.download();
   for (std::int64_t i = 0; i < kMaxSlots * kFeatures; ++i) {

@@ -51,8 +51,8 @@ TYPED_TEST(Pool, MaxEqualsTheOracleWithTies) {
     Buffer<std::uint8_t, TypeParam> argmax(ctx, step.max_slots * s.out_size());
     {
       const Quiet<TypeParam> quiet(ctx);
-      max_pool_forward(ctx, slots.data(), step.max_slots, s, x.view(), y.view(), argmax.view());
-      max_pool_backward(ctx, slots.data(), step.max_slots, s, dy.view(), argmax.view(), dx.view());
+      max_pool_forward(ctx, Slots{slots.data(), step.max_slots}, s, x.view(), y.view(), argmax.view());
+      max_pool_backward(ctx, Slots{slots.data(), step.max_slots}, s, dy.view(), argmax.view(), dx.view());
     }
     const auto y_out = y.download(), dx_out = dx.download();
     const auto argmax_out = argmax.download();
@@ -87,8 +87,8 @@ TYPED_TEST(Pool, AverageEqualsTheOracle) {
     Floats<TypeParam> dx(ctx, std::vector<float>(values.size(), kJunk));
     {
       const Quiet<TypeParam> quiet(ctx);
-      avg_pool_forward(ctx, slots.data(), step.max_slots, s, x.view(), y.view());
-      avg_pool_backward(ctx, slots.data(), step.max_slots, s, dy.view(), dx.view());
+      avg_pool_forward(ctx, Slots{slots.data(), step.max_slots}, s, x.view(), y.view());
+      avg_pool_backward(ctx, Slots{slots.data(), step.max_slots}, s, dy.view(), dx.view());
     }
     const auto y_out = y.download(), dx_out = dx.download();
     for (std::int32_t slot = 0; slot < step.slots; ++slot) {
@@ -111,8 +111,8 @@ TYPED_TEST(Pool, GlobalAverageEqualsTheOracle) {
     Floats<TypeParam> y(ctx, kMax * kChannels), dx(ctx, std::vector<float>(values.size(), kJunk));
     {
       const Quiet<TypeParam> quiet(ctx);
-      global_avg_pool_forward(ctx, slots.data(), kMax, kChannels, pixels, x.view(), y.view());
-      global_avg_pool_backward(ctx, slots.data(), kMax, kChannels, pixels, dy.view(), dx.view());
+      global_avg_pool_forward(ctx, Slots{slots.data(), kMax}, kChannels, pixels, x.view(), y.view());
+      global_avg_pool_backward(ctx, Slots{slots.data(), kMax}, kChannels, pixels, dy.view(), dx.view());
     }
     const auto y_out = y.download(), dx_out = dx.download();
     for (std::int64_t plane = 0; plane < kSlots * kChannels; ++plane) {
@@ -135,7 +135,7 @@ TYPED_TEST(Pool, NanWinsTheMaximum) {
     const Floats<TypeParam> x(ctx, values);
     Floats<TypeParam> y(ctx, 1);
     Buffer<std::uint8_t, TypeParam> argmax(ctx, 1);
-    max_pool_forward(ctx, slots.data(), 1, PoolShape{1, 2, 2, 2, 2}, x.view(), y.view(), argmax.view());
+    max_pool_forward(ctx, Slots{slots.data(), 1}, PoolShape{1, 2, 2, 2, 2}, x.view(), y.view(), argmax.view());
     const float result = y.download()[0];
     EXPECT_TRUE(result != result);
     EXPECT_EQ(argmax.download()[0], at);
@@ -152,8 +152,8 @@ TEST(PoolCpu, BitsDoNotDependOnTheNumberOfThreads) {
     const Floats<CpuContext> x(ctx, values), dy(ctx, gradients);
     Floats<CpuContext> y(ctx, 40 * s.out_size()), dx(ctx, 40 * s.in_size());
     Buffer<std::uint8_t, CpuContext> argmax(ctx, 40 * s.out_size());
-    max_pool_forward(ctx, slots.data(), 40, s, x.view(), y.view(), argmax.view());
-    max_pool_backward(ctx, slots.data(), 40, s, dy.view(), argmax.view(), dx.view());
+    max_pool_forward(ctx, Slots{slots.data(), 40}, s, x.view(), y.view(), argmax.view());
+    max_pool_backward(ctx, Slots{slots.data(), 40}, s, dy.view(), argmax.view(), dx.view());
     results.push_back(dx.download());
   }
   EXPECT_EQ(results[0], results[1]);

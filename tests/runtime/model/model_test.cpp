@@ -8,6 +8,7 @@
 #include "base/error.hpp"
 #include "runtime/config/config.hpp"
 #include "runtime/mode/mode.hpp"
+#include "runtime/model/layers/layer_kind.hpp"
 #include "runtime/model/models.hpp"
 #include "runtime/plan/epoch_plan.hpp"
 #include "runtime/train/learning_rate.hpp"
@@ -63,10 +64,10 @@ TEST(Model, BadInputIsNamed) {
 TEST(Model, InitialParametersAreTorchsUniform) {
   const Network network = build_network(model_layers("lenet", 10), "pool1", {1, 28, 28}, 10);
   const std::vector<float> server = initial_parameters(network, kServerSide, 3);
-  const Layer& fc1 = network.layers[6];
+  const LayerTensor& fc1 = *network.layers[6].tensor("weight");
   double sum = 0.0, squares = 0.0, largest = 0.0;
-  for (std::int64_t i = 0; i < fc1.weight_size; ++i) {
-    const double v = server[static_cast<std::size_t>(fc1.weight_offset + i)];
+  for (std::int64_t i = 0; i < fc1.size(); ++i) {
+    const double v = server[static_cast<std::size_t>(fc1.offset + i)];
     sum += v;
     squares += v * v;
     largest = std::max(largest, std::abs(v));
@@ -141,17 +142,17 @@ TEST(Model, NormsFollowTheirSide) {
   const Network network = build_network(model_layers("resnet18", 10), "layer1", {3, 32, 32}, 10, options);
   for (std::size_t i = 0; i < network.layers.size(); ++i) {
     const Layer& layer = network.layers[i];
-    EXPECT_NE(layer.spec.kind, LayerKind::kGroupNorm);
-    EXPECT_TRUE(network.side(i) == kServerSide || layer.spec.kind != LayerKind::kBatchNorm) << layer.spec.name;
+    EXPECT_NE(layer.spec.kind->name, "group_norm");
+    EXPECT_TRUE(network.side(i) == kServerSide || layer.spec.kind->name != "batch_norm") << layer.spec.name;
     // A convolution has a bias where no norm follows it.
-    const bool biased = layer.bias_size > 0;
-    EXPECT_TRUE(layer.spec.kind != LayerKind::kConv2d || biased == (network.side(i) == kClientSide));
+    const bool biased = layer.tensor("bias") != nullptr;
+    EXPECT_TRUE(layer.spec.kind->name != "conv" || biased == (network.side(i) == kClientSide));
   }
   EXPECT_EQ(network.buffers[kClientSide], 0);
   EXPECT_GT(network.buffers[kServerSide], 0);
   // gcd(32, channels) groups, and cnn's own 8.
   for (const Layer& layer : build_network(model_layers("resnet18", 10), "layer1", {3, 32, 32}, 10).layers) {
-    EXPECT_TRUE(layer.spec.kind != LayerKind::kGroupNorm || layer.spec.groups == 32);
+    EXPECT_TRUE(layer.spec.kind->name != "group_norm" || layer.spec.groups == 32);
   }
   EXPECT_EQ(build_network(model_layers("cnn", 10), "pool1", {3, 32, 32}, 10).layers[1].spec.groups, 8);
   EXPECT_EQ(layer_named(build_network({layer::conv("c", 48, 3, 1, 1), layer::norm("n"), layer::linear("l", 10)}, "n",
@@ -178,10 +179,10 @@ TEST(Model, KaimingWeightsHaveTheirVariance) {
   options.init = InitKind::kKaiming;
   const Network network = build_network(model_layers("resnet18", 10), "layer1", {3, 32, 32}, 10, options);
   const std::vector<float> server = initial_parameters(network, kServerSide, 3);
-  const Layer& conv = layer_named(network, "layer2.0.conv1");
+  const LayerTensor& conv = *layer_named(network, "layer2.0.conv1").tensor("weight");
   double sum = 0.0, squares = 0.0;
-  for (std::int64_t i = 0; i < conv.weight_size; ++i) {
-    const double v = server[static_cast<std::size_t>(conv.weight_offset + i)];
+  for (std::int64_t i = 0; i < conv.size(); ++i) {
+    const double v = server[static_cast<std::size_t>(conv.offset + i)];
     sum += v;
     squares += v * v;
   }
@@ -214,8 +215,8 @@ layers = [
   EXPECT_EQ(network.client_layers, 3u);
   EXPECT_EQ(layer_named(network, "max_pool1").out, (FeatureShape{8, 14, 14}));
   EXPECT_EQ(layer_named(network, "second").out, (FeatureShape{16, 6, 6}));
-  EXPECT_EQ(layer_named(network, "second").bias_size, 0);
-  EXPECT_EQ(layer_named(network, "linear1").weight_size, 16 * 7);
+  EXPECT_EQ(layer_named(network, "second").tensor("bias"), nullptr);
+  EXPECT_EQ(layer_named(network, "linear1").tensor("weight")->size(), 16 * 7);
   ModelSettings settings = config.model;
   settings.name = "lenet";
   EXPECT_NE(message_of([&] { model_layers(settings, 7); }).find("model.layers"), std::string::npos);

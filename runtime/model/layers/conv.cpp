@@ -1,0 +1,67 @@
+// Convolution, as torch.nn.Conv2d.
+#include <cmath>
+
+#include "kernels/nn/layers/conv2d.hpp"
+#include "runtime/model/layers/layer_kind.hpp"
+#include "runtime/model/layers/windows.hpp"
+
+namespace splitsim::layers {
+
+namespace {
+
+ConvShape shape_of(const Layer& layer) {
+  const LayerSpec& spec = layer.spec;
+  return {layer.in.channels, layer.in.height, layer.in.width, spec.out, spec.kernel, spec.stride, spec.padding};
+}
+
+void place(Layer& layer) {
+  require_fit(layer);
+  const ConvShape shape = shape_of(layer);
+  layer.out = {shape.out_channels, shape.out_height(), shape.out_width()};
+}
+
+std::vector<LayerTensor> tensors(const Layer& layer) {
+  const LayerSpec& spec = layer.spec;
+  const std::int64_t fan_in = shape_of(layer).patch();
+  const double fan_out = static_cast<double>(spec.out) * spec.kernel * spec.kernel;
+  std::vector<LayerTensor> list = {{.name = "weight",
+                                    .shape = {spec.out, layer.in.channels, spec.kernel, spec.kernel},
+                                    .fan_in = fan_in,
+                                    .kaiming = std::sqrt(2.0 / fan_out)}};
+  if (spec.bias) list.push_back({.name = "bias", .shape = {spec.out}, .fan_in = fan_in, .kaiming = 0.0});
+  return list;
+}
+
+struct Conv {
+  template <class Context>
+  static std::int64_t workspace(Context& ctx, const Layer& layer, const LayerBounds& bounds) {
+    return conv2d_workspace(ctx, shape_of(layer), bounds.slots, bounds.active);
+  }
+  template <class Context>
+  static void forward(Context& ctx, const LayerIo& io) {
+    conv2d_forward(ctx, io.map, shape_of(io.layer), io.x, io.own(), io.workspace, io.y);
+  }
+  template <class Context>
+  static void backward(Context& ctx, const LayerIo& io) {
+    conv2d_backward(ctx, io.map, shape_of(io.layer), io.backprop(), io.own().weight, io.workspace, io.own_gradients());
+  }
+};
+
+}  // namespace
+
+LayerKind conv() {
+  return with_passes<Conv>({.name = "conv",
+                            .keys = {{"out", &LayerSpec::out},
+                                     {"kernel", &LayerSpec::kernel},
+                                     {"stride", &LayerSpec::stride},
+                                     {"padding", &LayerSpec::padding, 0},
+                                     {"bias", &LayerSpec::bias}},
+                            .lacks =
+                                [](const LayerSpec& spec) {
+                                  return spec.out == 0 ? "out: a conv needs its output channels" : lacks_window(spec);
+                                },
+                            .place = place,
+                            .tensors = tensors});
+}
+
+}  // namespace splitsim::layers

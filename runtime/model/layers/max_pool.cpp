@@ -1,0 +1,54 @@
+// Maximum of windows, as torch.nn.MaxPool2d.
+#include <fmt/format.h>
+
+#include "kernels/nn/layers/pool.hpp"
+#include "runtime/model/layers/layer_kind.hpp"
+#include "runtime/model/layers/windows.hpp"
+
+namespace splitsim::layers {
+
+namespace {
+
+PoolShape shape_of(const Layer& layer) {
+  const LayerSpec& spec = layer.spec;
+  return {layer.in.channels, layer.in.height, layer.in.width, spec.kernel, spec.stride, spec.padding};
+}
+
+void place(Layer& layer) {
+  require_fit(layer);
+  const PoolShape shape = shape_of(layer);
+  layer.out = {shape.channels, shape.out_height(), shape.out_width()};
+}
+
+std::string lacks(const LayerSpec& spec) {
+  if (spec.kernel == 0 || (spec.kernel <= 15 && 2 * spec.padding <= spec.kernel)) return lacks_window(spec);
+  return fmt::format("kernel = {}, padding = {}: allowed for max_pool: windows up to 15, padding up to half of them",
+                     spec.kernel, spec.padding);
+}
+
+struct MaxPool {
+  template <class Context>
+  static void forward(Context& ctx, const LayerIo& io) {
+    max_pool_forward(ctx, io.map.valid(), shape_of(io.layer), io.x, io.y, io.saved.bytes);
+  }
+  template <class Context>
+  static void backward(Context& ctx, const LayerIo& io) {
+    max_pool_backward(ctx, io.map.valid(), shape_of(io.layer), View<const float>(io.dy),
+                      View<const std::uint8_t>(io.saved.bytes), io.dx);
+  }
+};
+
+}  // namespace
+
+LayerKind max_pool() {
+  return with_passes<MaxPool>(
+      {.name = "max_pool",
+       .keys = {{"kernel", &LayerSpec::kernel}, {"stride", &LayerSpec::stride}, {"padding", &LayerSpec::padding, 0}},
+       .lacks = lacks,
+       .place = place,
+       .saved = [](const Layer& layer, const LayerBounds& bounds) {
+         return SavedSize{.bytes = bounds.slots * layer.out.size()};
+       }});
+}
+
+}  // namespace splitsim::layers

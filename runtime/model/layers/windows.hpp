@@ -1,0 +1,16 @@
+// What kinds with a sliding window share.
+#pragma once
+
+#include <string>
+
+#include "runtime/model/network.hpp"
+
+namespace splitsim::layers {
+
+/// Errors: InputError if a window does not fit the padded input.
+void require_fit(const Layer& layer);
+
+/// What a spec without a window lacks.
+std::string lacks_window(const LayerSpec& spec);
+
+}  // namespace splitsim::layers
