@@ -11,8 +11,7 @@
 namespace splitsim {
 
 namespace layer {
-LayerSpec conv(std::string name, std::int32_t out, std::int32_t kernel, std::int32_t stride, std::int32_t padding,
-               bool bias) {
+LayerSpec conv(std::string name, std::int32_t out, Size2 kernel, Size2 stride, Size2 padding, bool bias) {
   return {.kind = &layer_kind("conv"),
           .name = std::move(name),
           .out = out,
@@ -25,7 +24,7 @@ LayerSpec linear(std::string name, std::int32_t out) {
   return {.kind = &layer_kind("linear"), .name = std::move(name), .out = out};
 }
 LayerSpec relu(std::string name) { return {.kind = &layer_kind("relu"), .name = std::move(name)}; }
-LayerSpec max_pool(std::string name, std::int32_t window, std::int32_t stride, std::int32_t padding) {
+LayerSpec max_pool(std::string name, Size2 window, Size2 stride, Size2 padding) {
   return {
       .kind = &layer_kind("max_pool"), .name = std::move(name), .kernel = window, .stride = stride, .padding = padding};
 }

@@ -27,6 +27,16 @@ void set_layer_value(const toml::node& value, const LayerKey& key, std::int32_t&
   }
   field = static_cast<std::int32_t>(number->get());
 }
+template <class Refuse>
+void set_layer_value(const toml::node& value, const LayerKey& key, Size2& field, const Refuse& refuse) {
+  const auto refuse_size = [&](const std::string& allowed) { refuse(allowed + ", or two: [height, width]"); };
+  const toml::array* two = value.as_array();
+  if (two != nullptr && two->size() != 2) refuse("an integer, or two: [height, width]");
+  const toml::node& height = two == nullptr ? value : *two->get(0);
+  const toml::node& width = two == nullptr ? value : *two->get(1);
+  set_layer_value(height, key, field.height, refuse_size);
+  set_layer_value(width, key, field.width, refuse_size);
+}
 
 }  // namespace
 

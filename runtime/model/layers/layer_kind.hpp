@@ -1,6 +1,6 @@
 // A kind of layer as a row: what model.layers may say of it, its shape and tensors, what it keeps, and its passes on
-// every backend. A new kind is a file beside this one and a line in layer_kinds.cpp; nothing else asks for kinds by name,
-// but for `norm`, which a network replaces.
+// every backend. A new kind is a file beside this one and a line in layer_kinds.cpp; nothing else asks for kinds by
+// name, but for `norm`, which a network replaces.
 #pragma once
 
 #include <array>
@@ -18,10 +18,11 @@ namespace splitsim {
 
 /// A number that a kind takes in model.layers, and where it lives.
 struct LayerKey {
-  using Field = std::variant<std::int32_t LayerSpec::*, bool LayerSpec::*>;
+  using Field = std::variant<std::int32_t LayerSpec::*, bool LayerSpec::*, Size2 LayerSpec::*>;
   std::string name;
   Field field;
   std::int32_t low = 1;  ///< of integers, which end at kMost
+  bool quiet = false;    ///< written down only where it is not the default
   static constexpr std::int32_t kMost = 65536;
 };
 
