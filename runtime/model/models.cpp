@@ -24,6 +24,7 @@ LayerSpec linear(std::string name, std::int32_t out) {
   return {.kind = &layer_kind("linear"), .name = std::move(name), .out = out};
 }
 LayerSpec relu(std::string name) { return {.kind = &layer_kind("relu"), .name = std::move(name)}; }
+LayerSpec relu6(std::string name) { return {.kind = &layer_kind("relu6"), .name = std::move(name)}; }
 LayerSpec max_pool(std::string name, Size2 window, Size2 stride, Size2 padding) {
   return {
       .kind = &layer_kind("max_pool"), .name = std::move(name), .kernel = window, .stride = stride, .padding = padding};
@@ -135,6 +136,11 @@ const std::vector<Entry>& registry() {
         "pool5"},
        64,
        vgg11},
+      {{"mobilenet_v2",
+        "MobileNetV2 for small images (stem and second stage with stride 1); cuts conv1 norm1 relu1 block1 .. block17 "
+        "conv2 norm2 relu2"},
+       32,
+       mobilenet_v2},
   };
   return entries;
 }

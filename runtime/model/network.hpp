@@ -26,6 +26,7 @@ struct LayerSpec {
   std::int32_t groups = 0;   ///< norm as GroupNorm; 0: gcd(32, channels)
   bool bias = true;          ///< conv2d; one that a norm follows may do without, and gets it back if there is no norm
   float factor = 1.0f;       ///< scale
+  double probability = 0.5;  ///< dropout: of a feature to become 0
   std::string input = {};    ///< name of the layer it reads; empty: the one before
   std::string other = {};    ///< add: name of the second summand
 

@@ -2,6 +2,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
+#include <optional>
 
 #include "base/error.hpp"
 #include "base/nearest.hpp"
@@ -26,6 +28,12 @@ void set_layer_value(const toml::node& value, const LayerKey& key, std::int32_t&
     refuse(fmt::format("an integer in [{}, {}]", key.low, LayerKey::kMost));
   }
   field = static_cast<std::int32_t>(number->get());
+}
+template <class Refuse>
+void set_layer_value(const toml::node& value, const LayerKey&, double& field, const Refuse& refuse) {
+  const std::optional<double> number = value.is_number() ? value.value<double>() : std::nullopt;
+  if (!number || !std::isfinite(*number)) refuse("a finite number");
+  field = *number;
 }
 template <class Refuse>
 void set_layer_value(const toml::node& value, const LayerKey& key, Size2& field, const Refuse& refuse) {

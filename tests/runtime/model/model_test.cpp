@@ -103,6 +103,27 @@ TEST(Model, ResNetsAndVggHaveTheirKnownSizes) {
   EXPECT_EQ(vgg.buffers[1], 2 * (128 + 2 * 256 + 4 * 512));
 }
 
+// torchvision's has 3504872 with a thousand classes; strides change nothing.
+TEST(Model, MobileNetHasItsKnownSize) {
+  NetworkOptions batch;
+  batch.norm[0] = batch.norm[1] = NormKind::kBatch;
+  const Network network = build_network(model_layers("mobilenet_v2", 10), "block3", {3, 32, 32}, 10, batch);
+  EXPECT_EQ(network.parameters[0] + network.parameters[1], 3504872 - 1281 * 990);
+  EXPECT_EQ(network.cut_shape(), (FeatureShape{24, 32, 32}));
+  EXPECT_EQ(layer_named(network, "norm2").out, (FeatureShape{1280, 4, 4}));
+}
+
+TEST(Model, DropoutTakesAProbability) {
+  const auto listed = [](const std::string& p) {
+    return parse_config("", "", {"model.name=layers", "model.layers=[{ kind = 'dropout', p = " + p + " }]"});
+  };
+  EXPECT_EQ(listed("0.25").model.layers[0].probability, 0.25);
+  EXPECT_EQ(listed("0").model.layers[0].probability, 0.0);
+  for (const char* p : {"1.0", "-0.5", "nan"}) {
+    EXPECT_NE(message_of([&] { listed(p); }).find("model.layers.p = "), std::string::npos) << p;
+  }
+}
+
 TEST(Model, ResNetsAreCutBehindStagesAndBlocks) {
   const std::vector<LayerSpec> layers = model_layers("resnet18", 10);
   const std::vector<std::string> cuts = possible_cuts(layers);
