@@ -36,6 +36,7 @@ enum class Purpose : std::uint8_t {
   kServiceOrder = 11,     ///< random service orders, element = client
   kEvaluation = 12,       ///< evaluation subsets, element = sample id
   kValidation = 14,       ///< validation split, element = sample id
+  kDropout = 15,          ///< dropped features, element = sample id, step = layer, attempt = feature / 4
   kTest = 255,            ///< tests only
 };
 

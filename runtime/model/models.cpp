@@ -11,8 +11,7 @@
 namespace splitsim {
 
 namespace layer {
-LayerSpec conv(std::string name, std::int32_t out, std::int32_t kernel, std::int32_t stride, std::int32_t padding,
-               bool bias) {
+LayerSpec conv(std::string name, std::int32_t out, Size2 kernel, Size2 stride, Size2 padding, bool bias) {
   return {.kind = &layer_kind("conv"),
           .name = std::move(name),
           .out = out,
@@ -25,7 +24,8 @@ LayerSpec linear(std::string name, std::int32_t out) {
   return {.kind = &layer_kind("linear"), .name = std::move(name), .out = out};
 }
 LayerSpec relu(std::string name) { return {.kind = &layer_kind("relu"), .name = std::move(name)}; }
-LayerSpec max_pool(std::string name, std::int32_t window, std::int32_t stride, std::int32_t padding) {
+LayerSpec relu6(std::string name) { return {.kind = &layer_kind("relu6"), .name = std::move(name)}; }
+LayerSpec max_pool(std::string name, Size2 window, Size2 stride, Size2 padding) {
   return {
       .kind = &layer_kind("max_pool"), .name = std::move(name), .kernel = window, .stride = stride, .padding = padding};
 }
@@ -136,6 +136,11 @@ const std::vector<Entry>& registry() {
         "pool5"},
        64,
        vgg11},
+      {{"mobilenet_v2",
+        "MobileNetV2 for small images (stem and second stage with stride 1); cuts conv1 norm1 relu1 block1 .. block17 "
+        "conv2 norm2 relu2"},
+       32,
+       mobilenet_v2},
   };
   return entries;
 }

@@ -48,11 +48,11 @@ NetworkOptions network_options(const ModelSettings& settings);
 
 // Shorthands for the functions that write models down.
 namespace layer {
-LayerSpec conv(std::string name, std::int32_t out, std::int32_t kernel, std::int32_t stride, std::int32_t padding,
-               bool bias = true);
+LayerSpec conv(std::string name, std::int32_t out, Size2 kernel, Size2 stride, Size2 padding, bool bias = true);
 LayerSpec linear(std::string name, std::int32_t out);
 LayerSpec relu(std::string name);
-LayerSpec max_pool(std::string name, std::int32_t window, std::int32_t stride, std::int32_t padding = 0);
+LayerSpec relu6(std::string name);
+LayerSpec max_pool(std::string name, Size2 window, Size2 stride, Size2 padding = 0);
 LayerSpec global_avg_pool(std::string name);
 LayerSpec norm(std::string name, std::int32_t groups = 0);
 LayerSpec add(std::string name, std::string input, std::string other);
@@ -64,6 +64,9 @@ struct ModelRequest {
   std::int32_t classes, width;
   std::string cut;
 };
+
+// mobilenet.cpp.
+std::vector<LayerSpec> mobilenet_v2(const ModelRequest& request);
 
 // resnet.cpp. He et al., arXiv 1512.03385, as torchvision writes it.
 std::vector<LayerSpec> resnet18(const ModelRequest& request);

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "base/names.hpp"
+#include "kernels/nn/support/size2.hpp"
 
 namespace splitsim {
 
@@ -19,12 +20,14 @@ struct LayerSpec {
   const LayerKind* kind;
   std::string name;
   std::int32_t out = 0;      ///< conv2d: output channels, linear: output features
-  std::int32_t kernel = 0;   ///< conv2d, pools: window
-  std::int32_t stride = 1;   ///< conv2d, pools
-  std::int32_t padding = 0;  ///< conv2d, max pool
+  Size2 kernel = 0;          ///< conv2d, pools: window
+  Size2 stride = 1;          ///< conv2d, pools
+  Size2 padding = 0;         ///< conv2d, max pool
+  std::int32_t conv_groups = 1;  ///< conv2d: groups of channels, each convolved by itself; its inputs: depthwise
   std::int32_t groups = 0;   ///< norm as GroupNorm; 0: gcd(32, channels)
   bool bias = true;          ///< conv2d; one that a norm follows may do without, and gets it back if there is no norm
   float factor = 1.0f;       ///< scale
+  double probability = 0.5;  ///< dropout: of a feature to become 0
   std::string input = {};    ///< name of the layer it reads; empty: the one before
   std::string other = {};    ///< add: name of the second summand
 
@@ -118,8 +121,8 @@ Network build_network(const std::vector<LayerSpec>& layers, const std::string& c
                       std::int32_t classes, const NetworkOptions& options = {});
 
 /// Initial state of one replica of a side, [replica_size]: weights and biases of convolutions and linear layers as
-/// options.init says, gamma 1, beta 0, running means 0, running variances 1. Addressed by (seed, tensor, element). Determinism:
-/// exact.
+/// options.init says, gamma 1, beta 0, running means 0, running variances 1. Addressed by (seed, tensor, element).
+/// Determinism: exact.
 std::vector<float> initial_parameters(const Network& network, int side, std::uint64_t seed);
 
 }  // namespace splitsim

@@ -168,6 +168,7 @@ StackMaps Engine<Context>::maps() const {
     const ReplicaMap ranks = map(per_client);
     maps.statistics[side] = {ranks.active, ranks.first, ranks.rank, ranks.max_active};
   }
+  maps.keys = {settings_.seed, tables_.sample.data(), &state_.data()->epoch};
   return maps;
 }
 

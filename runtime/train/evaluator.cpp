@@ -129,7 +129,7 @@ Evaluation Evaluator<Context>::evaluate(const View<const float> (&parameters)[2]
                        1,
                        1};
   const Segments segments{map.active, map.first, map.rank, 1};
-  const StackMaps maps{{map, map}, {segments, segments}};
+  const StackMaps maps{{map, map}, {segments, segments}, {}};
   for (std::int64_t b = 0; b < batches; ++b) {
     begin_eval(ctx_, View<const std::int32_t>(ids_.sub(first, images)), data_->labels.view(), tables_);
     gather_images(ctx_, map.valid(), gather_, data_->images.view(), tables_.sample, nullptr, stack_.input());

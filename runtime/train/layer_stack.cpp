@@ -93,6 +93,8 @@ LayerIo LayerStack<Context>::io_of(std::size_t index, const StackMaps& maps, con
   io.y = out(index);
   io.parameters = tensors_of(layer, parameters.side[side], network_.replica_size(side), false);
   io.saved = saved_[index];
+  io.keys = maps.keys;
+  io.index = static_cast<std::int32_t>(index);
   io.workspace = workspace_;
   return io;
 }

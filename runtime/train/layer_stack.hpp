@@ -20,10 +20,12 @@ struct TwoSides {
   View<float> side[2];
 };
 
-/// What a pass needs to know of a step, by side: which replica a slot runs on, and who shares a BatchNorm's statistics.
+/// What a pass needs to know of a step, by side: which replica a slot runs on, and who shares a BatchNorm's statistics;
+/// and where random bits lie.
 struct StackMaps {
   ReplicaMap side[2];
   Segments statistics[2];
+  SampleKeys keys = {};  ///< training only
 };
 
 /// Most ranks and statistics segments per step, by side: fixes the size of what a stack keeps.

@@ -12,12 +12,20 @@ namespace splitsim::reference {
 
 using Tensor = std::vector<double>;
 
+/// Of height and width; one number is both.
+struct Two {
+  int h, w;
+  Two(int both) : h(both), w(both) {}
+  Two(int height, int width) : h(height), w(width) {}
+};
+
 struct Window {
   int channels, height, width;  ///< input
   int outputs;                  ///< output channels (convolution)
-  int size, stride, padding;
-  int out_height() const { return (height + 2 * padding - size) / stride + 1; }
-  int out_width() const { return (width + 2 * padding - size) / stride + 1; }
+  Two size, stride, padding;
+  int groups = 1;
+  int out_height() const { return (height + 2 * padding.h - size.h) / stride.h + 1; }
+  int out_width() const { return (width + 2 * padding.w - size.w) / stride.w + 1; }
 };
 
 /// Calls f(output index, input index, weight index) for every multiplication of a convolution.
@@ -26,14 +34,15 @@ void for_each_tap(const Window& w, F f) {
   for (int o = 0; o < w.outputs; ++o)
     for (int oy = 0; oy < w.out_height(); ++oy)
       for (int ox = 0; ox < w.out_width(); ++ox)
-        for (int c = 0; c < w.channels; ++c)
-          for (int i = 0; i < w.size; ++i)
-            for (int j = 0; j < w.size; ++j) {
-              const int y = oy * w.stride + i - w.padding, x = ox * w.stride + j - w.padding;
+        for (int c = 0; c < w.channels / w.groups; ++c)
+          for (int i = 0; i < w.size.h; ++i)
+            for (int j = 0; j < w.size.w; ++j) {
+              const int y = oy * w.stride.h + i - w.padding.h, x = ox * w.stride.w + j - w.padding.w;
+              const int from = o / (w.outputs / w.groups) * (w.channels / w.groups) + c;
               if (y < 0 || y >= w.height || x < 0 || x >= w.width) continue;
               f((std::size_t(o) * w.out_height() + oy) * w.out_width() + ox,
-                (std::size_t(c) * w.height + y) * w.width + x,
-                ((std::size_t(o) * w.channels + c) * w.size + i) * w.size + j);
+                (std::size_t(from) * w.height + y) * w.width + x,
+                ((std::size_t(o) * (w.channels / w.groups) + c) * w.size.h + i) * w.size.w + j);
             }
 }
 
@@ -95,14 +104,14 @@ inline MaxPool max_pool(const Window& w, const Tensor& x) {
         double best = -std::numeric_limits<double>::infinity();
         int argmax = -1;
         std::size_t source = 0;
-        for (int i = 0; i < w.size; ++i)
-          for (int j = 0; j < w.size; ++j) {
-            const int row = oy * w.stride + i - w.padding, column = ox * w.stride + j - w.padding;
+        for (int i = 0; i < w.size.h; ++i)
+          for (int j = 0; j < w.size.w; ++j) {
+            const int row = oy * w.stride.h + i - w.padding.h, column = ox * w.stride.w + j - w.padding.w;
             if (row < 0 || row >= w.height || column < 0 || column >= w.width) continue;
             const std::size_t at = (std::size_t(c) * w.height + row) * w.width + column;
             if (argmax < 0 || x[at] > best) {
               best = x[at];
-              argmax = i * w.size + j;
+              argmax = i * w.size.w + j;
               source = at;
             }
           }
@@ -119,10 +128,10 @@ inline Tensor avg_pool(const Window& w, const Tensor& x) {
     for (int oy = 0; oy < w.out_height(); ++oy)
       for (int ox = 0; ox < w.out_width(); ++ox) {
         double sum = 0.0;
-        for (int i = 0; i < w.size; ++i)
-          for (int j = 0; j < w.size; ++j)
-            sum += x[(std::size_t(c) * w.height + oy * w.stride + i) * w.width + ox * w.stride + j];
-        y.push_back(sum / (w.size * w.size));
+        for (int i = 0; i < w.size.h; ++i)
+          for (int j = 0; j < w.size.w; ++j)
+            sum += x[(std::size_t(c) * w.height + oy * w.stride.h + i) * w.width + ox * w.stride.w + j];
+        y.push_back(sum / (w.size.h * w.size.w));
       }
   return y;
 }
@@ -133,10 +142,10 @@ inline Tensor avg_pool_backward(const Window& w, const Tensor& dy) {
   for (int c = 0; c < w.channels; ++c)
     for (int oy = 0; oy < w.out_height(); ++oy)
       for (int ox = 0; ox < w.out_width(); ++ox, ++at)
-        for (int i = 0; i < w.size; ++i)
-          for (int j = 0; j < w.size; ++j)
-            dx[(std::size_t(c) * w.height + oy * w.stride + i) * w.width + ox * w.stride + j] +=
-                dy[at] / (w.size * w.size);
+        for (int i = 0; i < w.size.h; ++i)
+          for (int j = 0; j < w.size.w; ++j)
+            dx[(std::size_t(c) * w.height + oy * w.stride.h + i) * w.width + ox * w.stride.w + j] +=
+                dy[at] / (w.size.h * w.size.w);
   return dx;
 }
 

@@ -9,18 +9,25 @@
 #include "kernels/device/macros.hpp"
 #include "kernels/device/view.hpp"
 #include "kernels/nn/support/grouped.hpp"
+#include "kernels/nn/support/size2.hpp"
 
 namespace splitsim {
 
 struct ConvShape {
   std::int32_t in_channels, in_height, in_width;
-  std::int32_t out_channels, kernel, stride, padding;
-  PSL_HD std::int32_t out_height() const { return (in_height + 2 * padding - kernel) / stride + 1; }
-  PSL_HD std::int32_t out_width() const { return (in_width + 2 * padding - kernel) / stride + 1; }
+  std::int32_t out_channels;
+  Size2 kernel, stride, padding;
+  std::int32_t groups = 1;  ///< the channels in as many equal parts, each convolved by itself; in_channels: depthwise
+  PSL_HD std::int32_t out_height() const {
+    return (in_height + 2 * padding.height - kernel.height) / stride.height + 1;
+  }
+  PSL_HD std::int32_t out_width() const { return (in_width + 2 * padding.width - kernel.width) / stride.width + 1; }
   PSL_HD std::int64_t in_size() const { return std::int64_t{in_channels} * in_height * in_width; }
   PSL_HD std::int64_t out_size() const { return std::int64_t{out_channels} * out_height() * out_width(); }
   /// Weights per output channel.
-  PSL_HD std::int64_t patch() const { return std::int64_t{in_channels} * kernel * kernel; }
+  PSL_HD std::int64_t patch() const { return std::int64_t{in_channels} / groups * kernel.area(); }
+  /// Rows of an image's patch matrix.
+  PSL_HD std::int64_t taps() const { return std::int64_t{in_channels} * kernel.area(); }
   PSL_HD std::int64_t weights() const { return patch() * out_channels; }
 };
 
@@ -28,8 +35,8 @@ struct ConvShape {
 template <class Context>
 std::int64_t conv2d_workspace(Context& ctx, const ConvShape& shape, std::int32_t max_slots, std::int32_t max_active);
 
-/// y[s] = conv(x[s], weight of s's replica) + bias. x: [S, in_size], weight: [G][out, in, k, k], bias: [G][out], y: [S,
-/// out_size]. Empty slots' outputs are unspecified.
+/// y[s] = conv(x[s], weight of s's replica) + bias. x: [S, in_size], weight: [G][out, in / groups, kh, kw], bias:
+/// [G][out], y: [S, out_size]. Empty slots' outputs are unspecified.
 template <class Context>
 void conv2d_forward(Context& ctx, const ReplicaMap& map, const ConvShape& shape, View<const float> x,
                     const Parameters& parameters, View<float> workspace, View<float> y);

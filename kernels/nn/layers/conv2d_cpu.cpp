@@ -63,6 +63,13 @@ const float* patches_of(const ConvShape& shape, const float* images, std::int32_
   return scratch.patches;
 }
 
+/// f(weights, patches, outputs) for every group of channels: where its part of each begins.
+template <class F>
+void for_each_group(const ConvShape& shape, std::int32_t columns, const F& f) {
+  const std::int64_t outputs = shape.out_channels / shape.groups, patch = shape.patch();
+  for (std::int64_t g = 0; g < shape.groups; ++g) f(g * outputs * patch, g * patch * columns, g * outputs * columns);
+}
+
 /// Row sums of [rows, length], joined to `sums` or written over them.
 void add_row_sums(const float* from, std::int32_t rows, std::int64_t length, bool overwrite, float* sums) {
   for (std::int32_t r = 0; r < rows; ++r, from += length) {
@@ -107,16 +114,22 @@ void conv2d_forward(CpuContext& ctx, const ReplicaMap& map, const ConvShape& sha
     float* out = y.data() + piece.first * shape.out_size();
     const bool has_bias = bias.data != nullptr;
     const auto bias_of = [&](std::int32_t c) { return has_bias ? bias.at(replica)[c] : 0.0f; };
-    GemmShape product{.m = shape.out_channels, .n = columns, .k = patch, .lda = patch, .ldb = columns, .ldc = columns};
+    GemmShape product{
+        .m = shape.out_channels / shape.groups, .n = columns, .k = patch, .lda = patch, .ldb = columns, .ldc = columns};
+    const auto multiply = [&](float* to) {
+      for_each_group(shape, columns, [&](std::int64_t weights, std::int64_t taps, std::int64_t outputs) {
+        gemm_on_this_thread(product, weight.at(replica) + weights, patches + taps, to + outputs);
+      });
+    };
     if (count == 1) {
       product.beta = has_bias ? 1.0f : 0.0f;
       for (std::int32_t c = 0; has_bias && c < shape.out_channels; ++c) {
         std::fill_n(out + std::int64_t{c} * pixels, pixels, bias_of(c));
       }
-      gemm_on_this_thread(product, weight.at(replica), patches, out);
+      multiply(out);
       return;
     }
-    gemm_on_this_thread(product, weight.at(replica), patches, scratch.outputs);
+    multiply(scratch.outputs);
     for (std::int32_t n = 0; n < count; ++n) {
       for (std::int32_t c = 0; c < shape.out_channels; ++c, out += pixels) {
         const float* from = scratch.outputs + c * columns + n * pixels;
@@ -152,28 +165,32 @@ void conv2d_backward(CpuContext& ctx, const ReplicaMap& map, const ConvShape& sh
       const float* patches = patches_of(shape, x.data() + first * shape.in_size(), count, scratch);
       const float* out_gradient =
           side_by_side(dy.data() + first * shape.out_size(), count, shape.out_channels, pixels, scratch.outputs);
-      gemm_on_this_thread({.transpose_b = true,
-                           .m = shape.out_channels,
-                           .n = patch,
-                           .k = columns,
-                           .lda = columns,
-                           .ldb = columns,
-                           .ldc = patch,
-                           .beta = overwrite ? 0.0f : 1.0f},
-                          out_gradient, patches, dw);
+      for_each_group(shape, columns, [&](std::int64_t weights, std::int64_t taps, std::int64_t outputs) {
+        gemm_on_this_thread({.transpose_b = true,
+                             .m = shape.out_channels / shape.groups,
+                             .n = patch,
+                             .k = columns,
+                             .lda = columns,
+                             .ldb = columns,
+                             .ldc = patch,
+                             .beta = overwrite ? 0.0f : 1.0f},
+                            out_gradient + outputs, patches + taps, dw + weights);
+      });
       if (dbias.data != nullptr) add_row_sums(out_gradient, shape.out_channels, columns, overwrite, db);
       if (dx.empty()) continue;
       float* in_gradient = dx.data() + first * shape.in_size();
       const bool direct = is_pointwise(shape) && count == 1;
       float* dpatches = direct ? in_gradient : scratch.dpatches;
-      gemm_on_this_thread({.transpose_a = true,
-                           .m = patch,
-                           .n = columns,
-                           .k = shape.out_channels,
-                           .lda = patch,
-                           .ldb = columns,
-                           .ldc = columns},
-                          w, out_gradient, dpatches);
+      for_each_group(shape, columns, [&](std::int64_t weights, std::int64_t taps, std::int64_t outputs) {
+        gemm_on_this_thread({.transpose_a = true,
+                             .m = patch,
+                             .n = columns,
+                             .k = shape.out_channels / shape.groups,
+                             .lda = patch,
+                             .ldb = columns,
+                             .ldc = columns},
+                            w + weights, out_gradient + outputs, dpatches + taps);
+      });
       if (!direct) patches_to_images(shape, dpatches, count, in_gradient);
     }
   });

@@ -26,15 +26,15 @@ struct ImageToPatches {
 
   PSL_HD void operator()(std::int64_t i) const {
     const ConvShape& s = chunk.shape;
-    const std::int64_t out_width = s.out_width(), pixels = out_width * s.out_height(), patch = s.patch();
+    const std::int64_t out_width = s.out_width(), pixels = out_width * s.out_height(), taps = s.taps();
     const std::int64_t row = i / pixels, pixel = i - row * pixels;
-    const std::int64_t slot = row / patch;
+    const std::int64_t slot = row / taps;
     if (chunk.first_slot + slot >= *chunk.map.slots) return;
-    const auto tap = static_cast<std::int32_t>(row - slot * patch);
-    const std::int32_t c = tap / (s.kernel * s.kernel), within = tap - c * s.kernel * s.kernel;
+    const auto tap = static_cast<std::int32_t>(row - slot * taps);
+    const std::int32_t c = tap / s.kernel.area(), within = tap - c * s.kernel.area();
     const auto oy = static_cast<std::int32_t>(pixel / out_width), ox = static_cast<std::int32_t>(pixel % out_width);
-    const std::int32_t y = oy * s.stride + within / s.kernel - s.padding;
-    const std::int32_t column = ox * s.stride + within % s.kernel - s.padding;
+    const std::int32_t y = oy * s.stride.height + within / s.kernel.width - s.padding.height;
+    const std::int32_t column = ox * s.stride.width + within % s.kernel.width - s.padding.width;
     const bool inside = y >= 0 && y < s.in_height && column >= 0 && column < s.in_width;
     patches[i] = inside ? x[slot * s.in_size() + (std::int64_t{c} * s.in_height + y) * s.in_width + column] : 0.0f;
   }
@@ -54,15 +54,15 @@ struct PatchesToImage {
     const std::int32_t c = at / plane, y = (at - c * plane) / s.in_width, column = at % s.in_width;
     const std::int32_t out_height = s.out_height(), out_width = s.out_width();
     const std::int64_t pixels = std::int64_t{out_height} * out_width;
-    const float* rows = patches + (slot * s.patch() + std::int64_t{c} * s.kernel * s.kernel) * pixels;
+    const float* rows = patches + (slot * s.taps() + std::int64_t{c} * s.kernel.area()) * pixels;
     float sum = 0.0f;
-    for (std::int32_t i_row = 0; i_row < s.kernel; ++i_row) {
-      const std::int32_t from_y = y + s.padding - i_row, oy = from_y / s.stride;
-      if (from_y < 0 || oy * s.stride != from_y || oy >= out_height) continue;
-      for (std::int32_t j = 0; j < s.kernel; ++j) {
-        const std::int32_t from_x = column + s.padding - j, ox = from_x / s.stride;
-        if (from_x < 0 || ox * s.stride != from_x || ox >= out_width) continue;
-        sum += rows[(i_row * s.kernel + j) * pixels + oy * out_width + ox];
+    for (std::int32_t i_row = 0; i_row < s.kernel.height; ++i_row) {
+      const std::int32_t from_y = y + s.padding.height - i_row, oy = from_y / s.stride.height;
+      if (from_y < 0 || oy * s.stride.height != from_y || oy >= out_height) continue;
+      for (std::int32_t j = 0; j < s.kernel.width; ++j) {
+        const std::int32_t from_x = column + s.padding.width - j, ox = from_x / s.stride.width;
+        if (from_x < 0 || ox * s.stride.width != from_x || ox >= out_width) continue;
+        sum += rows[(i_row * s.kernel.width + j) * pixels + oy * out_width + ox];
       }
     }
     dx[i] = sum;
@@ -121,37 +121,44 @@ struct BatchedConvWorkspace {
   Scratch scratch;
   std::int32_t chunk;  ///< slots
   PointerTable table;
-  float* patches;     ///< [chunk, patch, pixels]
+  float* patches;     ///< [chunk, taps, pixels]
   float* partials;    ///< [chunk, weights]
   float* plane_sums;  ///< [S, out_channels]
 
   BatchedConvWorkspace(const ConvShape& shape, std::int32_t max_slots, Scratch base) : scratch(base) {
     constexpr std::int64_t kChunkFloats = std::int64_t{8} << 20;  // 32 MiB: stays in a large GPU's L2 cache
     const std::int64_t pixels = std::int64_t{shape.out_height()} * shape.out_width();
-    const std::int64_t per_slot_floats = shape.patch() * pixels + shape.weights();
+    const std::int64_t per_slot_floats = shape.taps() * pixels + shape.weights();
     const std::int64_t fitting = kChunkFloats / per_slot_floats / SumWeightGradients::kBlock;
     chunk = static_cast<std::int32_t>(
         std::min<std::int64_t>(max_slots, std::max<std::int64_t>(fitting, 1) * SumWeightGradients::kBlock));
-    table.a = scratch.take<float*>(chunk);
-    table.b = scratch.take<float*>(chunk);
-    table.c = scratch.take<float*>(chunk);
-    patches = scratch.take<float>(chunk * shape.patch() * pixels);
+    table.a = scratch.take<float*>(std::int64_t{chunk} * shape.groups);
+    table.b = scratch.take<float*>(std::int64_t{chunk} * shape.groups);
+    table.c = scratch.take<float*>(std::int64_t{chunk} * shape.groups);
+    patches = scratch.take<float>(chunk * shape.taps() * pixels);
     partials = scratch.take<float>(chunk * shape.weights());
     plane_sums = scratch.take<float>(std::int64_t{max_slots} * shape.out_channels);
   }
 };
 
+/// Floats of a group's part of the weights and of a slot's outputs.
+struct GroupSizes {
+  std::int64_t weights, outputs;
+  explicit GroupSizes(const ConvShape& s) : weights(s.weights() / s.groups), outputs(s.out_size() / s.groups) {}
+};
+
 /// A 1x1 convolution needs no patches: the image is the matrix.
-inline bool needs_patches(const ConvShape& s) { return s.kernel != 1 || s.stride != 1 || s.padding != 0; }
+inline bool needs_patches(const ConvShape& s) { return !(s.kernel == 1 && s.stride == 1 && s.padding == 0); }
 
 /// The patch matrices of a chunk.
 template <class Context>
 Operand chunk_patches(Context& ctx, const ConvChunk& chunk, const float* x, float* patches) {
   const ConvShape& s = chunk.shape;
-  if (!needs_patches(s)) return per_slot(x, s.in_size());
-  const std::int64_t size = s.patch() * s.out_height() * s.out_width();
+  const std::int64_t pixels = std::int64_t{s.out_height()} * s.out_width();
+  if (!needs_patches(s)) return per_slot(x, s.in_size(), s.patch() * pixels);
+  const std::int64_t size = s.taps() * pixels;
   for_each_index(ctx, chunk.count * size, ImageToPatches{chunk, x, patches});
-  return per_slot(patches, size);
+  return per_slot(patches, size, s.patch() * pixels);
 }
 
 }  // namespace detail
@@ -167,7 +174,8 @@ void batched_conv2d_forward(Context& ctx, const ReplicaMap& map, const ConvShape
   const detail::BatchedConvWorkspace work(shape, map.max_slots, Scratch(workspace.data()));
   const std::int32_t pixels = shape.out_height() * shape.out_width();
   const auto patch = static_cast<std::int32_t>(shape.patch());
-  const GemmShape product{.m = shape.out_channels,
+  const detail::GroupSizes group(shape);
+  const GemmShape product{.m = shape.out_channels / shape.groups,
                           .n = pixels,
                           .k = patch,
                           .lda = patch,
@@ -182,8 +190,10 @@ void batched_conv2d_forward(Context& ctx, const ReplicaMap& map, const ConvShape
       for_each_index(ctx, chunk.count * shape.out_size(),
                      detail::FillBias{map, first, shape.out_channels, pixels, bias, out});
     }
-    gemm_per_slot(ctx, map, first, chunk.count, product,
-                  {per_replica(weight), patches, per_slot(out, shape.out_size())}, work.table);
+    gemm_per_slot(
+        ctx, map, first, chunk.count, product,
+        {per_replica(weight, group.weights), patches, per_slot(out, shape.out_size(), group.outputs), shape.groups},
+        work.table);
   }
 }
 
@@ -196,8 +206,9 @@ void batched_conv2d_backward(Context& ctx, const ReplicaMap& map, const ConvShap
   const detail::BatchedConvWorkspace work(shape, map.max_slots, Scratch(workspace.data()));
   const std::int32_t pixels = shape.out_height() * shape.out_width();
   const auto patch = static_cast<std::int32_t>(shape.patch());
+  const detail::GroupSizes group(shape);
   const GemmShape for_weight{.transpose_b = true,
-                             .m = shape.out_channels,
+                             .m = shape.out_channels / shape.groups,
                              .n = patch,
                              .k = pixels,
                              .lda = pixels,
@@ -206,16 +217,17 @@ void batched_conv2d_backward(Context& ctx, const ReplicaMap& map, const ConvShap
   const GemmShape for_input{.transpose_a = true,
                             .m = patch,
                             .n = pixels,
-                            .k = shape.out_channels,
+                            .k = shape.out_channels / shape.groups,
                             .lda = patch,
                             .ldb = pixels,
                             .ldc = pixels};
   for (std::int32_t first = 0; first < map.max_slots; first += work.chunk) {
     const detail::ConvChunk chunk{map, shape, first, std::min(work.chunk, map.max_slots - first)};
-    const Operand out_gradient = per_slot(dy.data() + first * shape.out_size(), shape.out_size());
+    const Operand out_gradient = per_slot(dy.data() + first * shape.out_size(), shape.out_size(), group.outputs);
     const Operand patches = detail::chunk_patches(ctx, chunk, x.data() + first * shape.in_size(), work.patches);
     gemm_per_slot(ctx, map, first, chunk.count, for_weight,
-                  {out_gradient, patches, per_slot(work.partials, shape.weights())}, work.table);
+                  {out_gradient, patches, per_slot(work.partials, shape.weights(), group.weights), shape.groups},
+                  work.table);
     for (const bool within_blocks : {true, false}) {
       for_each_index(ctx, chunk.count * shape.weights(),
                      detail::SumWeightGradients{chunk, within_blocks, work.partials, dweight});
@@ -223,8 +235,9 @@ void batched_conv2d_backward(Context& ctx, const ReplicaMap& map, const ConvShap
     if (dx.empty()) continue;
     float* in_gradient = dx.data() + first * shape.in_size();
     const bool scatter = detail::needs_patches(shape);
-    const Operand dpatches = scatter ? patches : per_slot(in_gradient, shape.in_size());
-    gemm_per_slot(ctx, map, first, chunk.count, for_input, {per_replica(weight), out_gradient, dpatches}, work.table);
+    const Operand dpatches = scatter ? patches : per_slot(in_gradient, shape.in_size(), patches.group_stride);
+    gemm_per_slot(ctx, map, first, chunk.count, for_input,
+                  {per_replica(weight, group.weights), out_gradient, dpatches, shape.groups}, work.table);
     if (scatter) {
       for_each_index(ctx, chunk.count * shape.in_size(), detail::PatchesToImage{chunk, work.patches, in_gradient});
     }

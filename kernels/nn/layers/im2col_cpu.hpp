@@ -11,12 +11,13 @@ namespace splitsim {
 /// A 1x1 convolution needs no patches: the image is the matrix.
 inline bool is_pointwise(const ConvShape& s) { return s.kernel == 1 && s.stride == 1 && s.padding == 0; }
 
-/// Floats of a padded image, and of `images` patch matrices [patch, images * pixels] side by side; with slack.
+/// Floats of a padded image, and of `images` patch matrices [taps, images * pixels] side by side; with slack.
 std::int64_t padded_size(const ConvShape& shape);
 std::int64_t patches_size(const ConvShape& shape, std::int32_t images);
 constexpr std::int64_t kPatchSlack = 16;  ///< a patch matrix starts this many floats into its buffer
 
-/// patches[(c, i, j), (image, y, x)] = image[c, y * stride + i - padding, x * stride + j - padding], 0 outside.
+/// patches[(c, i, j), (image, y, x)] = image[c, y * stride + i - padding, x * stride + j - padding], 0 outside (each of
+/// its own direction).
 /// images: contiguous; padded: room for as many padded images.
 void images_to_patches(const ConvShape& shape, const float* images, std::int32_t count, float* padded, float* patches);
 

@@ -38,16 +38,17 @@ struct MaxPoolForward {
 #endif
     team_grid(team, planes * out_height, out_width, [=](std::int32_t row, std::int32_t column) {
       const std::int32_t plane = row / out_height;
-      const std::int32_t top = (row - plane * out_height) * s.stride - s.padding, left = column * s.stride - s.padding;
+      const std::int32_t top = (row - plane * out_height) * s.stride.height - s.padding.height;
+      const std::int32_t left = column * s.stride.width - s.padding.width;
       const float* image = in + std::int64_t{plane} * s.in_height * s.in_width;
       float best = 0.0f;
       std::int32_t where = -1;
-      for (std::int32_t i = top < 0 ? -top : 0; i < s.window && top + i < s.in_height; ++i) {
-        for (std::int32_t j = left < 0 ? -left : 0; j < s.window && left + j < s.in_width; ++j) {
+      for (std::int32_t i = top < 0 ? -top : 0; i < s.window.height && top + i < s.in_height; ++i) {
+        for (std::int32_t j = left < 0 ? -left : 0; j < s.window.width && left + j < s.in_width; ++j) {
           const float value = image[(top + i) * s.in_width + left + j];
           const bool take = where < 0 || value > best || value != value;  // NaN wins, as in PyTorch
           best = take ? value : best;
-          where = take ? i * s.window + j : where;
+          where = take ? i * s.window.width + j : where;
         }
       }
       best_out[row * out_width + column] = best;
@@ -89,14 +90,15 @@ struct MaxPoolBackward {
 #endif
     team_grid(team, planes * s.in_height, s.in_width, [=](std::int32_t row, std::int32_t padded_column) {
       // Positions within the padded plane.
-      const std::int32_t plane = row / s.in_height, y_in = row - plane * s.in_height + s.padding;
-      const std::int32_t column = padded_column + s.padding;
-      const PoolCover rows(y_in, s.window, s.stride, out_height), columns(column, s.window, s.stride, out_width);
+      const std::int32_t plane = row / s.in_height, y_in = row - plane * s.in_height + s.padding.height;
+      const std::int32_t column = padded_column + s.padding.width;
+      const PoolCover rows(y_in, s.window.height, s.stride.height, out_height);
+      const PoolCover columns(column, s.window.width, s.stride.width, out_width);
       float sum = 0.0f;
       for (std::int32_t oy = rows.first; oy <= rows.last; ++oy) {
         for (std::int32_t ox = columns.first; ox <= columns.last; ++ox) {
           const std::int32_t at = (plane * out_height + oy) * out_width + ox;
-          const std::int32_t mine = (y_in - oy * s.stride) * s.window + (column - ox * s.stride);
+          const std::int32_t mine = (y_in - oy * s.stride.height) * s.window.width + (column - ox * s.stride.width);
           if (argmax_block[at] == mine) sum += dy_block[at];
         }
       }
@@ -117,14 +119,14 @@ struct AvgPoolForward {
     const std::int32_t out_height = s.out_height(), out_width = s.out_width();
     const float* in = x + block * planes * s.in_height * s.in_width;
     float* __restrict__ mean_out = y + block * planes * out_height * out_width;
-    const float area = static_cast<float>(s.window * s.window);
+    const float area = static_cast<float>(s.window.area());
     team_grid(team, planes * out_height, out_width, [=](std::int32_t row, std::int32_t column) {
       const std::int32_t plane = row / out_height;
-      const float* corner =
-          in + (plane * s.in_height + (row - plane * out_height) * s.stride) * s.in_width + column * s.stride;
+      const float* corner = in + (plane * s.in_height + (row - plane * out_height) * s.stride.height) * s.in_width +
+                            column * s.stride.width;
       float sum = 0.0f;
-      for (std::int32_t i = 0; i < s.window; ++i) {
-        for (std::int32_t j = 0; j < s.window; ++j) sum += corner[i * s.in_width + j];
+      for (std::int32_t i = 0; i < s.window.height; ++i) {
+        for (std::int32_t j = 0; j < s.window.width; ++j) sum += corner[i * s.in_width + j];
       }
       mean_out[row * out_width + column] = sum / area;
     });
@@ -143,11 +145,11 @@ struct AvgPoolBackward {
     const std::int32_t out_height = s.out_height(), out_width = s.out_width();
     const float* dy_block = dy + block * planes * out_height * out_width;
     float* __restrict__ dx_block = dx + block * planes * s.in_height * s.in_width;
-    const float area = static_cast<float>(s.window * s.window);
+    const float area = static_cast<float>(s.window.area());
     team_grid(team, planes * s.in_height, s.in_width, [=](std::int32_t row, std::int32_t column) {
       const std::int32_t plane = row / s.in_height;
-      const PoolCover rows(row - plane * s.in_height, s.window, s.stride, out_height);
-      const PoolCover columns(column, s.window, s.stride, out_width);
+      const PoolCover rows(row - plane * s.in_height, s.window.height, s.stride.height, out_height);
+      const PoolCover columns(column, s.window.width, s.stride.width, out_width);
       float sum = 0.0f;
       for (std::int32_t oy = rows.first; oy <= rows.last; ++oy) {
         for (std::int32_t ox = columns.first; ox <= columns.last; ++ox) {

@@ -13,18 +13,25 @@
 
 namespace splitsim {
 
-/// Where the matrices of one operand of a batched product lie: at base + stride times the entry, or times its replica.
+/// Where the matrices of one operand of a batched product lie: at base + stride times the entry, or times its replica,
+/// and from there at group_stride times the group.
 struct Operand {
   float* base;
   std::int64_t stride;
   bool by_replica = false;
+  std::int64_t group_stride = 0;
 };
 /// The factors and the result of a batched product.
 struct Operands {
   Operand a, b, c;
+  std::int32_t groups = 1;  ///< products per entry
 };
-inline Operand per_slot(const float* base, std::int64_t stride) { return {const_cast<float*>(base), stride, false}; }
-inline Operand per_replica(const Grouped& weight) { return {weight.data, weight.stride, true}; }
+inline Operand per_slot(const float* base, std::int64_t stride, std::int64_t group_stride = 0) {
+  return {const_cast<float*>(base), stride, false, group_stride};
+}
+inline Operand per_replica(const Grouped& weight, std::int64_t group_stride = 0) {
+  return {weight.data, weight.stride, true, group_stride};
+}
 
 /// Device arrays of `count` pointers each.
 struct PointerTable {
@@ -41,14 +48,14 @@ struct FillPointers {
   PointerTable table;
 
   PSL_HD void operator()(std::int64_t i) const {
-    const std::int64_t slot = first_slot + i;
+    const std::int64_t entry = i / operands.groups, group = i - entry * operands.groups, slot = first_slot + entry;
     const std::int32_t replica = slot < *map.slots ? map.replica[map.rank[slot]] : 0;
-    table.a[i] = at(operands.a, i, replica);
-    table.b[i] = at(operands.b, i, replica);
-    table.c[i] = at(operands.c, i, replica);
+    table.a[i] = at(operands.a, entry, replica, group);
+    table.b[i] = at(operands.b, entry, replica, group);
+    table.c[i] = at(operands.c, entry, replica, group);
   }
-  PSL_HD static float* at(const Operand& operand, std::int64_t i, std::int32_t replica) {
-    return operand.base + (operand.by_replica ? replica : i) * operand.stride;
+  PSL_HD static float* at(const Operand& operand, std::int64_t entry, std::int32_t replica, std::int64_t group) {
+    return operand.base + (operand.by_replica ? replica : entry) * operand.stride + group * operand.group_stride;
   }
 };
 
@@ -86,12 +93,13 @@ struct SumRanks {
 };
 }  // namespace detail
 
-/// One product per slot in [first_slot, first_slot + count).
+/// One product per slot (and group) in [first_slot, first_slot + count).
 template <class Context>
 void gemm_per_slot(Context& ctx, const ReplicaMap& map, std::int32_t first_slot, std::int32_t count,
                    const GemmShape& shape, const Operands& operands, const PointerTable& table) {
-  for_each_index(ctx, count, detail::FillPointers{map, first_slot, operands, table});
-  gemm_batched(ctx, shape, count, table.a, table.b, table.c);
+  const std::int32_t products = count * operands.groups;
+  for_each_index(ctx, products, detail::FillPointers{map, first_slot, operands, table});
+  gemm_batched(ctx, shape, products, table.a, table.b, table.c);
 }
 
 }  // namespace splitsim

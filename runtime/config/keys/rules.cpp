@@ -73,13 +73,21 @@ std::string toml(const std::vector<std::int64_t>& values) {
   for (const std::int64_t value : values) text += (text.empty() ? "" : ", ") + fmt::to_string(value);
   return "[" + text + "]";
 }
+std::string toml(Size2 size) {
+  return size.height == size.width ? fmt::to_string(size.height) : fmt::format("[{}, {}]", size.height, size.width);
+}
 std::string toml(const std::vector<LayerSpec>& layers) {
   std::string text;
   for (const LayerSpec& layer : layers) {
     text += (text.empty() ? "{ kind = " : ", { kind = ") + quoted(layer.kind->name);
     if (!layer.name.empty()) text += ", name = " + quoted(layer.name);
     for (const LayerKey& key : layer.kind->keys) {
-      std::visit([&](auto field) { text += fmt::format(", {} = {}", key.name, toml(layer.*field)); }, key.field);
+      std::visit(
+          [&](auto field) {
+            if (key.quiet && layer.*field == LayerSpec{.kind = layer.kind, .name = ""}.*field) return;
+            text += fmt::format(", {} = {}", key.name, toml(layer.*field));
+          },
+          key.field);
     }
     text += " }";
   }

@@ -2,6 +2,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
+#include <optional>
 
 #include "base/error.hpp"
 #include "base/nearest.hpp"
@@ -26,6 +28,22 @@ void set_layer_value(const toml::node& value, const LayerKey& key, std::int32_t&
     refuse(fmt::format("an integer in [{}, {}]", key.low, LayerKey::kMost));
   }
   field = static_cast<std::int32_t>(number->get());
+}
+template <class Refuse>
+void set_layer_value(const toml::node& value, const LayerKey&, double& field, const Refuse& refuse) {
+  const std::optional<double> number = value.is_number() ? value.value<double>() : std::nullopt;
+  if (!number || !std::isfinite(*number)) refuse("a finite number");
+  field = *number;
+}
+template <class Refuse>
+void set_layer_value(const toml::node& value, const LayerKey& key, Size2& field, const Refuse& refuse) {
+  const auto refuse_size = [&](const std::string& allowed) { refuse(allowed + ", or two: [height, width]"); };
+  const toml::array* two = value.as_array();
+  if (two != nullptr && two->size() != 2) refuse("an integer, or two: [height, width]");
+  const toml::node& height = two == nullptr ? value : *two->get(0);
+  const toml::node& width = two == nullptr ? value : *two->get(1);
+  set_layer_value(height, key, field.height, refuse_size);
+  set_layer_value(width, key, field.width, refuse_size);
 }
 
 }  // namespace

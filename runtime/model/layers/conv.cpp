@@ -1,6 +1,9 @@
 // Convolution, as torch.nn.Conv2d.
+#include <fmt/format.h>
+
 #include <cmath>
 
+#include "base/error.hpp"
 #include "kernels/nn/layers/conv2d.hpp"
 #include "runtime/model/layers/layer_kind.hpp"
 #include "runtime/model/layers/windows.hpp"
@@ -11,11 +14,17 @@ namespace {
 
 ConvShape shape_of(const Layer& layer) {
   const LayerSpec& spec = layer.spec;
-  return {layer.in.channels, layer.in.height, layer.in.width, spec.out, spec.kernel, spec.stride, spec.padding};
+  return {layer.in.channels, layer.in.height, layer.in.width, spec.out,
+          spec.kernel,       spec.stride,     spec.padding,   spec.conv_groups};
 }
 
 void place(Layer& layer) {
+  const LayerSpec& spec = layer.spec;
   require_fit(layer);
+  if (layer.in.channels % spec.conv_groups != 0 || spec.out % spec.conv_groups != 0) {
+    throw InputError(fmt::format("model: layer '{}' has {} groups, which do not divide its {} channels into {}",
+                                 spec.name, spec.conv_groups, layer.in.channels, spec.out));
+  }
   const ConvShape shape = shape_of(layer);
   layer.out = {shape.out_channels, shape.out_height(), shape.out_width()};
 }
@@ -23,11 +32,12 @@ void place(Layer& layer) {
 std::vector<LayerTensor> tensors(const Layer& layer) {
   const LayerSpec& spec = layer.spec;
   const std::int64_t fan_in = shape_of(layer).patch();
-  const double fan_out = static_cast<double>(spec.out) * spec.kernel * spec.kernel;
-  std::vector<LayerTensor> list = {{.name = "weight",
-                                    .shape = {spec.out, layer.in.channels, spec.kernel, spec.kernel},
-                                    .fan_in = fan_in,
-                                    .kaiming = std::sqrt(2.0 / fan_out)}};
+  const double fan_out = static_cast<double>(spec.out) * spec.kernel.height * spec.kernel.width;
+  std::vector<LayerTensor> list = {
+      {.name = "weight",
+       .shape = {spec.out, layer.in.channels / spec.conv_groups, spec.kernel.height, spec.kernel.width},
+       .fan_in = fan_in,
+       .kaiming = std::sqrt(2.0 / fan_out)}};
   if (spec.bias) list.push_back({.name = "bias", .shape = {spec.out}, .fan_in = fan_in, .kaiming = 0.0});
   return list;
 }
@@ -55,7 +65,8 @@ LayerKind conv() {
                                      {"kernel", &LayerSpec::kernel},
                                      {"stride", &LayerSpec::stride},
                                      {"padding", &LayerSpec::padding, 0},
-                                     {"bias", &LayerSpec::bias}},
+                                     {"bias", &LayerSpec::bias},
+                                     {"groups", &LayerSpec::conv_groups, 1, true}},
                             .lacks =
                                 [](const LayerSpec& spec) {
                                   return spec.out == 0 ? "out: a conv needs its output channels" : lacks_window(spec);

@@ -1,6 +1,6 @@
 // A kind of layer as a row: what model.layers may say of it, its shape and tensors, what it keeps, and its passes on
-// every backend. A new kind is a file beside this one and a line in layer_kinds.cpp; nothing else asks for kinds by name,
-// but for `norm`, which a network replaces.
+// every backend. A new kind is a file beside this one and a line in layer_kinds.cpp; nothing else asks for kinds by
+// name, but for `norm`, which a network replaces.
 #pragma once
 
 #include <array>
@@ -11,6 +11,7 @@
 
 #include "kernels/device/context.hpp"
 #include "kernels/device/view.hpp"
+#include "kernels/nn/layers/dropout.hpp"
 #include "kernels/nn/support/grouped.hpp"
 #include "runtime/model/network.hpp"
 
@@ -18,10 +19,11 @@ namespace splitsim {
 
 /// A number that a kind takes in model.layers, and where it lives.
 struct LayerKey {
-  using Field = std::variant<std::int32_t LayerSpec::*, bool LayerSpec::*>;
+  using Field = std::variant<std::int32_t LayerSpec::*, bool LayerSpec::*, Size2 LayerSpec::*, double LayerSpec::*>;
   std::string name;
   Field field;
   std::int32_t low = 1;  ///< of integers, which end at kMost
+  bool quiet = false;    ///< written down only where it is not the default
   static constexpr std::int32_t kMost = 65536;
 };
 
@@ -53,6 +55,8 @@ struct LayerIo {
   View<float> dy = {}, dx = {};  ///< backward only; dx is dy where the kind works in place, empty where nobody needs it
   Tensors parameters = {}, gradients = {};
   Saved saved = {};
+  SampleKeys keys = {};    ///< addresses of random bits
+  std::int32_t index = 0;  ///< place in the network
   View<float> workspace = {};
 
   Parameters own() const { return {parameters[0], parameters[1]}; }

@@ -7,14 +7,15 @@ namespace splitsim {
 
 namespace layers {
 LayerKind conv(), linear(), relu(), max_pool(), avg_pool(), global_avg_pool(), norm();
+LayerKind tanh(), sigmoid(), gelu(), relu6(), layer_norm(), dropout();
 LayerKind group_norm(), batch_norm(), add(), scale();
 }  // namespace layers
 
 const std::vector<LayerKind>& layer_kinds() {
   using namespace layers;
   static const std::vector<LayerKind> kinds = {
-      conv(), linear(),     relu(),       max_pool(), avg_pool(), global_avg_pool(),
-      norm(), group_norm(), batch_norm(), add(),      scale()};
+      conv(), linear(), relu(),       max_pool(), avg_pool(),   global_avg_pool(), norm(), tanh(), sigmoid(),
+      gelu(), relu6(),  layer_norm(), dropout(),  group_norm(), batch_norm(),      add(),  scale()};
   return kinds;
 }
 

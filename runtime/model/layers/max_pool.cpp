@@ -21,9 +21,12 @@ void place(Layer& layer) {
 }
 
 std::string lacks(const LayerSpec& spec) {
-  if (spec.kernel == 0 || (spec.kernel <= 15 && 2 * spec.padding <= spec.kernel)) return lacks_window(spec);
-  return fmt::format("kernel = {}, padding = {}: allowed for max_pool: windows up to 15, padding up to half of them",
-                     spec.kernel, spec.padding);
+  const Size2 &kernel = spec.kernel, &padding = spec.padding;
+  if (kernel == 0) return lacks_window(spec);
+  if (kernel.area() <= 225 && 2 * padding.height <= kernel.height && 2 * padding.width <= kernel.width) return "";
+  return fmt::format(
+      "kernel = {}, padding = {}: allowed for max_pool: windows up to 15 x 15 or as large, padding up to half of them",
+      shown(kernel), shown(padding));
 }
 
 struct MaxPool {

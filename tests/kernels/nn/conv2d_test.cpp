@@ -28,8 +28,18 @@ std::vector<ConvCase> conv_cases() {
           {"stride 3, wide padding", {2, 9, 8, 3, 5, 3, 4}},
           {"padding beyond the kernel", {2, 5, 5, 3, 3, 1, 3}},
           {"one pixel", {4, 3, 3, 5, 3, 1, 0}},
-          {"long rows, no bias", {2, 3, 37, 3, 3, 1, 1}, false}};
+          {"long rows, no bias", {2, 3, 37, 3, 3, 1, 1}, false},
+          {"a signal", {3, 1, 61, 4, {1, 25}, {1, 2}, {0, 12}}},
+          {"wide window", {3, 6, 11, 4, {1, 5}, 1, {0, 2}}},
+          {"tall window", {2, 11, 6, 3, {5, 2}, {2, 1}, {1, 0}}},
+          {"padding of rows only", {2, 5, 7, 3, {3, 2}, {1, 3}, {2, 0}}},
+          {"two groups", {6, 9, 9, 4, 3, 1, 1, 2}},
+          {"pointwise groups, no bias", {6, 5, 5, 9, 1, 1, 0, 3}, false},
+          {"depthwise", {8, 9, 7, 8, 3, 2, 1, 8}},
+          {"depthwise, two outputs each", {3, 6, 6, 6, {3, 5}, 1, {1, 2}, 3}}};
 }
+
+reference::Two two(const Size2& size) { return {size.height, size.width}; }
 
 /// The product's layer, as declared.
 template <class C>
@@ -110,7 +120,8 @@ void compare_with_oracle(Context& ctx) {
       const auto p = integers(l.replicas * stride, 3, 3);
       const Run run(ctx, c, l, x, dy, p);
 
-      const reference::Window w{s.in_channels, s.in_height, s.in_width, s.out_channels, s.kernel, s.stride, s.padding};
+      const reference::Window w{s.in_channels, s.in_height,   s.in_width,     s.out_channels,
+                                two(s.kernel), two(s.stride), two(s.padding), s.groups};
       std::vector<float> expected_gradients(std::max(1, l.max_active()) * stride, -7.0f);
       std::int32_t slot = 0;
       for (std::int32_t r = 0; r < l.active(); ++r) {

@@ -17,8 +17,12 @@ namespace {
 
 bool is(const LayerSpec& spec, const char* kind) { return spec.kind->name == kind; }
 
+bool reads_output_backward(const LayerSpec& spec) {
+  return is(spec, "relu") || is(spec, "relu6") || is(spec, "tanh") || is(spec, "sigmoid");
+}
 bool reads_input_backward(const LayerSpec& spec) {
-  return !is(spec, "add") && !is(spec, "scale") && !is(spec, "relu") && !is(spec, "max_pool");
+  return !reads_output_backward(spec) && !is(spec, "add") && !is(spec, "scale") && !is(spec, "dropout") &&
+         !is(spec, "max_pool");
 }
 
 /// Runs the forward part: a buffer holds the index of the layer whose output it is.
@@ -107,7 +111,7 @@ void check(const Network& network) {
       if (reads_input_backward(layer.spec) && layer.input >= 0) {
         EXPECT_EQ(held[plan.activation[layer.input]], layer.input) << layer.spec.name;
       }
-      if (is(layer.spec, "relu")) {
+      if (reads_output_backward(layer.spec)) {
         // Its output may only have been changed in a way that keeps signs: not at all.
         EXPECT_EQ(held[plan.activation[i]], static_cast<int>(i)) << layer.spec.name;
       }

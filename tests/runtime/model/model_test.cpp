@@ -103,6 +103,27 @@ TEST(Model, ResNetsAndVggHaveTheirKnownSizes) {
   EXPECT_EQ(vgg.buffers[1], 2 * (128 + 2 * 256 + 4 * 512));
 }
 
+// torchvision's has 3504872 with a thousand classes; strides change nothing.
+TEST(Model, MobileNetHasItsKnownSize) {
+  NetworkOptions batch;
+  batch.norm[0] = batch.norm[1] = NormKind::kBatch;
+  const Network network = build_network(model_layers("mobilenet_v2", 10), "block3", {3, 32, 32}, 10, batch);
+  EXPECT_EQ(network.parameters[0] + network.parameters[1], 3504872 - 1281 * 990);
+  EXPECT_EQ(network.cut_shape(), (FeatureShape{24, 32, 32}));
+  EXPECT_EQ(layer_named(network, "norm2").out, (FeatureShape{1280, 4, 4}));
+}
+
+TEST(Model, DropoutTakesAProbability) {
+  const auto listed = [](const std::string& p) {
+    return parse_config("", "", {"model.name=layers", "model.layers=[{ kind = 'dropout', p = " + p + " }]"});
+  };
+  EXPECT_EQ(listed("0.25").model.layers[0].probability, 0.25);
+  EXPECT_EQ(listed("0").model.layers[0].probability, 0.0);
+  for (const char* p : {"1.0", "-0.5", "nan"}) {
+    EXPECT_NE(message_of([&] { listed(p); }).find("model.layers.p = "), std::string::npos) << p;
+  }
+}
+
 TEST(Model, ResNetsAreCutBehindStagesAndBlocks) {
   const std::vector<LayerSpec> layers = model_layers("resnet18", 10);
   const std::vector<std::string> cuts = possible_cuts(layers);
@@ -226,6 +247,44 @@ layers = [
   settings.layers = {layer::linear("", 0), layer::relu(""), layer::linear("", 0)};  // only the last may leave it open
   EXPECT_NE(message_of([&] { model_layers(settings, 7); }).find("model.layers.out = 0 (layer 'linear1')"),
             std::string::npos);
+}
+
+// A number is both height and width; two are height, width. Groups split the channels.
+TEST(Model, ListedWindowsAndGroups) {
+  const auto listed = [](const std::string& layers) {
+    return parse_config("", "", {"model.name=layers", "model.cut=conv1", "model.layers=[" + layers + "]"});
+  };
+  const std::string layers =
+      "{ kind = 'conv', out = 6, kernel = [1, 25], stride = [1, 2], padding = [0, 12] }, "
+      "{ kind = 'max_pool', kernel = [3, 1], padding = [1, 0] }, "
+      "{ kind = 'conv', out = 12, kernel = 3, padding = 1, groups = 6 }, { kind = 'linear' }";
+  const Config config = listed(layers);
+  const Network network = build_network(model_layers(config.model, 5), "conv1", {3, 4, 60}, 5);
+  EXPECT_EQ(network.layers[0].out, (FeatureShape{6, 4, 30}));
+  EXPECT_EQ(network.layers[0].tensor("weight")->shape, (std::vector<std::int64_t>{6, 3, 1, 25}));
+  EXPECT_EQ(network.layers[1].out, (FeatureShape{6, 4, 30}));
+  EXPECT_EQ(network.layers[2].tensor("weight")->shape, (std::vector<std::int64_t>{12, 1, 3, 3}));
+  EXPECT_EQ(network.layers[2].tensor("weight")->fan_in, 9);
+  EXPECT_EQ(listed("{ kind = 'conv', out = 2, kernel = [3, 3] }").model.layers,
+            listed("{ kind = 'conv', out = 2, kernel = 3, groups = 1 }").model.layers);
+  const std::string written = to_toml(config);
+  EXPECT_NE(written.find("kernel = [1, 25], stride = [1, 2], padding = [0, 12], bias = true }"), std::string::npos);
+  EXPECT_NE(written.find("kernel = 3, stride = 1, padding = 1, bias = true, groups = 6 }"), std::string::npos);
+  EXPECT_EQ(parse_config(written, "", {}).model.layers, config.model.layers);
+  const auto error_of = [&](const std::string& one) { return message_of([&] { listed(one); }); };
+  EXPECT_NE(error_of("{ kind = 'conv', out = 2, kernel = [3] }").find("[height, width]"), std::string::npos);
+  EXPECT_NE(error_of("{ kind = 'conv', out = 2, kernel = [3, 0] }").find("[1, 65536]"), std::string::npos);
+  EXPECT_NE(error_of("{ kind = 'max_pool', kernel = [2, 5], padding = [2, 0] }").find("padding = 2 x 0"),
+            std::string::npos);
+  const std::string odd = message_of([&] {
+    build_network(model_layers(listed("{ kind = 'conv', out = 4, kernel = 1, groups = 2 }").model, 4), "conv1",
+                  {3, 1, 1}, 4);
+  });
+  EXPECT_NE(odd.find("2 groups, which do not divide its 3 channels"), std::string::npos);
+  const std::string narrow = message_of([&] {
+    build_network(model_layers(listed("{ kind = 'conv', out = 4, kernel = [1, 3] }").model, 4), "conv1", {3, 9, 2}, 4);
+  });
+  EXPECT_NE(narrow.find("window 1 x 3"), std::string::npos);
 }
 
 // Every experiment that comes with the project parses, and its net can be built for its data set's images.

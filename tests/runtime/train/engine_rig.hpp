@@ -18,6 +18,7 @@ namespace splitsim::test {
 struct RigInput {
   std::string model = "lenet";
   std::string cut = "pool1";
+  std::vector<LayerSpec> layers;  ///< model = layers
   FeatureShape input{1, 28, 28};
   std::int32_t classes = 10;
   std::int32_t clients = 1;
@@ -48,6 +49,7 @@ inline Network network_of(const RigInput& in) {
   settings.name = in.model;
   settings.cut = in.cut;
   settings.width = in.width;
+  settings.layers = in.layers;
   return build_network(model_layers(settings, in.classes), in.cut, in.input, in.classes, in.options);
 }
 

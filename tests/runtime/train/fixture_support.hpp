@@ -8,6 +8,7 @@
 #include <fstream>
 #include <nlohmann/json.hpp>
 
+#include "runtime/config/config.hpp"
 #include "tests/contexts.hpp"
 #include "tests/runtime/train/engine_rig.hpp"
 
@@ -27,6 +28,11 @@ inline void add_settings(const json& c, RigInput& in) {
     return c.at(key) == "group" ? NormKind::kGroup : c.at(key) == "batch" ? NormKind::kBatch : NormKind::kNone;
   };
   in.width = c.at("model_width");
+  if (c.contains("layers")) {
+    const std::string layers = c.at("layers");
+    in.layers =
+        parse_config("", "", {"model.name=layers", "model.cut=" + in.cut, "model.layers=" + layers}).model.layers;
+  }
   in.options.norm[kClientSide] = norm("client_norm");
   in.options.norm[kServerSide] = norm("server_norm");
   in.options.client_segments = c.at("client_norm_statistics") == "segment";

@@ -121,6 +121,8 @@ TYPED_TEST(ModeFixture, Vgg) {
   this->check("vgg11_batch");
   this->check("vgg11_none");
 }
+TYPED_TEST(ModeFixture, Windows) { this->check("layers_windows"); }
+TYPED_TEST(ModeFixture, SmoothActivationsAndLayerNorm) { this->check("layers_smooth"); }
 TYPED_TEST(ModeFixture, Sflv1) {
   this->check("sflv1_samples");
   this->check("sflv1_uniform");

@@ -1,0 +1,30 @@
+// Dropout as torch.nn.Dropout in training, its mask a function of (seed, sample id, layer, epoch): the same whatever
+// batch, client, replica, backend or order a sample comes in. Ring R1. Determinism: exact.
+#pragma once
+
+#include <cstdint>
+
+#include "kernels/device/view.hpp"
+#include "kernels/nn/support/grouped.hpp"
+
+namespace splitsim {
+
+/// Where the random bits of a step's slots live.
+struct SampleKeys {
+  std::uint64_t seed = 0;
+  const std::int32_t* sample = nullptr;  ///< [S] ids, device memory
+  const std::int32_t* epoch = nullptr;   ///< [1], device memory
+};
+
+struct DropoutRule {
+  SampleKeys keys;
+  std::int32_t layer;  ///< which one of the network
+  double probability;  ///< of a feature to become 0, in [0, 1)
+};
+
+/// x = 0 with the rule's probability p, else x / (1 - p), in place over the valid slots. The same call on dy is its
+/// gradient. x: [S, features].
+template <class Context>
+void dropout(Context& ctx, Slots slots, std::int64_t features, const DropoutRule& rule, View<float> x);
+
+}  // namespace splitsim
