@@ -82,6 +82,17 @@ TEST(MeanAndStd, HandComputed) {
   EXPECT_EQ(set.std[1], 1.0f) << "no spread: nothing to divide by";
 }
 
+TEST(MeanAndStd, OfWhatIsTrainedOnNotOfWhatIsHeldOut) {
+  DataSettings settings;
+  settings.validation = 0.5;
+  const Dataset set = load_dataset(settings, 1);
+  Dataset again = set;
+  set_mean_and_std(again);
+  EXPECT_EQ(set.mean, again.mean);
+  EXPECT_EQ(set.std, again.std);
+  EXPECT_NE(set.mean, load("glyphs", "").mean);
+}
+
 // ---- fingerprints ----
 
 TEST(Fingerprints, AreOfTheContentAndItsShape) {
@@ -111,6 +122,18 @@ TEST(Fingerprints, AreOfTheContentAndItsShape) {
   EXPECT_EQ(other([](Dataset& s) { std::swap(s.height, s.width); }), Changed(true, false));
   EXPECT_EQ(other([](Dataset& s) { s.train_labels = {1, 0}; }), Changed(false, true));
   EXPECT_EQ(other([](Dataset& s) { s.test_labels = {0}; }), Changed(false, true));
+  // A validation part counts too.
+  set.validation_images = {7, 7, 7, 7, 7, 7};
+  set.validation_labels = {1};
+  EXPECT_NE(set.images_sha256(), images);
+  EXPECT_NE(set.labels_sha256(), labels);
+  const std::string with_images = set.images_sha256(), with_labels = set.labels_sha256();
+  ++set.validation_images[0];
+  EXPECT_NE(set.images_sha256(), with_images);
+  set.validation_labels = {0};
+  EXPECT_NE(set.labels_sha256(), with_labels);
+  set.validation_images.clear();
+  set.validation_labels.clear();
   // The same bytes, cut elsewhere into training and test part.
   const auto moved = other([](Dataset& s) {
     s.test_images.insert(s.test_images.begin(), s.train_images.begin() + 6, s.train_images.end());

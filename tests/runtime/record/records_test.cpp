@@ -1,10 +1,9 @@
-// Records as text: round trips to the bit, damage, and a run directory's files across a kill and a resume.
+// Records as text: round trips to the bit, and damage.
 #include <gtest/gtest.h>
 #include <rapidcheck/gtest.h>
 
 #include <algorithm>
 #include <cstring>
-#include <filesystem>
 #include <limits>
 #include <nlohmann/json.hpp>
 #include <string>
@@ -13,6 +12,7 @@
 #include "base/npy.hpp"
 #include "runtime/record/records.hpp"
 #include "runtime/run/run_writer.hpp"
+#include "tests/runtime/sample_records.hpp"
 #include "tests/temp_dir.hpp"
 
 namespace splitsim {
@@ -22,85 +22,20 @@ using test::expect_input_error;
 using test::slurp;
 using test::spill;
 using test::TempDir;
+using namespace test::sample_records;
 
 constexpr double kNan = std::numeric_limits<double>::quiet_NaN(), kInf = std::numeric_limits<double>::infinity();
-
-StepRecord step(std::int32_t epoch, std::int32_t index) {
-  return {epoch, index, 0.1 * index + 2.0 / 3.0, 128, 17, 0.2, 99, 1e-5f, 0.02f, 1000 * index, 1000 * index + 999, 3, -1};
-}
-EpochRecord epoch(std::int32_t index) {
-  EpochRecord record;
-  record.epoch = index;
-  record.steps = 2;
-  record.train_loss = 1.0 / 3.0;
-  record.train_accuracy = 0.875;
-  if (index % 2 == 1) {
-    record.test.loss = 0.5;
-    record.test.accuracy = 0.9;
-    record.test.macro_accuracy = 0.8999;
-    record.test.macro_f1 = 0.1 + 0.2;
-    record.test_recall = {0.5, 1.0 / 3.0};
-  }
-  record.batch_deviation_mean = 0.21155;
-  record.virtual_time_s = 12.5 * (index + 1);
-  record.wall_time_s = 3.25;
-  record.schedule_wall_s = 0.001;
-  record.train_samples_per_s = 20000.0 / 3.0;
-  record.schedule_sha256 = std::string(64, 'a');
-  record.timeline_sha256 = std::string(64, 'b');
-  return record;
-}
-Summary summary() {
-  Summary s;
-  s.version = "0.1.0";
-  s.git = "c0bf2d2";
-  s.device = "a \"device\"";
-  s.backend = "cpu";
-  s.seed = std::numeric_limits<std::uint64_t>::max();
-  s.config_sha256 = "c";
-  s.partition_sha256 = "p";
-  s.schedule_sha256 = "s";
-  s.timeline_sha256 = "t";
-  s.model_sha256 = "m";
-  s.epochs = 5;
-  s.steps_per_epoch = 157;
-  s.batch_deviation_mean = 0.1 + 0.2;
-  s.virtual_time_s = 1e-9;
-  s.wall_time_s = 17.0;
-  s.train_samples_per_s = 1e5 / 3;
-  s.test.accuracy = 0.89775;
-  s.test.macro_f1 = 2.0 / 3.0;
-  s.test.loss = 0.25;
-  s.test.macro_accuracy = 0.75;
-  s.test_recall = {1.0, 0.5};
-  s.validation.accuracy = 0.875;
-  s.best = BestEpoch{2, {0.125, 0.9, 0.8, 0.7}, {0.6, 0.5, 0.4, 0.3}};
-  s.waiting_share_mean = 0.25;
-  s.waiting_share_max = 0.5;
-  s.model_average_sha256 = "a";
-  s.settings = {"glyphs", "iid", "ugs", "lenet", "pool1", "psl", 32, 128, 5, "sgd", "adam", 0.02, 1e-5, 0.01, std::nullopt,
-                {0.25}, {0.5}};
-  s.time_to_accuracy = {{0.8, 12.5}, {0.99, std::nullopt}};
-  s.peak_memory_bytes = std::uint64_t{1} << 40;
-  s.bytes_up = 123456789012;
-  s.bytes_down = 98765432101;
-  s.model_bytes_up = 1234567;
-  s.model_bytes_down = 7654321;
-  s.participation_min = 1;
-  s.participation_max = 99;
-  s.participation_mean = 41.5;
-  return s;
-}
 
 // ---- text ----
 
 TEST(StepsCsv, ColumnsAndValues) {
-  EXPECT_EQ(steps_csv_header(),
-            "epoch,step,train_loss,samples,active_clients,batch_deviation,train_correct,client_lr,server_lr,start_ns,end_ns,"
-            "critical_forward,critical_backward,bytes_up,bytes_down,model_bytes_up,model_bytes_down\n");
   EXPECT_EQ(
-      to_csv(std::vector<StepRecord>{{1, 2, 0.1, 128, 17, 0.25, 99, 1e-5f, 0.02f, 5, 9000000000000000001, 3, -1, 40, 30, 20, 10}}),
-      "2,3,0.1,128,17,0.25,99,1e-05,0.02,5,9000000000000000001,3,-1,40,30,20,10\n");
+      steps_csv_header(),
+      "epoch,step,train_loss,samples,active_clients,batch_deviation,train_correct,client_lr,server_lr,start_ns,end_ns,"
+      "critical_forward,critical_backward,bytes_up,bytes_down,model_bytes_up,model_bytes_down\n");
+  EXPECT_EQ(to_csv(std::vector<StepRecord>{
+                {1, 2, 0.1, 128, 17, 0.25, 99, 1e-5f, 0.02f, 5, 9000000000000000001, 3, -1, 40, 30, 20, 10}}),
+            "2,3,0.1,128,17,0.25,99,1e-05,0.02,5,9000000000000000001,3,-1,40,30,20,10\n");
 }
 
 RC_GTEST_PROP(StepsCsv, DoublesComeBackToTheBit, (std::uint64_t loss_bits, std::uint64_t deviation_bits)) {
@@ -155,13 +90,13 @@ TEST(StepsCsv, DamageNamesTheLine) {
 
 TEST(ClientsCsv, RoundTrip) {
   TempDir dir;
-  const std::vector<ClientRecord> clients = {{0, 500, 12, 7, 9, 1 << 20, 1 << 19, 4096, 2048}, {1, 0, 0, 0, 0, 0, 0, 0, 0}};
+  const std::vector<ClientRecord> clients = {{0, 500, 12, 7, 9, 1 << 20, 1 << 19, 4096, 2048},
+                                             {1, 0, 0, 0, 0, 0, 0, 0, 0}};
   RunWriter(dir.path()).write_clients(clients);
-  EXPECT_EQ(
-      slurp(dir / "clients.csv"),
-      "client,samples,steps,waiting_ns,active_ns,bytes_up,bytes_down,model_bytes_up,model_bytes_down\n"
-      "0,500,12,7,9,1048576,524288,4096,2048\n"
-      "1,0,0,0,0,0,0,0,0\n");
+  EXPECT_EQ(slurp(dir / "clients.csv"),
+            "client,samples,steps,waiting_ns,active_ns,bytes_up,bytes_down,model_bytes_up,model_bytes_down\n"
+            "0,500,12,7,9,1048576,524288,4096,2048\n"
+            "1,0,0,0,0,0,0,0,0\n");
   EXPECT_EQ(read_clients(dir / "clients.csv"), clients);
 }
 
@@ -178,6 +113,21 @@ TEST(EpochsJsonl, OneObjectALineAndBack) {
   EXPECT_EQ(read_epochs(dir / "epochs.jsonl"), (std::vector<EpochRecord>{epoch(0), epoch(1), epoch(2)}));
   spill(dir / "epochs.jsonl", text + "{\"epoch\":4,\"st");
   EXPECT_EQ(read_epochs(dir / "epochs.jsonl").size(), 3u);
+}
+
+TEST(EpochsJsonl, EveryFieldHasItsName) {
+  EXPECT_EQ(to_json_line(epoch(1)),
+            "{\"epoch\":2,\"steps\":2,\"train_loss\":0.3333333333333333,\"train_accuracy\":0.875,\"test_loss\":0.5,"
+            "\"test_accuracy\":0.9,\"test_macro_accuracy\":0.8999,\"test_macro_f1\":0.30000000000000004,"
+            "\"test_recall\":[0.5,0.3333333333333333],\"validation_loss\":0.25,\"validation_accuracy\":0.75,"
+            "\"validation_macro_accuracy\":0.625,\"validation_macro_f1\":0.375,\"batch_deviation_mean\":0.21155,"
+            "\"virtual_time_s\":25.0,\"wall_time_s\":3.25,\"schedule_wall_s\":0.001,\"samples\":256,"
+            "\"train_wall_s\":2.75,\"train_samples_per_s\":6666.666666666667,\"schedule_sha256\":\"" +
+                std::string(64, 'a') + "\",\"timeline_sha256\":\"" + std::string(64, 'b') +
+                "\",\"client_drift\":0.03125,\"server_drift\":0.0625,\"step_evaluations\":[{\"step\":1,"
+                "\"virtual_time_s\":2.5,\"test_loss\":0.125,\"test_accuracy\":0.0,\"validation_loss\":null,"
+                "\"validation_accuracy\":null},{\"step\":2,\"virtual_time_s\":3.5,\"test_loss\":1.5,"
+                "\"test_accuracy\":0.875,\"validation_loss\":0.75,\"validation_accuracy\":1.0}]}\n");
 }
 
 TEST(EpochsJsonl, NotFiniteIsNull) {
@@ -290,11 +240,7 @@ TEST(SummaryJson, Damage) {
   expect_bad(json.dump(), "'accuracy' is missing");
 }
 
-// ---- tests, waiting ----
-
-TestRecord test_of(std::int32_t epoch, const std::string& set) {
-  return {epoch, 7, set, 0.5, 10, 1.0 / 3.0, 0.7, 0.75, 0.6, {0.5, 1.0}, {3, 3, 0, 4}};
-}
+// ---- tests ----
 
 TEST(TestsJsonl, RecallAndConfusionMatrixAndBack) {
   TempDir dir;
@@ -307,106 +253,6 @@ TEST(TestsJsonl, RecallAndConfusionMatrixAndBack) {
   EXPECT_EQ(first["confusion"], nlohmann::json::parse("[[3,3],[0,4]]"));
   EXPECT_EQ(first["recall"], nlohmann::json::parse("[0.5,1.0]"));
   EXPECT_EQ(read_tests(dir / "tests.jsonl"), tests);
-}
-
-TEST(RunWriter, TruncatesFilesThatLackSomeEpochs) {
-  TempDir dir;
-  RunWriter writer(dir.path());
-  const std::vector<WaitingRecord> waits = {{0, 0, 3, 5, 9}, {2, 1, 4, 0, 7}, {3, 0, 1, 1, 1}};
-  for (int e = 0; e < 4; ++e) {
-    writer.append_steps({step(e, 0)});
-    writer.append_epoch(epoch(e));
-  }
-  writer.append_waiting(waits);
-  writer.append_tests({test_of(0, "test"), test_of(3, "test")});
-  writer.append_client_tests({{1, 5, 0.5, 0.25}, {3, 5, 0.5, 0.5}});
-  spill(dir / "waiting.csv", slurp(dir / "waiting.csv") + "4,1");  // a kill while it was written
-  EXPECT_EQ(slurp(dir / "waiting.csv"), "epoch,step,client,waiting_ns,active_ns\n1,1,3,5,9\n3,2,4,0,7\n4,1,1,1,1\n4,1");
-  writer.truncate(3);
-  EXPECT_EQ(read_waiting(dir / "waiting.csv"), (std::vector<WaitingRecord>{waits[0], waits[1]}));
-  EXPECT_EQ(read_tests(dir / "tests.jsonl"), (std::vector<TestRecord>{test_of(0, "test")}));
-  EXPECT_EQ(read_client_tests(dir / "client_tests.csv"), (std::vector<ClientTest>{{1, 5, 0.5, 0.25}}));
-  writer.truncate(0);
-  EXPECT_FALSE(std::filesystem::exists(dir / "waiting.csv"));
-}
-
-// ---- a run directory ----
-
-TEST(RunWriter, WritesTheFilesOfARun) {
-  TempDir dir;
-  RunWriter writer(dir.path());
-  writer.write_text("config.toml", "seed = 1\n");
-  writer.write_partition(make_population({0, 2, 1}, {1, 0, 1}, 3, 2));
-  writer.append_steps({step(0, 0), step(0, 1)});
-  writer.append_steps({step(1, 0)});
-  const std::vector<float> values = {1, 2};
-  writer.write_model("model.safetensors", {{"w", {2}, {values.data(), 2}}}, "hash");
-  EXPECT_EQ(slurp(dir / "config.toml"), "seed = 1\n");
-  const NpyArray<std::int32_t> partition = read_npy<std::int32_t>(dir / "partition.npy");
-  EXPECT_EQ(partition.shape, (std::vector<std::int64_t>{3}));
-  EXPECT_EQ(partition.values, (std::vector<std::int32_t>{0, 2, 1}));
-  EXPECT_EQ(read_steps(dir / "steps.csv"), (std::vector<StepRecord>{step(0, 0), step(0, 1), step(1, 0)}));
-  EXPECT_EQ(slurp(dir / "class_counts.csv"), "client,class_0,class_1\n0,0,1\n1,0,1\n2,1,0\n");
-  EXPECT_EQ(read_safetensors(dir / "model.safetensors").metadata.at("model_sha256"), "hash");
-}
-
-/// Three epochs of two steps, and what a kill in the midst of writing the fourth leaves of it: `tail` bytes.
-void write_run(const TempDir& dir, std::size_t tail) {
-  std::string steps = steps_csv_header(), epochs;
-  for (int e = 0; e < 3; ++e) {
-    steps += to_csv(std::vector<StepRecord>{step(e, 0), step(e, 1)});
-    epochs += to_json_line(epoch(e));
-  }
-  spill(dir / "steps.csv", steps + to_csv(std::vector<StepRecord>{step(3, 0), step(3, 1)}).substr(0, tail));
-  spill(dir / "epochs.jsonl", epochs + to_json_line(epoch(3)).substr(0, tail));
-}
-
-TEST(RunWriter, TruncatesToTheCheckpointWhereverTheKillCame) {
-  const std::size_t row = to_csv(std::vector<StepRecord>{step(3, 0)}).size();
-  const std::size_t line = to_json_line(epoch(3)).size();
-  TempDir dir;
-  for (const std::size_t tail : {std::size_t{0}, std::size_t{1}, std::size_t{2}, std::size_t{9}, std::size_t{10},
-                                 std::size_t{11}, row - 1, row, row + 1, 2 * row, line - 1, line}) {
-    write_run(dir, std::min(tail, line));
-    RunWriter writer(dir.path());
-    writer.truncate(3);
-    EXPECT_EQ(read_steps(dir / "steps.csv").size(), 6u);
-    EXPECT_EQ(read_epochs(dir / "epochs.jsonl").size(), 3u);
-    EXPECT_EQ(slurp(dir / "epochs.jsonl"), to_json_line(epoch(0)) + to_json_line(epoch(1)) + to_json_line(epoch(2)));
-  }
-}
-
-TEST(RunWriter, AResumedRunsFilesEqualAnUninterruptedOnes) {
-  TempDir straight, resumed;
-  write_run(straight, 0);
-  write_run(resumed, 30);
-  for (const std::int32_t from : {2, 1, 0}) {
-    RunWriter writer(resumed.path());
-    writer.truncate(from);
-    EXPECT_EQ(std::filesystem::exists(resumed / "steps.csv"), from > 0);
-    for (int e = from; e < 3; ++e) {
-      writer.append_steps({step(e, 0), step(e, 1)});
-      writer.append_epoch(epoch(e));
-    }
-    EXPECT_EQ(slurp(resumed / "steps.csv"), slurp(straight / "steps.csv"));
-    EXPECT_EQ(slurp(resumed / "epochs.jsonl"), slurp(straight / "epochs.jsonl"));
-  }
-}
-
-TEST(RunWriter, TruncateRefusesRecordsThatDoNotReachTheCheckpoint) {
-  TempDir dir;
-  write_run(dir, 0);
-  RunWriter writer(dir.path());
-  expect_input_error([&] { writer.truncate(4); }, dir / "steps.csv", "epoch 3", "epoch 4");
-  const std::string header = steps_csv_header();
-  spill(dir / "steps.csv", header + to_csv(std::vector<StepRecord>{step(0, 0), step(2, 0)}));
-  expect_input_error([&] { writer.truncate(3); }, dir / "steps.csv", "line 3");
-  spill(dir / "steps.csv", header + to_csv(std::vector<StepRecord>{step(0, 0)}) + "garbage\n");
-  expect_input_error([&] { writer.truncate(2); }, dir / "steps.csv", "line 3");
-  writer.truncate(1);  // behind what is kept, garbage is only dropped
-  EXPECT_EQ(read_steps(dir / "steps.csv").size(), 1u);
-  std::filesystem::remove(dir / "steps.csv");
-  expect_input_error([&] { writer.truncate(1); }, dir / "steps.csv");
 }
 
 }  // namespace

@@ -1,5 +1,5 @@
-// What a run leaves beside its curves: every test's matrix, waiting times, rates, the averaged model; validation sets and
-// weights from files.
+// What a run leaves beside its curves: every test's matrix, waiting times, rates, the averaged model; validation sets
+// and weights from files.
 #include <gtest/gtest.h>
 
 #include <map>
@@ -120,15 +120,18 @@ TEST_F(RunRecords, ModelsComeBackFromTheirFiles) {
       run(with({"train.mode=sflv1", "model.file=\"" + (out / "model.safetensors") + "\""}), replicas.path());
   EXPECT_EQ(own.model_sha256, summary.model_sha256);
 
-  expect_input_error([&] { run(with({"model.name=mlp", "model.cut=fc1", average}), again.path()); },
-                     "model_average.safetensors", "fc1.weight", "[120, 64]");
-  expect_input_error([&] { run(with({"model.file=\"" + (out / "model.safetensors") + "\""}), again.path()); },
-                     "shape", "[6, 6, 1, 5, 5]");
+  expect_input_error(
+      [&] {
+        run(with({"model.name=mlp", "model.cut=fc1", average}), again.path());
+      },
+      "model_average.safetensors", "fc1.weight", "[120, 64]");
+  expect_input_error([&] { run(with({"model.file=\"" + (out / "model.safetensors") + "\""}), again.path()); }, "shape",
+                     "[6, 6, 1, 5, 5]");
 }
 
 TEST_F(RunRecords, TorchvisionsNames) {
   const TempDir dir, out, again;
-  const std::vector<std::string> net = {"model.name=resnet18", "model.cut=layer1", "model.width=8",
+  const std::vector<std::string> net = {"model.name=resnet18",     "model.cut=layer1",        "model.width=8",
                                         "model.client_norm=batch", "model.server_norm=batch", "train.epochs=1"};
   const auto with = [&](std::vector<std::string> more) {
     more.insert(more.begin(), net.begin(), net.end());
@@ -164,7 +167,9 @@ TEST_F(RunRecords, TorchvisionsNames) {
   tensors.push_back({"aux.weight", {1}, {count.data(), 1}});
   write_safetensors(dir / "more.safetensors", tensors);
   expect_input_error(
-      [&] { run(with({"model.init=file", "model.file=\"" + (dir / "more.safetensors") + "\""}), again.path()); },
+      [&] {
+        run(with({"model.init=file", "model.file=\"" + (dir / "more.safetensors") + "\""}), again.path());
+      },
       "more.safetensors", "'aux.weight'");
 }
 
@@ -190,8 +195,15 @@ TEST(Validation, TakesTheSameShareOfEveryClassAndLosesNothing) {
   EXPECT_EQ(images, std::multiset<std::uint8_t>(whole.train_images.begin(), whole.train_images.end()));
   for (std::size_t i = 0; i < split.train_images.size(); ++i) {
     EXPECT_EQ(split.train_labels[i], whole.train_labels[split.train_images[i]]);
-    if (i > 0) EXPECT_LT(split.train_images[i - 1], split.train_images[i]);
+    if (i > 0) {
+      EXPECT_LT(split.train_images[i - 1], split.train_images[i]);
+    }
   }
+  Dataset rounded = whole;  // 22.4, 28 and 5.6 to the nearest
+  split_validation(rounded, 0.28, 7);
+  held.clear();
+  for (const std::int32_t label : rounded.validation_labels) ++held[label];
+  EXPECT_EQ(held, (std::map<std::int32_t, int>{{0, 22}, {1, 28}, {2, 6}}));
   Dataset other = whole, off = whole, none = whole;
   split_validation(other, 0.25, 8);
   EXPECT_NE(other.validation_images, split.validation_images);
@@ -205,7 +217,8 @@ TEST_F(RunRecords, ValidationChoosesTheBestEpochAndStops) {
   const Summary summary = run(data_.config({"data.validation=0.2"}), out.path());
   EXPECT_EQ(read_npy<std::int32_t>(out / "partition.npy").values.size(), 480u);
   double best = -1.0;
-  for (const EpochRecord& epoch : read_epochs(out / "epochs.jsonl")) best = std::max(best, epoch.validation.accuracy.value());
+  for (const EpochRecord& epoch : read_epochs(out / "epochs.jsonl"))
+    best = std::max(best, epoch.validation.accuracy.value());
   EXPECT_EQ(summary.best.value().validation.accuracy, best);
   const Summary early =
       run(data_.config({"data.validation=0.2", "eval.stop_at_accuracy=0.01", "eval.every_steps=1"}), stopped.path());

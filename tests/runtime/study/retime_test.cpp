@@ -99,7 +99,7 @@ TYPED_TEST(RetimeTest, ATraceOfOtherContentIsRefused) {
 
 // ugs does not see delays: its run under other latencies has the same schedule and exactly the retimed timeline.
 TYPED_TEST(RetimeTest, OtherLatenciesGiveWhatARunWithThemGives) {
-  const RecordedRun run = this->recorded(this->data_.config());
+  const RecordedRun run = this->recorded(this->data_.config({"eval.every_steps=4"}));
   const std::string file =
       this->latency_file("[clock]\nbarrier = \"one\"\ndelay_ms = { kind = \"uniform\", low = 1.0, high = 30.0 }\n");
   const LatencySettings latency = load_latency(file, run);
@@ -107,14 +107,16 @@ TYPED_TEST(RetimeTest, OtherLatenciesGiveWhatARunWithThemGives) {
   const std::vector<EpochRecord> epochs = retime(this->ctx(), run, latency, run.scene.config.seed);
 
   const test::TempDir other;
-  const Config config =
-      this->data_.config({"clock.barrier=one", "clock.delay_ms={kind=\"uniform\",low=1.0,high=30.0}"});
+  const Config config = this->data_.config(
+      {"eval.every_steps=4", "clock.barrier=one", "clock.delay_ms={kind=\"uniform\",low=1.0,high=30.0}"});
   Experiment<TypeParam>(this->ctx(), config).run({.out_dir = other.path()});
   const std::vector<EpochRecord> expected = read_epochs(other / "epochs.jsonl");
   for (std::size_t i = 0; i < epochs.size(); ++i) {
     EXPECT_NE(epochs[i].timeline_sha256, run.epochs[i].timeline_sha256);
     EXPECT_EQ(epochs[i].timeline_sha256, expected[i].timeline_sha256);
     EXPECT_EQ(epochs[i].virtual_time_s, expected[i].virtual_time_s);
+    EXPECT_EQ(epochs[i].step_evaluations, expected[i].step_evaluations);  // the same model, at other times
+    EXPECT_NE(epochs[i].step_evaluations, run.epochs[i].step_evaluations);
   }
 }
 
