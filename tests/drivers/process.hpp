@@ -49,7 +49,8 @@ class CommandLine : public ::testing::Test {
     std::ptrdiff_t error_lines() const { return std::count(err.begin(), err.end(), '\n'); }
   };
 
-  /// Starts bin/<program> without waiting, in working_dir_ if that is set; stdout goes to `out_path`, stderr to the folder's file "err".
+  /// Starts bin/<program> without waiting, in working_dir_ if that is set; stdout goes to `out_path`, stderr to the
+  /// folder's file "err".
   pid_t start(const std::string& program, const std::vector<std::string>& arguments,
               const std::string& out_path) const {
     const std::string path = std::string(kBinDir) + "/" + program;
