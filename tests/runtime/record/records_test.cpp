@@ -12,7 +12,7 @@
 #include "base/npy.hpp"
 #include "runtime/record/records.hpp"
 #include "runtime/run/run_writer.hpp"
-#include "tests/runtime/sample_records.hpp"
+#include "tests/runtime/record/sample_records.hpp"
 #include "tests/temp_dir.hpp"
 
 namespace splitsim {

@@ -8,12 +8,12 @@
 #include <string>
 #include <vector>
 
+#include "base/npy.hpp"
 #include "kernels/device/context.hpp"
 #include "runtime/config/seeds.hpp"
 #include "runtime/record/records.hpp"
-#include "runtime/train/checkpoint.hpp"
-#include "runtime/train/experiment.hpp"
-#include "samplers/npy.hpp"
+#include "runtime/run/checkpoint.hpp"
+#include "runtime/run/experiment.hpp"
 #include "tests/runtime/small_data.hpp"
 
 namespace splitsim {

@@ -6,10 +6,10 @@
 #include <string>
 #include <vector>
 
-#include "runtime/record/run_writer.hpp"
-#include "samplers/npy.hpp"
-#include "tests/runtime/sample_records.hpp"
-#include "tests/runtime/temp_dir.hpp"
+#include "base/npy.hpp"
+#include "runtime/run/run_writer.hpp"
+#include "tests/runtime/record/sample_records.hpp"
+#include "tests/temp_dir.hpp"
 
 namespace splitsim {
 namespace {
