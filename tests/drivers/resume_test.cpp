@@ -95,6 +95,18 @@ TEST_F(Resume, ATargetReachedWithinAnEpochClaimsNoWholeEpoch) {
   EXPECT_EQ(summary_of(dir)["model_sha256"], summary["model_sha256"]);
 }
 
+TEST_F(Resume, ATargetReachedAtAnEpochsEndIsNotTrainedBeyond) {
+  const std::string dir = in_folder("run");
+  const auto arguments = tiny({"--set", "eval.stop_at_accuracy=0.5", "--set", "train.epochs=50", "--out", dir});
+  ASSERT_EQ(execute("splitsim-run", arguments).exit_code, 0);
+  const nlohmann::json summary = summary_of(dir);
+  ASSERT_LT(summary["epochs"], 50);
+  fs::remove(dir + "/summary.json");  // killed before it was written
+  EXPECT_EQ(execute("splitsim-run", resume(dir)).exit_code, 0);
+  EXPECT_EQ(summary_of(dir)["epochs"], summary["epochs"]);
+  EXPECT_EQ(summary_of(dir)["model_sha256"], summary["model_sha256"]);
+}
+
 TEST_F(Resume, RatesOfAResumedRunCountAllOfIt) {
   const std::string dir = in_folder("run");
   const auto arguments = joined(tiny({"--set", "train.epochs=300", "--out", dir}), constant_rates());

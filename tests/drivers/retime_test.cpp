@@ -57,6 +57,9 @@ TEST_F(Retime, TheSameLatencyIsTheSameTimeAndSlowLinksAreNot) {
   EXPECT_EQ(report()["epochs"][0]["recorded_virtual_time_s"], summary["virtual_time_s"]);
   const std::string csv = test::slurp(in_folder("out_dir/retime.csv"));
   EXPECT_EQ(std::count(csv.begin(), csv.end(), '\n'), 2);
+  EXPECT_EQ(csv.find("1,"), csv.find('\n') + 1) << "epochs count from 1: " << csv;
+  EXPECT_NE(summary["test_accuracy"], summary["test_macro_f1"]);
+  EXPECT_EQ(report()["epochs"][0]["test_accuracy"], summary["test_accuracy"]);
 
   ASSERT_EQ(retime(run, "same.toml", {"--resample", "--seed", "9", "--out", in_folder("out_dir")}).exit_code, 0);
   EXPECT_NE(report()["timeline_sha256"], summary["timeline_sha256"]);

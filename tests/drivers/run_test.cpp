@@ -3,6 +3,7 @@
 
 #include <chrono>
 #include <nlohmann/json.hpp>
+#include <sstream>
 #include <thread>
 
 #include "base/npy.hpp"
@@ -140,6 +141,26 @@ TEST_F(Run, LeavesACompleteRunThatItsOwnConfigRepeats) {
   for (const char* hash : {"config_sha256", "partition_sha256", "schedule_sha256", "timeline_sha256"}) {
     EXPECT_EQ(summary[hash], repeated[hash]) << hash;
   }
+}
+
+TEST_F(Run, TheTableSaysWhatTheRecordsSay) {
+  const std::string dir = in_folder("run");
+  const Result result =
+      execute("splitsim-run", {"--device", "cpu", "--set", "model.name=mlp", "--set", "model.cut=fc1", "--set",
+                               "train.epochs=1", "--set", "sampler.batch=2000", "--out", dir});
+  ASSERT_EQ(result.exit_code, 0) << result.err;
+  const nlohmann::json summary = summary_of(dir), epoch = nlohmann::json::parse(test::slurp(dir + "/epochs.jsonl"));
+  const auto percent = [](const nlohmann::json& share) { return fmt::format("{:.2f}%", 100.0 * share.get<double>()); };
+  std::istringstream row(result.out.substr(result.out.find("\n", result.out.find("\nepoch ") + 1)));
+  std::string number, steps, loss, train, test, f1;
+  row >> number >> steps >> loss >> train >> test >> f1;
+  EXPECT_EQ(number, "1") << result.out;
+  EXPECT_EQ(steps, "10");
+  EXPECT_EQ(loss, fmt::format("{:.5g}", epoch["train_loss"].get<double>()));
+  EXPECT_EQ(train, percent(epoch["train_accuracy"]));
+  EXPECT_EQ(test, percent(summary["test_accuracy"]));
+  EXPECT_EQ(f1, percent(summary["test_macro_f1"]));
+  EXPECT_NE(test, f1);
 }
 
 TEST_F(Run, AnExistingRunIsKeptUnlessForced) {

@@ -111,6 +111,8 @@ TYPED_TEST(ExperimentTest, InterruptedRunsGoOnToTheSameBits) {
     EXPECT_EQ(half.status, "interrupted");
     EXPECT_EQ(half.epochs, 1);
     EXPECT_FALSE(std::filesystem::exists(out / "summary.json"));
+    EXPECT_EQ(read_steps(out / "steps.csv").size(), 15u);  // whole epochs only
+    EXPECT_EQ(read_epochs(out / "epochs.jsonl").size(), 1u);
     const Summary resumed = this->run(config, {.out_dir = out.path(), .resume = true});
     this->expect_same_results(whole, resumed);
     EXPECT_EQ(read_steps(out / "steps.csv").size(), 45u);

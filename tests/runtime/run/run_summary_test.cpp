@@ -79,7 +79,14 @@ TEST_F(RunSummary, EpochsAreSumsAndMeansOfTheirSteps) {
   EXPECT_EQ(summary.settings.server_lr_last.value(), static_cast<double>(0.03f));
 
   std::vector<std::int64_t> took_part;
-  for (const ClientRecord& client : read_clients(out / "clients.csv")) took_part.push_back(client.steps);
+  std::vector<std::int64_t> owned(6, 0);
+  for (const std::int32_t client : read_npy<std::int32_t>(out / "partition.npy").values) {
+    ++owned[static_cast<std::size_t>(client)];
+  }
+  for (const ClientRecord& client : read_clients(out / "clients.csv")) {
+    EXPECT_EQ(client.samples, owned[static_cast<std::size_t>(client.client)]);  // not what it trained, thrice that
+    took_part.push_back(client.steps);
+  }
   EXPECT_EQ(summary.participation_min, *std::min_element(took_part.begin(), took_part.end()));
   EXPECT_EQ(summary.participation_max, *std::max_element(took_part.begin(), took_part.end()));
   EXPECT_LT(summary.participation_min, summary.participation_max);
@@ -126,6 +133,25 @@ TEST_F(RunSummary, TestsAreThoseOfTheirSet) {
   const Dataset data = load_dataset(config.data, seeds_of(config).data);
   EXPECT_EQ(summary.settings.pixel_mean, std::vector<double>{data.mean[0]});
   EXPECT_EQ(summary.settings.pixel_std, std::vector<double>{data.std[0]});
+}
+
+TEST_F(RunSummary, SettingsAreWhatWasAskedFor) {
+  const TempDir out;
+  const Summary summary =
+      run(data_.config({"train.client_optimizer.kind=adam", "train.client_optimizer.lr=0.001",
+                        "train.server_optimizer.lr=0.03", "train.epochs=9", "eval.stop_at_accuracy=0.01"}),
+          {.out_dir = out.path()});
+  const RunSettings& asked = summary.settings;
+  EXPECT_EQ(summary.epochs, 1);
+  EXPECT_EQ(asked.epochs, 9);
+  EXPECT_EQ(asked.client_optimizer, "adam");
+  EXPECT_EQ(asked.server_optimizer, "sgd");
+  EXPECT_EQ(asked.client_lr, 0.001);
+  EXPECT_EQ(asked.server_lr, 0.03);
+  EXPECT_EQ(asked.clients, 6);
+  EXPECT_EQ(asked.batch, 40);
+  EXPECT_EQ(std::vector<std::string>({asked.data, asked.partition, asked.sampler, asked.model, asked.cut, asked.mode}),
+            std::vector<std::string>({"npy", "dirichlet", "ugs", "lenet", "pool1", "psl"}));
 }
 
 TEST_F(RunSummary, TheModelsHashIsOfBothSides) {
