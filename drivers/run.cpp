@@ -162,11 +162,11 @@ int run(Context& ctx, const Config& config, const Arguments& arguments, RunDirec
   const Summary summary = experiment.run(options);
   reporter.finish();
   print_summary(summary);
-  if (summary.status == "diverged") {
+  if (summary.status == name_of(RunStatus::kDiverged)) {
     throw Diverged(fmt::format("diverged after {} whole epochs: a loss is not finite (train.on_nonfinite = \"stop\")",
                                summary.epochs));
   }
-  if (summary.status == "interrupted") {
+  if (summary.status == name_of(RunStatus::kInterrupted)) {
     throw Interrupted(fmt::format("interrupted after {} whole epochs{}", summary.epochs,
                                   options.out_dir.empty() ? "" : "; go on with --resume " + options.out_dir));
   }

@@ -2,22 +2,12 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
 #include <limits>
 
 #include "base/error.hpp"
 #include "kernels/device/context.hpp"
 
 namespace splitsim {
-
-namespace {
-void check_choice(const char* key, const std::string& value, const std::vector<std::string>& allowed) {
-  if (std::find(allowed.begin(), allowed.end(), value) != allowed.end()) return;
-  std::string list;
-  for (const std::string& name : allowed) list += (list.empty() ? "" : ", ") + name;
-  throw InputError(fmt::format("sampler.{} = \"{}\": allowed are {}", key, value, list));
-}
-}  // namespace
 
 template <class Context>
 std::vector<SamplerInfo> infos_of_rows();  // registry_impl.hpp: the rows are the same on every backend
@@ -28,14 +18,12 @@ const std::vector<SamplerInfo>& sampler_infos() {
 }
 
 const SamplerInfo& sampler_info(const std::string& kind) {
-  const auto& infos = sampler_infos();
-  const auto found =
-      std::find_if(infos.begin(), infos.end(), [&](const SamplerInfo& info) { return info.name == kind; });
-  if (found != infos.end()) return *found;
-  std::vector<std::string> kinds;
-  for (const SamplerInfo& info : infos) kinds.push_back(info.name);
-  check_choice("kind", kind, kinds);
-  return infos.front();  // not reached
+  std::string names;
+  for (const SamplerInfo& info : sampler_infos()) {
+    if (info.name == kind) return info;
+    names += (names.empty() ? "" : ", ") + info.name;
+  }
+  throw InputError(fmt::format("sampler.kind = \"{}\": allowed are {}", kind, names));
 }
 
 void check_sampler_settings(const SamplerSettings& settings, const Population& population, const Profile& profile) {

@@ -1,4 +1,4 @@
-// Included by eval_kernels_cpu.cpp and eval_kernels_cuda.cu only, after their launcher.
+// Bodies of kernels/nn/evaluation.hpp.
 #pragma once
 
 #include "kernels/device/team.hpp"

@@ -1,4 +1,4 @@
-// Included by replica_kernels_cpu.cpp and replica_kernels_cuda.cu only, after their launcher.
+// Bodies of kernels/nn/replicas.hpp.
 #pragma once
 
 #include <cmath>

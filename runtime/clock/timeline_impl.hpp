@@ -1,4 +1,4 @@
-// Clock's body. Included by timeline_cpu.cpp and timeline_cuda.cu only, after a launcher.
+// Clock's body.
 #pragma once
 
 #include <algorithm>

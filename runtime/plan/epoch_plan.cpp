@@ -2,6 +2,7 @@
 
 #include <chrono>
 
+#include "base/stopwatch.hpp"
 #include "kernels/device/profile_range.hpp"
 #include "samplers/schedule/deviation.hpp"
 
@@ -43,7 +44,7 @@ EpochPlan EpochPlanner<Context>::plan(std::uint32_t epoch, bool waiting) {
   const auto start = std::chrono::steady_clock::now();
   sampler_->build(sampler_seed_, epoch, *schedule_);
   ctx_.synchronize();
-  plan.construction_s = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  plan.construction_s = seconds_since(start);
   batch_deviation(ctx_, population_, *schedule_, deviation_.view());
   plan.timeline = clock_.build(*schedule_, clock_seed_, epoch);
   plan.deviation = deviation_.download(schedule_->steps);

@@ -38,6 +38,23 @@ ModelSync model_sync_of(ModelTraffic traffic) {
   return ModelSync::kNone;
 }
 
+ClockMode clock_mode(const Config& config, const LatencySettings& latency) {
+  const ModeMap mode = mode_map(config.train);
+  if (latency.barrier == Barrier::kRunAhead && !mode.may_run_ahead) {
+    throw InputError(
+        fmt::format("clock.barrier = \"run_ahead\": clients of train.mode = \"{}\" cannot run ahead of each other; "
+                    "allowed: two, one",
+                    config.train.mode));
+  }
+  ClockMode clock{.kind = mode.clock,
+                  .service_order = config.train.service_order,
+                  .round_steps = config.train.round,
+                  .service_seed = seeds_of(config).sampler,
+                  .model_sync = model_sync_of(mode.model_traffic)};
+  clock.kind = resolved_kind(clock, latency);
+  return clock;
+}
+
 }  // namespace
 
 Scene make_scene(const Config& config, SceneParts given) {
@@ -59,26 +76,10 @@ Scene make_scene(const Config& config, SceneParts given) {
 
 Timing make_timing(const Config& config, const LatencySettings& latency, std::uint64_t seed, std::int32_t clients,
                    const CutBytes& cut) {
-  Config timed = config;
-  timed.clock = latency;
-  return {latency, seed, make_profile(clients, latency, cut, seed), clock_mode_of(timed)};
+  return {latency, seed, make_profile(clients, latency, cut, seed), clock_mode(config, latency)};
 }
 
-ClockMode clock_mode_of(const Config& config) {
-  const ModeMap mode = mode_map(config.train);
-  const bool run_ahead = config.clock.barrier == Barrier::kRunAhead;
-  if (run_ahead && !mode.may_run_ahead) {
-    throw InputError(
-        fmt::format("clock.barrier = \"run_ahead\": clients of train.mode = \"{}\" cannot run ahead of each other; "
-                    "allowed: two, one",
-                    config.train.mode));
-  }
-  return {.kind = run_ahead ? ClockKind::kRunAhead : mode.clock,
-          .service_order = config.train.service_order,
-          .round_steps = config.train.round,
-          .service_seed = seeds_of(config).sampler,
-          .model_sync = model_sync_of(mode.model_traffic)};
-}
+ClockMode clock_mode_of(const Config& config) { return clock_mode(config, config.clock); }
 
 CutBytes cut_bytes_of(const Network& network) {
   CutBytes bytes;

@@ -21,7 +21,7 @@ struct RunState {
   std::int32_t epochs = 0;
   ClockState clock;
   Participation participation;
-  TrainingState training;
+  TrainingState training;  ///< on the host while it is saved or loaded
 };
 
 /// What ties a checkpoint to its experiment: the settings and the content of what it reads.

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "base/error.hpp"
+#include "base/stopwatch.hpp"
 #include "runtime/config/continuation.hpp"
 #include "runtime/model/model_file.hpp"
 #include "runtime/run/recorder.hpp"
@@ -15,10 +16,6 @@
 namespace splitsim {
 
 namespace {
-
-double seconds_since(std::chrono::steady_clock::time_point start) {
-  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-}
 
 void check_owners(const Scene& scene) {
   const Config& config = scene.config;
@@ -50,7 +47,8 @@ struct Experiment<Context>::Impl {
   RunIdentity identity() const { return {continuation_sha256(scene.config), plan.inputs}; }
   /// Where the run goes on.
   RunState state_at_start(const RunOptions& options, bool& resumes) const;
-  void start(const RunState& state, bool resumes);
+  /// Passes the state on to the device; its weights are then there alone.
+  void start(RunState& state, bool resumes);
   void save(const RunOptions& options, RunState& state);
   Summary finish(RunStatus status, const RunState& state, Recorder& recorder);
 };
@@ -108,11 +106,12 @@ RunState Experiment<Context>::Impl::state_at_start(const RunOptions& options, bo
 }
 
 template <class Context>
-void Experiment<Context>::Impl::start(const RunState& state, bool resumes) {
+void Experiment<Context>::Impl::start(RunState& state, bool resumes) {
   planner.start();
   trainer.start(planner.schedule());
   if (resumes) {
     trainer.set_state(state.training);
+    state.training = {};
     planner.clock().set_state(state.clock);
   } else if (scene.config.model.init == InitKind::kFile) {
     trainer.start_from(initial);
@@ -127,6 +126,7 @@ void Experiment<Context>::Impl::save(const RunOptions& options, RunState& state)
   if (options.out_dir.empty() || !due) return;
   state.training = trainer.state();
   save_checkpoint(options.out_dir, identity(), state);
+  state.training = {};
 }
 
 template <class Context>

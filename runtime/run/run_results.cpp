@@ -89,18 +89,6 @@ bool is_target(const EvalSettings& eval, double accuracy) {
 
 }  // namespace
 
-const char* name_of(RunStatus status) {
-  switch (status) {
-    case RunStatus::kDiverged:
-      return "diverged";
-    case RunStatus::kInterrupted:
-      return "interrupted";
-    case RunStatus::kCompleted:
-      break;
-  }
-  return "completed";
-}
-
 bool reaches(const EvalSettings& eval, const StepEvaluation& test) {
   return is_target(eval, test.validation_accuracy.value_or(test.test_accuracy));
 }

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "base/names.hpp"
 #include "runtime/config/config.hpp"
 #include "runtime/mode/ledger.hpp"
 #include "runtime/record/records.hpp"
@@ -15,8 +16,12 @@ namespace splitsim {
 
 enum class RunStatus : std::uint8_t { kCompleted, kDiverged, kInterrupted };
 
-/// "completed" and so on, as records have it.
-const char* name_of(RunStatus status);
+/// Names as records have them.
+constexpr auto names_of(RunStatus) {
+  return named_values<RunStatus>({{"completed", "to its end, or to eval.stop_at_accuracy"},
+                                  {"diverged", "a loss is not finite"},
+                                  {"interrupted", "by a signal"}});
+}
 
 struct RunOutcome {
   RunStatus status = RunStatus::kCompleted;

@@ -3,15 +3,12 @@
 #include <chrono>
 #include <utility>
 
+#include "base/stopwatch.hpp"
 #include "runtime/run/epoch_records.hpp"
 
 namespace splitsim {
 
 namespace {
-
-double seconds_since(std::chrono::steady_clock::time_point start) {
-  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-}
 
 EngineSettings engine_settings(const Scene& scene, const ScheduleBounds& bounds, const ScheduleBounds& turn_bounds) {
   return {scene.config.train, seeds_of(scene.config).model, scene.population.clients, turn_bounds,

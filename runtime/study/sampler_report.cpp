@@ -6,18 +6,11 @@
 #include <limits>
 
 #include "base/hash.hpp"
+#include "base/stopwatch.hpp"
 #include "runtime/record/metrics.hpp"
 #include "samplers/registry.hpp"
 
 namespace splitsim {
-
-namespace {
-
-double seconds_since(std::chrono::steady_clock::time_point start) {
-  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-}
-
-}  // namespace
 
 Spread spread_of(std::vector<double> values) {
   if (values.empty()) return {};

@@ -35,6 +35,8 @@ Engine<Context>::Engine(Context& ctx, const Network& network, const EngineSettin
       settings_(settings),
       mode_(mode_map(settings.train)),
       average_weights_(settings.train.fedavg_weights),
+      optimizers_{&optimizer_named<Context>(settings.train.client_optimizer.kind),
+                  &optimizer_named<Context>(settings.train.server_optimizer.kind)},
       replicas_{mode_.replicas[0] ? settings.clients : 1, mode_.replicas[1] ? settings.clients : 1},
       max_clients_(static_cast<std::int32_t>(std::max<std::int64_t>(1, settings.bounds.active))),
       max_active_{mode_.replicas[0] ? max_clients_ : 1, mode_.replicas[1] ? max_clients_ : 1},
@@ -88,7 +90,7 @@ template <class Context>
 void Engine<Context>::layout_side(Arena<Context>& arena, int side) {
   const std::int64_t p = network_.parameters[side], replicas = replicas_[side];
   const OptimizerSettings& settings = optimizer(settings_.train, side);
-  const Optimizer<Context>& row = optimizer_named<Context>(settings.kind);
+  const Optimizer<Context>& row = *optimizers_[side];
   parameters_.side[side] = arena.template take<float>(replicas * network_.replica_size(side), "parameters");
   gradients_.side[side] = arena.template take<float>(max_active_[side] * p, "gradients");
   for (int moment = 0; moment < 2; ++moment) {
@@ -233,7 +235,7 @@ void Engine<Context>::step() {
 template <class Context>
 void Engine<Context>::update(int side, const ReplicaMap& map) {
   const OptimizerSettings& settings = optimizer(settings_.train, side);
-  const Optimizer<Context>& row = optimizer_named<Context>(settings.kind);
+  const Optimizer<Context>& row = *optimizers_[side];
   const std::int64_t p = network_.parameters[side];
   StepTargets targets;
   targets.count = map.active;

@@ -84,6 +84,7 @@ class Engine {
   EngineSettings settings_;
   ModeMap mode_;
   AverageWeights average_weights_;
+  const Optimizer<Context>* optimizers_[2];  // rows, by side
   std::int64_t replicas_[2];
   std::int32_t max_clients_;    // active ones per step
   std::int32_t max_active_[2];  // replicas per step

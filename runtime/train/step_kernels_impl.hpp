@@ -1,4 +1,4 @@
-// Included by step_kernels_cpu.cpp and step_kernels_cuda.cu only, after their launcher.
+// Bodies of runtime/train/step_kernels.hpp.
 #pragma once
 
 #include "kernels/device/team.hpp"

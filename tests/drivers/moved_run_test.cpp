@@ -68,16 +68,16 @@ class MovedRun : public test::ResumableRun {
 };
 
 TEST_F(MovedRun, RelativePathsCountFromWhereTheRunBeganNotFromWhereItGoesOn) {
-  tiny_data("work/sets/tiny");
+  tiny_data("here/sets/tiny");
   fs::create_directories(in_folder("elsewhere/sets/tiny"));  // of the same name, empty
-  working_dir_ = in_folder("work");
+  working_dir_ = in_folder("here");
   run_three("sets/tiny", "runs/a");
-  const std::string dir = in_folder("work/runs/a");
-  EXPECT_NE(slurp(dir + "/config.toml").find("dir = \"" + in_folder("work/sets/tiny") + "\""), std::string::npos);
+  const std::string dir = in_folder("here/runs/a");
+  EXPECT_NE(slurp(dir + "/config.toml").find("dir = \"" + in_folder("here/sets/tiny") + "\""), std::string::npos);
   working_dir_ = in_folder("elsewhere");
-  const Result result = go_on("../work/runs/a");
+  const Result result = go_on("../here/runs/a");
   expect_five(dir, result);
-  expect_retimed("../work/runs/a");
+  expect_retimed("../here/runs/a");
   EXPECT_TRUE(fs::is_empty(in_folder("elsewhere/sets/tiny")));
   EXPECT_EQ(files_in(in_folder("elsewhere")), std::set<std::string>{"sets"});
 }

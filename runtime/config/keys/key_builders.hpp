@@ -71,7 +71,7 @@ inline ChoiceRule text_choice(Field<std::string> field, std::vector<Choice> choi
 template <class E>
 Key choice(std::string path, E& (*field)(Config&), std::string help) {
   ChoiceRule rule{[field](const Config& c) { return std::string(name_of(get(field, c))); },
-                  [field, path](Config& c, const std::string& name) { field(c) = value_named<E>(path, name); },
+                  [field, path](Config& c, const std::string& name) { set_named(field(c), path, name); },
                   {},
                   false};
   for (const ValueName& value : names_of(E{})) rule.choices.push_back({value.name, value.summary});

@@ -11,12 +11,6 @@ namespace splitsim::key_table {
 namespace {
 
 // The rows are the same on every backend.
-std::vector<Choice> optimizer_choices() {
-  std::vector<Choice> choices;
-  for (const auto& row : optimizers<CpuContext>()) choices.push_back({row.name, row.summary});
-  return choices;
-}
-
 std::vector<std::string> optimizers_that_read(const std::string& number) {
   std::vector<std::string> names;
   for (const auto& row : optimizers<CpuContext>()) {
@@ -31,7 +25,8 @@ void add_optimizer(std::vector<Key>& keys, const std::string& table) {
   const auto readers = [&](const char* number) { return Condition{table + ".kind", optimizers_that_read(number)}; };
   keys.insert(
       keys.end(),
-      {listed(table + ".kind", optimizer_at<Side, &O::kind>, optimizer_choices(), "optimizer"),
+      {listed(table + ".kind", optimizer_at<Side, &O::kind>, choices_of(optimizers<CpuContext>()),
+              "optimizer"),
        real(table + ".lr", optimizer_at<Side, &O::lr>, 0.0, kUnbounded, "", "learning rate"),
        real(table + ".momentum", optimizer_at<Side, &O::momentum>, 0.0, kBelowOne, "", "sgd: momentum")
            .when({readers("momentum")}),

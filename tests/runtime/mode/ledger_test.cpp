@@ -15,12 +15,7 @@ namespace {
 // Sizes that cannot be mixed up: activation 1000, label 7, model 100000 bytes.
 const CutBytes kSizes{1000, 7, 100000};
 
-Schedule with_active_lists(Schedule schedule) {
-  CpuContext ctx(1);
-  ScheduleBuffer<CpuContext> buffer(ctx, bounds_of(schedule));
-  upload(ctx, schedule, buffer);
-  return download(buffer);
-}
+using test::with_active_lists;
 
 // Steps: {0 x 2, 1}, {1 x 3}, {0, 2}, {2 x 2}.
 Schedule small_schedule() {

@@ -53,13 +53,18 @@ inline Network network_of(const RigInput& in) {
   return build_network(model_layers(settings, in.classes), in.cut, in.input, in.classes, in.options);
 }
 
+/// A schedule with its active lists, as the device makes them.
+inline Schedule with_active_lists(const Schedule& schedule) {
+  CpuContext ctx(1);
+  ScheduleBuffer<CpuContext> buffer(ctx, splitsim::bounds_of(schedule));
+  upload(ctx, schedule, buffer);
+  return download(buffer);
+}
+
 /// The schedule as the mode runs it.
 inline DealtSchedule dealt(const RigInput& in) {
   if (!mode_map(in.train).one_by_one) return {in.schedule, {}};
-  CpuContext ctx(1);
-  ScheduleBuffer<CpuContext> buffer(ctx, splitsim::bounds_of(in.schedule));
-  upload(ctx, in.schedule, buffer);
-  return deal(download(buffer), in.train.service_order, in.seed, 0);
+  return deal(with_active_lists(in.schedule), in.train.service_order, in.seed, 0);
 }
 
 template <class Context>

@@ -13,12 +13,7 @@
 namespace splitsim {
 namespace {
 
-Schedule with_active_lists(const Schedule& schedule) {
-  CpuContext ctx(1);
-  ScheduleBuffer<CpuContext> buffer(ctx, bounds_of(schedule));
-  upload(ctx, schedule, buffer);
-  return download(buffer);
-}
+using test::with_active_lists;
 
 Schedule random_schedule() { return with_active_lists(test::random_input(9, 6, 30, 61).schedule); }
 
