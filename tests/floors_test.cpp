@@ -31,7 +31,7 @@ const std::map<std::string, int> kRooms = {
     {"runtime/mode", 2},        {"runtime/config", 3},      {"runtime/train", 3},     {"runtime/plan", 4},
     {"runtime/run", 5},         {"runtime/study", 5}};
 
-const std::set<std::string> kGenerated = {"build_info.hpp", "git_commit.hpp"};  // made in the build folder
+const std::set<std::string> kGenerated = {"build_info.hpp", "git_commit.hpp", "layer_list.hpp"};  // made in the build folder
 
 struct Include {
   int line;

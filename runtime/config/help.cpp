@@ -8,7 +8,7 @@
 #include "base/nearest.hpp"
 #include "runtime/config/keys/keys.hpp"
 #include "runtime/config/keys/short_keys.hpp"
-#include "runtime/model/layers/layer_kind.hpp"
+#include "runtime/model/layer_kind.hpp"
 
 namespace splitsim {
 

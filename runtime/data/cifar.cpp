@@ -58,10 +58,10 @@ void warn_of_other_size(const Dataset& set, const DataSettings& settings, const 
                   set.test_size(), kTrainImages, kTestImages, missing));
 }
 
-}  // namespace
-
-Dataset load_cifar(const DataSettings& settings) {
-  const bool ten = settings.name == "cifar10";
+/// Binary version: records of one (10) or two (100: coarse, fine) label bytes and 3 x 32 x 32 pixels. Any of
+/// data_batch_1..5.bin that exist, in order (10); train.bin (100). Warns if the counts are not the published ones.
+/// Format: the CIFAR page.
+Dataset load(const DataSettings& settings, bool ten) {
   Dataset set;
   set.name = settings.name;
   set.channels = kChannels;
@@ -99,5 +99,21 @@ Dataset load_cifar(const DataSettings& settings) {
   warn_of_other_size(set, settings, missing);
   return set;
 }
+
+}  // namespace
+
+namespace datasets {
+
+DatasetInfo cifar10() {
+  return {"cifar10", "CIFAR-10, binary version: data_batch_1..5.bin (those that exist) and test_batch.bin in data.dir",
+          [](const DataSettings& settings, std::uint64_t) { return load(settings, true); }};
+}
+
+DatasetInfo cifar100() {
+  return {"cifar100", "CIFAR-100, binary version, fine labels: train.bin and test.bin in data.dir",
+          [](const DataSettings& settings, std::uint64_t) { return load(settings, false); }};
+}
+
+}  // namespace datasets
 
 }  // namespace splitsim

@@ -9,7 +9,6 @@
 #include "base/hash.hpp"
 #include "base/report.hpp"
 #include "kernels/device/profile_range.hpp"
-#include "runtime/data/glyphs.hpp"
 #include "runtime/data/loaders.hpp"
 #include "runtime/data/validation.hpp"
 
@@ -39,17 +38,14 @@ std::string Dataset::labels_sha256() const {
   return hash.hex();
 }
 
+namespace datasets {
+DatasetInfo glyphs(), fashion_mnist(), mnist(), emnist(), cifar10(), cifar100(), npy();
+}
+
 const std::vector<DatasetInfo>& dataset_infos() {
-  static const std::vector<DatasetInfo> infos = {
-      {"glyphs", "embedded: 20000 + 4000 stroke glyphs of 28x28 in 10 classes, drawn from the seed"},
-      {"fashion_mnist", "Fashion-MNIST: four IDX files, plain or .gz, in data.dir"},
-      {"mnist", "MNIST: four IDX files, plain or .gz, in data.dir"},
-      {"emnist", "EMNIST, data.split: four IDX files, plain or .gz, in data.dir or its folder gzip/"},
-      {"cifar10", "CIFAR-10, binary version: data_batch_1..5.bin (those that exist) and test_batch.bin in data.dir"},
-      {"cifar100", "CIFAR-100, binary version, fine labels: train.bin and test.bin in data.dir"},
-      {"npy",
-       "x.npy integer or float [N,H,W], [N,H,W,C] or [N,C,H,W], y.npy integer [N], x_test.npy, y_test.npy in data.dir"},
-  };
+  using namespace datasets;
+  static const std::vector<DatasetInfo> infos = {glyphs(),  fashion_mnist(), mnist(), emnist(),
+                                                 cifar10(), cifar100(),      npy()};
   return infos;
 }
 
@@ -95,27 +91,21 @@ void warn_of_missing_classes(const Dataset& set, const DataSettings& settings) {
 
 Dataset load_dataset(const DataSettings& settings, std::uint64_t seed) {
   const Range range("load data");
-  Dataset set;
-  if (settings.name == "glyphs") {
-    set = draw_glyphs(seed);
-  } else {
-    Dataset (*load)(const DataSettings&) = nullptr;
-    if (settings.name == "fashion_mnist" || settings.name == "mnist") load = load_idx;
-    if (settings.name == "emnist") load = load_emnist;
-    if (settings.name == "cifar10" || settings.name == "cifar100") load = load_cifar;
-    if (settings.name == "npy") load = load_npy;
-    if (load == nullptr) {
-      std::string names;
-      for (const DatasetInfo& info : dataset_infos()) names += (names.empty() ? "" : ", ") + info.name;
-      throw InputError(fmt::format("data.name = '{}' is unknown; allowed: {}", settings.name, names));
-    }
-    if (settings.dir.empty()) {
-      throw InputError(
-          fmt::format("data.dir = '' must name the folder with the files of data.name = '{}'", settings.name));
-    }
-    set = load(settings);
-    warn_of_missing_classes(set, settings);
+  const DatasetInfo* found = nullptr;
+  std::string names;
+  for (const DatasetInfo& info : dataset_infos()) {
+    if (info.name == settings.name) found = &info;
+    names += (names.empty() ? "" : ", ") + info.name;
   }
+  if (found == nullptr) {
+    throw InputError(fmt::format("data.name = '{}' is unknown; allowed: {}", settings.name, names));
+  }
+  if (found->has_files && settings.dir.empty()) {
+    throw InputError(
+        fmt::format("data.dir = '' must name the folder with the files of data.name = '{}'", settings.name));
+  }
+  Dataset set = found->load(settings, seed);
+  if (found->has_files) warn_of_missing_classes(set, settings);
   split_validation(set, settings.validation, seed);
   set_mean_and_std(set);
   return set;

@@ -40,9 +40,12 @@ struct Dataset {
   std::string labels_sha256() const;
 };
 
+/// A data set as a row. Its loader fills everything but mean and std.
 struct DatasetInfo {
   std::string name;
   std::string summary;
+  Dataset (*load)(const DataSettings& settings, std::uint64_t seed) = nullptr;
+  bool has_files = true;  ///< below data.dir
 };
 const std::vector<DatasetInfo>& dataset_infos();
 

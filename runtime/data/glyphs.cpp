@@ -228,4 +228,13 @@ Dataset draw_glyphs(std::uint64_t seed) {
   return set;
 }
 
+namespace datasets {
+
+DatasetInfo glyphs() {
+  return {"glyphs", "embedded: 20000 + 4000 stroke glyphs of 28x28 in 10 classes, drawn from the seed",
+          [](const DataSettings&, std::uint64_t seed) { return draw_glyphs(seed); }, false};
+}
+
+}  // namespace datasets
+
 }  // namespace splitsim

@@ -176,17 +176,36 @@ const std::vector<EmnistSplit>& emnist_splits() {
   return splits;
 }
 
-Dataset load_idx(const DataSettings& settings) {
-  return load_files(settings, settings.name == "mnist" ? kMnist : kFashionMnist);
+namespace datasets {
+
+// MNIST and those in its form: four IDX files, plain or .gz, '-' or '.' before "idx" in their names. Big-endian header
+// (magic, counts, height, width), then bytes. Format: the MNIST page.
+
+DatasetInfo mnist() {
+  return {"mnist", "MNIST: four IDX files, plain or .gz, in data.dir",
+          [](const DataSettings& settings, std::uint64_t) { return load_files(settings, kMnist); }};
 }
 
-Dataset load_emnist(const DataSettings& settings) {
-  std::string names;
-  for (const EmnistSplit& split : emnist_splits()) {
-    if (split.name == settings.split) return load_files(settings, emnist_set(split));
-    names += (names.empty() ? "" : ", ") + split.name;
-  }
-  throw InputError(fmt::format("data.split = '{}' is unknown; allowed: {}", settings.split, names));
+DatasetInfo fashion_mnist() {
+  return {"fashion_mnist", "Fashion-MNIST: four IDX files, plain or .gz, in data.dir",
+          [](const DataSettings& settings, std::uint64_t) { return load_files(settings, kFashionMnist); }};
 }
+
+// A split (data.split): four IDX files named as in the archive, in the folder or its folder gzip/. Their images are
+// stored column by column; they are turned to stand upright, as MNIST's. The letters' labels 1..26 become the classes
+// 0..25.
+DatasetInfo emnist() {
+  return {"emnist", "EMNIST, data.split: four IDX files, plain or .gz, in data.dir or its folder gzip/",
+          [](const DataSettings& settings, std::uint64_t) {
+            std::string names;
+            for (const EmnistSplit& split : emnist_splits()) {
+              if (split.name == settings.split) return load_files(settings, emnist_set(split));
+              names += (names.empty() ? "" : ", ") + split.name;
+            }
+            throw InputError(fmt::format("data.split = '{}' is unknown; allowed: {}", settings.split, names));
+          }};
+}
+
+}  // namespace datasets
 
 }  // namespace splitsim

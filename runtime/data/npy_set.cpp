@@ -148,9 +148,12 @@ std::vector<std::int32_t> read_labels(const std::string& path, std::int64_t imag
   return file.integers<std::int32_t>({0, kMaxClasses - 1, "labels"});
 }
 
-}  // namespace
-
-Dataset load_npy(const DataSettings& settings) {
+/// x.npy, y.npy, and the same as x_test.npy, y_test.npy. Classes are 1 + the largest label.
+/// Images: [N, H, W], [N, H, W, C] (C <= 4) or [N, C, H, W] (C = 1 or 3 and W > 4, which no other reading fits).
+/// Integers of any type are pixels 0..255. float32 and float64 are either all in [0, 1], and become 255 times that,
+/// rounded to nearest, or all whole numbers 0..255; the training images decide, the test images follow.
+/// Labels: [N] or [N, 1], integers of any type.
+Dataset load(const DataSettings& settings, std::uint64_t) {
   const std::filesystem::path dir(settings.dir);
   for (const char* name : {"x.npy", "y.npy", "x_test.npy", "y_test.npy"}) {
     std::error_code ignored;
@@ -172,5 +175,18 @@ Dataset load_npy(const DataSettings& settings) {
                              *std::max_element(set.test_labels.begin(), set.test_labels.end()));
   return set;
 }
+
+}  // namespace
+
+namespace datasets {
+
+DatasetInfo npy() {
+  return {
+      "npy",
+      "x.npy integer or float [N,H,W], [N,H,W,C] or [N,C,H,W], y.npy integer [N], x_test.npy, y_test.npy in data.dir",
+      load};
+}
+
+}  // namespace datasets
 
 }  // namespace splitsim

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "runtime/model/layers/layer_kind.hpp"
+#include "runtime/model/layer_kind.hpp"
 
 namespace splitsim {
 

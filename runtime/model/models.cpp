@@ -6,7 +6,7 @@
 #include <map>
 
 #include "base/error.hpp"
-#include "runtime/model/layers/layer_kind.hpp"
+#include "runtime/model/layer_kind.hpp"
 
 namespace splitsim {
 

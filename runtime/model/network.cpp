@@ -12,7 +12,7 @@
 #include "base/error.hpp"
 #include "kernels/device/math.hpp"
 #include "kernels/device/philox.hpp"
-#include "runtime/model/layers/layer_kind.hpp"
+#include "runtime/model/layer_kind.hpp"
 
 namespace splitsim {
 

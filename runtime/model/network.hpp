@@ -13,7 +13,7 @@
 
 namespace splitsim {
 
-struct LayerKind;  // runtime/model/layers/layer_kind.hpp
+struct LayerKind;  // runtime/model/layer_kind.hpp
 
 /// What a model says of one layer; shapes follow from the input.
 struct LayerSpec {

@@ -37,8 +37,8 @@ struct Scene {
 
 /// What takes the place of something that the config would give.
 struct SceneParts {
-  std::optional<Dataset> dataset;
-  std::optional<std::vector<std::int32_t>> owner;  ///< [N] sample -> client: a partition that was recorded
+  std::optional<Dataset> dataset = {};
+  std::optional<std::vector<std::int32_t>> owner = {};  ///< [N] sample -> client: a partition that was recorded
   std::int64_t cut_activation = 0;                 ///< bytes of a sample at the cut; 0: the model's
 };
 

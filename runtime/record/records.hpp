@@ -13,22 +13,46 @@
 #include <string>
 #include <vector>
 
+#include "runtime/record/ordinal.hpp"
+
 namespace splitsim {
 
 /// One row of steps.csv. Clients are ids, -1 for none.
 struct StepRecord {
   std::int32_t epoch = 0;
-  std::int32_t step = 0;    ///< within the epoch
-  double train_loss = 0.0;  ///< mean over the batch
+  std::int32_t step = 0;            ///< within the epoch
+  double train_loss = 0.0;          ///< mean over the batch
   std::int32_t samples = 0;         ///< B_t
   std::int32_t active_clients = 0;  ///< A_t: clients that took part
   double batch_deviation = 0.0;     ///< L1, 0..2 (paper)
   std::int32_t train_correct = 0;
   float client_lr = 0.0f, server_lr = 0.0f;  ///< learning rates of this step
-  std::int64_t start_ns = 0, end_ns = 0;  ///< virtual time
+  std::int64_t start_ns = 0, end_ns = 0;     ///< virtual time
   std::int32_t critical_forward = -1, critical_backward = -1;
   std::int64_t bytes_up = 0, bytes_down = 0;              ///< all clients, models included
   std::int64_t model_bytes_up = 0, model_bytes_down = 0;  ///< the part of them that is client models
+
+  /// The columns of its file in order, for the writer and the reader: visit(name, field).
+  template <class Record, class Visit>
+  static void columns(Record& r, Visit&& visit) {
+    visit("epoch", ordinal(r.epoch));
+    visit("step", ordinal(r.step));
+    visit("train_loss", r.train_loss);
+    visit("samples", r.samples);
+    visit("active_clients", r.active_clients);
+    visit("batch_deviation", r.batch_deviation);
+    visit("train_correct", r.train_correct);
+    visit("client_lr", r.client_lr);
+    visit("server_lr", r.server_lr);
+    visit("start_ns", r.start_ns);
+    visit("end_ns", r.end_ns);
+    visit("critical_forward", r.critical_forward);
+    visit("critical_backward", r.critical_backward);
+    visit("bytes_up", r.bytes_up);
+    visit("bytes_down", r.bytes_down);
+    visit("model_bytes_up", r.model_bytes_up);
+    visit("model_bytes_down", r.model_bytes_down);
+  }
 
   friend bool operator==(const StepRecord&, const StepRecord&) = default;
 };
@@ -38,7 +62,7 @@ struct StepEvaluation {
   std::int64_t step = 0;        ///< finished steps of the epoch
   double virtual_time_s = 0.0;  ///< at the end of the last of them
   double test_loss = 0.0;
-  double test_accuracy = 0.0;  ///< 0..1
+  double test_accuracy = 0.0;                                  ///< 0..1
   std::optional<double> validation_loss, validation_accuracy;  ///< where there is a validation set
 
   friend bool operator==(const StepEvaluation&, const StepEvaluation&) = default;
@@ -78,12 +102,12 @@ struct EpochRecord {
 /// confusion matrix is long where there are many classes.
 struct TestRecord {
   std::int32_t epoch = 0;
-  std::int64_t step = 0;  ///< finished steps of the epoch
+  std::int64_t step = 0;     ///< finished steps of the epoch
   std::string set = "test";  ///< test | validation
   double virtual_time_s = 0.0;
   std::int64_t images = 0;
   double loss = 0.0, accuracy = 0.0, macro_accuracy = 0.0, macro_f1 = 0.0;
-  std::vector<double> recall;  ///< [classes], NaN for a class without images
+  std::vector<double> recall;           ///< [classes], NaN for a class without images
   std::vector<std::int64_t> confusion;  ///< [classes, classes], row = label; summed over the clients that were tested
 
   friend bool operator==(const TestRecord&, const TestRecord&) = default;
@@ -95,6 +119,15 @@ struct ClientTest {
   std::int32_t client = 0;
   double test_loss = 0.0, test_accuracy = 0.0;
 
+  /// The columns of its file in order, for the writer and the reader: visit(name, field).
+  template <class Record, class Visit>
+  static void columns(Record& r, Visit&& visit) {
+    visit("epoch", ordinal(r.epoch));
+    visit("client", r.client);
+    visit("test_loss", r.test_loss);
+    visit("test_accuracy", r.test_accuracy);
+  }
+
   friend bool operator==(const ClientTest&, const ClientTest&) = default;
 };
 
@@ -103,6 +136,16 @@ struct ClientTest {
 struct WaitingRecord {
   std::int32_t epoch = 0, step = 0, client = 0;
   std::int64_t waiting_ns = 0, active_ns = 0;
+
+  /// The columns of its file in order, for the writer and the reader: visit(name, field).
+  template <class Record, class Visit>
+  static void columns(Record& r, Visit&& visit) {
+    visit("epoch", ordinal(r.epoch));
+    visit("step", ordinal(r.step));
+    visit("client", r.client);
+    visit("waiting_ns", r.waiting_ns);
+    visit("active_ns", r.active_ns);
+  }
 
   friend bool operator==(const WaitingRecord&, const WaitingRecord&) = default;
 };
@@ -115,6 +158,20 @@ struct ClientRecord {
   std::int64_t waiting_ns = 0, active_ns = 0;             ///< sums of WaitingRecord's
   std::int64_t bytes_up = 0, bytes_down = 0;              ///< models included
   std::int64_t model_bytes_up = 0, model_bytes_down = 0;  ///< the part of them that is client models
+
+  /// The columns of its file in order, for the writer and the reader: visit(name, field).
+  template <class Record, class Visit>
+  static void columns(Record& r, Visit&& visit) {
+    visit("client", r.client);
+    visit("samples", r.samples);
+    visit("steps", r.steps);
+    visit("waiting_ns", r.waiting_ns);
+    visit("active_ns", r.active_ns);
+    visit("bytes_up", r.bytes_up);
+    visit("bytes_down", r.bytes_down);
+    visit("model_bytes_up", r.model_bytes_up);
+    visit("model_bytes_down", r.model_bytes_down);
+  }
 
   friend bool operator==(const ClientRecord&, const ClientRecord&) = default;
 };
@@ -181,29 +238,27 @@ struct Summary {
   friend bool operator==(const Summary&, const Summary&) = default;
 };
 
-/// First lines of the CSV files, with the line end.
-std::string steps_csv_header();
-std::string clients_csv_header();
-std::string client_tests_csv_header();
-std::string waiting_csv_header();
+// CSV, of StepRecord, ClientRecord, ClientTest and WaitingRecord.
+
+/// The first line, with its line end.
+template <class Record>
+std::string csv_header();
 /// Rows, each with its line end.
-std::string to_csv(const std::vector<StepRecord>& steps);
-std::string to_csv(const std::vector<ClientRecord>& clients);
-std::string to_csv(const std::vector<ClientTest>& tests);
-std::string to_csv(const std::vector<WaitingRecord>& waits);
+template <class Record>
+std::string to_csv(const std::vector<Record>& records);
+/// An unfinished last line (a kill while it was written) is dropped.
+template <class Record>
+std::vector<Record> read_csv(const std::string& path);
+
 /// One line of JSON with its line end.
 std::string to_json_line(const EpochRecord& epoch);
 std::string to_json_line(const TestRecord& test);
 /// The whole file, indented.
 std::string to_json(const Summary& summary);
 
-/// Readers. An unfinished last line (a kill while it was written) is dropped from all but summary.json.
-std::vector<StepRecord> read_steps(const std::string& path);
+/// Readers. An unfinished last line is dropped from all but summary.json.
 std::vector<EpochRecord> read_epochs(const std::string& path);
 std::vector<TestRecord> read_tests(const std::string& path);
-std::vector<ClientRecord> read_clients(const std::string& path);
-std::vector<ClientTest> read_client_tests(const std::string& path);
-std::vector<WaitingRecord> read_waiting(const std::string& path);
 Summary read_summary(const std::string& path);
 
 }  // namespace splitsim

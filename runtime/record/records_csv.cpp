@@ -2,9 +2,10 @@
 
 #include <charconv>
 #include <cstdint>
+#include <iterator>
 #include <limits>
+#include <string>
 #include <string_view>
-#include <tuple>
 
 #include "base/error.hpp"
 #include "base/files.hpp"
@@ -14,37 +15,6 @@
 namespace splitsim {
 namespace {
 
-constexpr std::string_view kStepColumns =
-    "epoch,step,train_loss,samples,active_clients,batch_deviation,train_correct,client_lr,server_lr,start_ns,end_ns,"
-    "critical_forward,critical_backward,bytes_up,bytes_down,model_bytes_up,model_bytes_down\n";
-constexpr std::string_view kClientColumns =
-    "client,samples,steps,waiting_ns,active_ns,bytes_up,bytes_down,model_bytes_up,model_bytes_down\n";
-constexpr std::string_view kClientTestColumns = "epoch,client,test_loss,test_accuracy\n";
-constexpr std::string_view kWaitingColumns = "epoch,step,client,waiting_ns,active_ns\n";
-
-// The fields in the order of the columns, for the writer and the reader.
-template <class Record>
-auto columns(Record& r) requires std::is_same_v<std::remove_const_t<Record>, StepRecord> {
-  return std::tuple_cat(
-      std::tuple(ordinal(r.epoch), ordinal(r.step)),
-      std::tie(r.train_loss, r.samples, r.active_clients, r.batch_deviation, r.train_correct, r.client_lr, r.server_lr,
-               r.start_ns, r.end_ns, r.critical_forward, r.critical_backward, r.bytes_up, r.bytes_down,
-               r.model_bytes_up, r.model_bytes_down));
-}
-template <class Record>
-auto columns(Record& r) requires std::is_same_v<std::remove_const_t<Record>, ClientRecord> {
-  return std::tie(r.client, r.samples, r.steps, r.waiting_ns, r.active_ns, r.bytes_up, r.bytes_down, r.model_bytes_up,
-                  r.model_bytes_down);
-}
-template <class Record>
-auto columns(Record& r) requires std::is_same_v<std::remove_const_t<Record>, ClientTest> {
-  return std::tuple_cat(std::tuple(ordinal(r.epoch)), std::tie(r.client, r.test_loss, r.test_accuracy));
-}
-template <class Record>
-auto columns(Record& r) requires std::is_same_v<std::remove_const_t<Record>, WaitingRecord> {
-  return std::tuple_cat(std::tuple(ordinal(r.epoch), ordinal(r.step)), std::tie(r.client, r.waiting_ns, r.active_ns));
-}
-
 template <class T>
 const T& printed(const T& value) {
   return value;
@@ -52,21 +22,6 @@ const T& printed(const T& value) {
 template <class T>
 std::int64_t printed(const Ordinal<T>& number) {
   return std::int64_t{number.value} + 1;
-}
-
-template <class Record>
-std::string rows_of(const std::vector<Record>& records) {
-  std::string text;
-  for (const Record& record : records) {
-    std::apply(
-        [&](const auto& first, const auto&... rest) {
-          fmt::format_to(std::back_inserter(text), "{}", printed(first));
-          (fmt::format_to(std::back_inserter(text), ",{}", printed(rest)), ...);
-        },
-        columns(record));
-    text += '\n';
-  }
-  return text;
 }
 
 /// Takes one value and the ',' behind it, or nothing behind the last.
@@ -88,10 +43,34 @@ bool take(std::string_view& line, const Ordinal<T>& number) {
   return true;
 }
 
+}  // namespace
+
 template <class Record>
-std::vector<Record> read_csv(const std::string& path, std::string_view header) {
-  const std::string text = read_text_file(path);
-  if (!std::string_view(text).starts_with(header)) {
+std::string csv_header() {
+  std::string names;
+  Record none;
+  Record::columns(none, [&](const char* name, const auto&) { names.append(names.empty() ? "" : ",").append(name); });
+  return names + '\n';
+}
+
+template <class Record>
+std::string to_csv(const std::vector<Record>& records) {
+  std::string text;
+  for (const Record& record : records) {
+    const char* comma = "";
+    Record::columns(record, [&](const char*, const auto& field) {
+      fmt::format_to(std::back_inserter(text), "{}{}", comma, printed(field));
+      comma = ",";
+    });
+    text += '\n';
+  }
+  return text;
+}
+
+template <class Record>
+std::vector<Record> read_csv(const std::string& path) {
+  const std::string text = read_text_file(path), header = csv_header<Record>();
+  if (!text.starts_with(header)) {
     throw InputError(fmt::format("'{}' line 1: the columns must be {}", path, header.substr(0, header.size() - 1)));
   }
   std::vector<Record> records;
@@ -99,9 +78,9 @@ std::vector<Record> read_csv(const std::string& path, std::string_view header) {
   for (std::size_t end = text.find('\n', at); end != std::string::npos; end = text.find('\n', at)) {
     std::string_view line = std::string_view(text).substr(at, end - at);
     const std::string_view whole = line;
-    Record& record = records.emplace_back();
-    const bool complete = std::apply([&](auto&&... field) { return (take(line, field) && ...); }, columns(record));
-    if (!complete || !line.empty() || whole.back() == ',') {
+    bool fits = true;
+    Record::columns(records.emplace_back(), [&](const char*, auto&& field) { fits = fits && take(line, field); });
+    if (!fits || !line.empty() || whole.back() == ',') {
       throw InputError(fmt::format("'{}' line {}: '{}' does not fit the columns {}", path, records.size() + 1, whole,
                                    header.substr(0, header.size() - 1)));
     }
@@ -110,23 +89,14 @@ std::vector<Record> read_csv(const std::string& path, std::string_view header) {
   return records;
 }
 
-}  // namespace
-
-std::string steps_csv_header() { return std::string(kStepColumns); }
-std::string clients_csv_header() { return std::string(kClientColumns); }
-std::string to_csv(const std::vector<StepRecord>& steps) { return rows_of(steps); }
-std::string to_csv(const std::vector<ClientRecord>& clients) { return rows_of(clients); }
-std::string client_tests_csv_header() { return std::string(kClientTestColumns); }
-std::string waiting_csv_header() { return std::string(kWaitingColumns); }
-std::string to_csv(const std::vector<ClientTest>& tests) { return rows_of(tests); }
-std::string to_csv(const std::vector<WaitingRecord>& waits) { return rows_of(waits); }
-std::vector<StepRecord> read_steps(const std::string& path) { return read_csv<StepRecord>(path, kStepColumns); }
-std::vector<ClientRecord> read_clients(const std::string& path) { return read_csv<ClientRecord>(path, kClientColumns); }
-std::vector<ClientTest> read_client_tests(const std::string& path) {
-  return read_csv<ClientTest>(path, kClientTestColumns);
-}
-std::vector<WaitingRecord> read_waiting(const std::string& path) {
-  return read_csv<WaitingRecord>(path, kWaitingColumns);
-}
+#define SPLITSIM_CSV(Record)                                       \
+  template std::string csv_header<Record>();                       \
+  template std::string to_csv<Record>(const std::vector<Record>&); \
+  template std::vector<Record> read_csv<Record>(const std::string&);
+SPLITSIM_CSV(StepRecord)
+SPLITSIM_CSV(ClientRecord)
+SPLITSIM_CSV(ClientTest)
+SPLITSIM_CSV(WaitingRecord)
+#undef SPLITSIM_CSV
 
 }  // namespace splitsim

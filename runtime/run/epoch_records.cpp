@@ -1,25 +1,18 @@
 #include "runtime/run/epoch_records.hpp"
 
-#include <algorithm>
-
 namespace splitsim {
 
 std::vector<StepRecord> step_records(std::int32_t epoch, const DealtSchedule& dealt, View<const StepMetrics> metrics,
                                      const EpochPlan& plan) {
   std::vector<StepRecord> steps;
   StepRecord step;
-  double loss = 0.0;
   for (std::int64_t m = 0; m < dealt.schedule.steps() && metrics[m].done != 0; ++m) {
-    const StepMetrics& micro = metrics[m];
-    loss += micro.loss * micro.batch;
-    step.samples += micro.batch;
-    step.active_clients += micro.active;
-    step.train_correct += micro.correct;
+    metrics[m].add_to(step);
     if (!dealt.ends_step(static_cast<std::size_t>(m))) continue;
     step.epoch = epoch;
     step.step = dealt.parent_of(static_cast<std::size_t>(m));
-    // A step of its own keeps its bits; an empty one has no loss.
-    step.train_loss = dealt.parent.empty() ? micro.loss : loss / std::max(1, step.samples);
+    StepMetrics::mean_of_step(step);
+    if (dealt.parent.empty()) step.train_loss = metrics[m].loss;  // a step of its own keeps its bits
     const auto i = static_cast<std::size_t>(step.step);
     step.batch_deviation = plan.deviation[i];
     step.start_ns = plan.timeline.start_ns[i];
@@ -28,7 +21,6 @@ std::vector<StepRecord> step_records(std::int32_t epoch, const DealtSchedule& de
     step.critical_backward = plan.timeline.critical_backward[i];
     steps.push_back(step);
     step = {};
-    loss = 0.0;
   }
   return steps;
 }

@@ -121,13 +121,13 @@ void RunWriter::append_rows(const char* name, const std::string& header, const s
 }
 
 void RunWriter::append_steps(const std::vector<StepRecord>& steps) {
-  append_rows("steps.csv", steps_csv_header(), to_csv(steps));
+  append_rows("steps.csv", csv_header<StepRecord>(), to_csv(steps));
 }
 void RunWriter::append_client_tests(const std::vector<ClientTest>& tests) {
-  append_rows("client_tests.csv", client_tests_csv_header(), to_csv(tests));
+  append_rows("client_tests.csv", csv_header<ClientTest>(), to_csv(tests));
 }
 void RunWriter::append_waiting(const std::vector<WaitingRecord>& waits) {
-  append_rows("waiting.csv", waiting_csv_header(), to_csv(waits));
+  append_rows("waiting.csv", csv_header<WaitingRecord>(), to_csv(waits));
 }
 void RunWriter::append_tests(const std::vector<TestRecord>& tests) {
   std::string lines;
@@ -146,7 +146,7 @@ void RunWriter::truncate(std::int32_t epochs) {
 }
 
 void RunWriter::write_clients(const std::vector<ClientRecord>& clients) {
-  write_file_atomically(path("clients.csv"), {clients_csv_header(), to_csv(clients)});
+  write_file_atomically(path("clients.csv"), {csv_header<ClientRecord>(), to_csv(clients)});
 }
 
 void RunWriter::write_model(const std::string& name, const std::vector<TensorView>& tensors,

@@ -10,7 +10,7 @@
 #include "kernels/device/context.hpp"
 #include "kernels/nn/support/grouped.hpp"
 #include "runtime/model/buffer_plan.hpp"
-#include "runtime/model/layers/layer_kind.hpp"
+#include "runtime/model/layer_kind.hpp"
 #include "runtime/model/network.hpp"
 
 namespace splitsim {

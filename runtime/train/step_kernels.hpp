@@ -2,11 +2,13 @@
 // pointers that never change. Ring R1. Determinism: exact.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 
 #include "kernels/device/view.hpp"
 #include "kernels/nn/support/grouped.hpp"
 #include "runtime/mode/mode.hpp"
+#include "runtime/record/records.hpp"
 #include "samplers/schedule/rounds.hpp"
 #include "samplers/schedule/schedule.hpp"
 
@@ -19,7 +21,7 @@ struct StepState {
   std::int32_t steps = 0;  ///< of the epoch
 };
 
-/// What a step leaves behind for the host, in shared memory.
+/// What a step, or a micro-step of one, leaves behind for the host, in shared memory.
 struct StepMetrics {
   double loss = 0.0;         ///< mean over the step's slots; 0 without slots
   std::int32_t correct = 0;  ///< slots whose argmax is their label
@@ -27,6 +29,16 @@ struct StepMetrics {
   std::int32_t active = 0;   ///< A_t: clients that took part
   std::int32_t finite = 1;   ///< 0 if the loss is NaN or infinite
   std::int32_t done = 0;     ///< 1 once the step has run; written last, so that what is above is complete
+
+  /// Adds a micro-step to the record of its step. Means come as sums over the samples: mean_of_step() divides them.
+  void add_to(StepRecord& step) const {
+    step.train_loss += loss * batch;
+    step.samples += batch;
+    step.active_clients += active;
+    step.train_correct += correct;
+  }
+  /// For the record of a step that is the sum of its micro-steps.
+  static void mean_of_step(StepRecord& step) { step.train_loss /= std::max(1, step.samples); }
 };
 
 /// Ranks of a step's slots: what a ReplicaMap or Segments point at.

@@ -1,39 +1,21 @@
 // Bodies of kernels/nn/layers/activations.hpp.
 #pragma once
 
-#include <cmath>
-
 #include "kernels/nn/layers/activations.hpp"
 
 namespace splitsim {
 
 namespace detail {
-struct TanhForward {
+template <class Activation>
+struct Activate {
   float* x;
-  PSL_HD void operator()(std::int64_t i) const { x[i] = std::tanh(x[i]); }
+  PSL_HD void operator()(std::int64_t i) const { x[i] = Activation::value(x[i]); }
 };
-struct TanhBackward {
+template <class Activation>
+struct ActivateBackward {
   const float* y;
   float* dy;
-  PSL_HD void operator()(std::int64_t i) const { dy[i] *= 1.0f - y[i] * y[i]; }
-};
-struct SigmoidForward {
-  float* x;
-  PSL_HD void operator()(std::int64_t i) const { x[i] = 1.0f / (1.0f + std::exp(-x[i])); }
-};
-struct SigmoidBackward {
-  const float* y;
-  float* dy;
-  PSL_HD void operator()(std::int64_t i) const { dy[i] *= y[i] * (1.0f - y[i]); }
-};
-struct Relu6Forward {
-  float* x;
-  PSL_HD void operator()(std::int64_t i) const { x[i] = x[i] < 0.0f ? 0.0f : x[i] > 6.0f ? 6.0f : x[i]; }
-};
-struct Relu6Backward {
-  const float* y;
-  float* dy;
-  PSL_HD void operator()(std::int64_t i) const { dy[i] = y[i] <= 0.0f || y[i] >= 6.0f ? 0.0f : dy[i]; }
+  PSL_HD void operator()(std::int64_t i) const { dy[i] = Activation::gradient(y[i], dy[i]); }
 };
 
 /// P(X <= x) for a standard normal X. erfc keeps its relative precision where 1 + erf would cancel.
@@ -55,31 +37,14 @@ struct GeluBackward {
 };
 }  // namespace detail
 
-template <class Context>
-void tanh_forward(Context& ctx, Slots slots, std::int64_t features, View<float> x) {
-  for_each_index(ctx, Extent{slots.max, slots.count, features}, detail::TanhForward{x.data()});
+template <class Activation, class Context>
+void activate(Context& ctx, Slots slots, std::int64_t features, View<float> x) {
+  for_each_index(ctx, Extent{slots.max, slots.count, features}, detail::Activate<Activation>{x.data()});
 }
-template <class Context>
-void tanh_backward(Context& ctx, Slots slots, std::int64_t features, View<const float> y, View<float> dy) {
-  for_each_index(ctx, Extent{slots.max, slots.count, features}, detail::TanhBackward{y.data(), dy.data()});
-}
-
-template <class Context>
-void sigmoid_forward(Context& ctx, Slots slots, std::int64_t features, View<float> x) {
-  for_each_index(ctx, Extent{slots.max, slots.count, features}, detail::SigmoidForward{x.data()});
-}
-template <class Context>
-void sigmoid_backward(Context& ctx, Slots slots, std::int64_t features, View<const float> y, View<float> dy) {
-  for_each_index(ctx, Extent{slots.max, slots.count, features}, detail::SigmoidBackward{y.data(), dy.data()});
-}
-
-template <class Context>
-void relu6_forward(Context& ctx, Slots slots, std::int64_t features, View<float> x) {
-  for_each_index(ctx, Extent{slots.max, slots.count, features}, detail::Relu6Forward{x.data()});
-}
-template <class Context>
-void relu6_backward(Context& ctx, Slots slots, std::int64_t features, View<const float> y, View<float> dy) {
-  for_each_index(ctx, Extent{slots.max, slots.count, features}, detail::Relu6Backward{y.data(), dy.data()});
+template <class Activation, class Context>
+void activate_backward(Context& ctx, Slots slots, std::int64_t features, View<const float> y, View<float> dy) {
+  for_each_index(ctx, Extent{slots.max, slots.count, features},
+                 detail::ActivateBackward<Activation>{y.data(), dy.data()});
 }
 
 template <class Context>
@@ -95,12 +60,10 @@ void gelu_backward(Context& ctx, Slots slots, std::int64_t features, const Backp
 }  // namespace splitsim
 
 // What is made for every backend C.
-#define SPLITSIM_UNIT(C)                                                                        \
-  template void tanh_forward(C&, Slots, std::int64_t, View<float>);                             \
-  template void tanh_backward(C&, Slots, std::int64_t, View<const float>, View<float>);         \
-  template void sigmoid_forward(C&, Slots, std::int64_t, View<float>);                          \
-  template void sigmoid_backward(C&, Slots, std::int64_t, View<const float>, View<float>);      \
-  template void relu6_forward(C&, Slots, std::int64_t, View<float>);                            \
-  template void relu6_backward(C&, Slots, std::int64_t, View<const float>, View<float>);        \
-  template void gelu_forward(C&, Slots, std::int64_t, View<const float>, View<float>);          \
+#define SPLITSIM_ACTIVATION_UNIT(A, C)                             \
+  template void activate<A>(C&, Slots, std::int64_t, View<float>); \
+  template void activate_backward<A>(C&, Slots, std::int64_t, View<const float>, View<float>);
+#define SPLITSIM_UNIT(C)                                                               \
+  SPLITSIM_ACTIVATIONS(SPLITSIM_ACTIVATION_UNIT, C)                                    \
+  template void gelu_forward(C&, Slots, std::int64_t, View<const float>, View<float>); \
   template void gelu_backward(C&, Slots, std::int64_t, const Backprop&);

@@ -5,7 +5,7 @@
 #include <map>
 
 #include "runtime/config/keys/keys.hpp"
-#include "runtime/model/layers/layer_kind.hpp"
+#include "runtime/model/layer_kind.hpp"
 
 namespace splitsim {
 

@@ -8,7 +8,7 @@
 #include "base/error.hpp"
 #include "base/nearest.hpp"
 #include "runtime/config/read/reader.hpp"
-#include "runtime/model/layers/layer_kind.hpp"
+#include "runtime/model/layer_kind.hpp"
 
 namespace splitsim {
 

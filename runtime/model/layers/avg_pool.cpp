@@ -1,7 +1,7 @@
 // Mean of windows, as torch.nn.AvgPool2d without padding.
 #include "kernels/nn/layers/pool.hpp"
-#include "runtime/model/layers/layer_kind.hpp"
-#include "runtime/model/layers/windows.hpp"
+#include "runtime/model/layer_kind.hpp"
+#include "runtime/model/windows.hpp"
 
 namespace splitsim::layers {
 

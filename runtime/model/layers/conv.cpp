@@ -5,8 +5,8 @@
 
 #include "base/error.hpp"
 #include "kernels/nn/layers/conv2d.hpp"
-#include "runtime/model/layers/layer_kind.hpp"
-#include "runtime/model/layers/windows.hpp"
+#include "runtime/model/layer_kind.hpp"
+#include "runtime/model/windows.hpp"
 
 namespace splitsim::layers {
 

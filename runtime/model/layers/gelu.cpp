@@ -1,6 +1,6 @@
 // x P(X <= x), as torch.nn.GELU (the exact form).
 #include "kernels/nn/layers/activations.hpp"
-#include "runtime/model/layers/layer_kind.hpp"
+#include "runtime/model/layer_kind.hpp"
 
 namespace splitsim::layers {
 

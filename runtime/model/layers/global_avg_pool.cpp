@@ -1,6 +1,6 @@
 // Mean of each plane, as torch.nn.AdaptiveAvgPool2d(1).
 #include "kernels/nn/layers/pool.hpp"
-#include "runtime/model/layers/layer_kind.hpp"
+#include "runtime/model/layer_kind.hpp"
 
 namespace splitsim::layers {
 

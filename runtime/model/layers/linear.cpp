@@ -1,7 +1,7 @@
 // Fully connected, as torch.nn.Linear, of an input taken as a flat vector.
 #include "kernels/nn/layers/linear.hpp"
 
-#include "runtime/model/layers/layer_kind.hpp"
+#include "runtime/model/layer_kind.hpp"
 
 namespace splitsim::layers {
 

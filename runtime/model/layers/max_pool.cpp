@@ -2,8 +2,8 @@
 #include <fmt/format.h>
 
 #include "kernels/nn/layers/pool.hpp"
-#include "runtime/model/layers/layer_kind.hpp"
-#include "runtime/model/layers/windows.hpp"
+#include "runtime/model/layer_kind.hpp"
+#include "runtime/model/windows.hpp"
 
 namespace splitsim::layers {
 

@@ -1,5 +1,5 @@
 // A norm that its side's settings make a group_norm, a batch_norm or nothing when a network is built.
-#include "runtime/model/layers/layer_kind.hpp"
+#include "runtime/model/layer_kind.hpp"
 
 namespace splitsim::layers {
 

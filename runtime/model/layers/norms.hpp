@@ -1,7 +1,7 @@
 // What norms with one gamma and one beta per channel share.
 #pragma once
 
-#include "runtime/model/layers/layer_kind.hpp"
+#include "runtime/model/layer_kind.hpp"
 
 namespace splitsim::layers {
 

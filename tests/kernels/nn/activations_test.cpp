@@ -56,8 +56,8 @@ template <class Context>
 class Activations : public OnContext<Context> {
  protected:
   // In place: forward(x), backward(y, dy). The bound is 4 roundings of the function and the gradient's products.
-  template <class Forward, class Backward>
-  void check(const Activation& a, Forward forward, Backward backward) {
+  template <class Made>
+  void check(const Activation& a) {
     auto& ctx = this->ctx();
     const auto values = inputs(), gradients = junk_after(reals(kMaxSlots * kFeatures, 2), kSlots, kFeatures);
     const Buffer<std::int32_t, Context> count(ctx, std::vector<std::int32_t>{kSlots});
@@ -65,21 +65,17 @@ class Activations : public OnContext<Context> {
     Floats<Context> x(ctx, values), dy(ctx, gradients);
     {
       const Quiet<Context> quiet(ctx);
-      forward(ctx, slots, kFeatures, x.view());
-      backward(ctx, slots, kFeatures, View<const float>(x.view()), dy.view());
+      activate<Made>(ctx, slots, kFeatures, x.view());
+      activate_backward<Made>(ctx, slots, kFeatures, View<const float>(x.view()), dy.view());
     }
     compare(a, 4.0, values, gradients, x.download(), dy.download());
   }
 };
 TYPED_TEST_SUITE(Activations, Contexts);
 
-TYPED_TEST(Activations, TanhMatchesTheOracle) { this->check(kTanh, tanh_forward<TypeParam>, tanh_backward<TypeParam>); }
-TYPED_TEST(Activations, SigmoidMatchesTheOracle) {
-  this->check(kSigmoid, sigmoid_forward<TypeParam>, sigmoid_backward<TypeParam>);
-}
-TYPED_TEST(Activations, Relu6MatchesTheOracle) {
-  this->check(kRelu6, relu6_forward<TypeParam>, relu6_backward<TypeParam>);
-}
+TYPED_TEST(Activations, TanhMatchesTheOracle) { this->template check<activation::Tanh>(kTanh); }
+TYPED_TEST(Activations, SigmoidMatchesTheOracle) { this->template check<activation::Sigmoid>(kSigmoid); }
+TYPED_TEST(Activations, Relu6MatchesTheOracle) { this->template check<activation::Relu6>(kRelu6); }
 TYPED_TEST(Activations, GeluMatchesTheOracle) {
   auto& ctx = this->ctx();
   const auto values = inputs(), gradients = junk_after(reals(kMaxSlots * kFeatures, 2), kSlots, kFeatures);
@@ -99,7 +95,8 @@ TYPED_TEST(Activations, NanPasses) {
   auto& ctx = this->ctx();
   const Buffer<std::int32_t, TypeParam> count(ctx, std::vector<std::int32_t>{1});
   const Slots slots{count.data(), 1};
-  for (const auto forward : {tanh_forward<TypeParam>, sigmoid_forward<TypeParam>, relu6_forward<TypeParam>}) {
+  for (const auto forward : {activate<activation::Tanh, TypeParam>, activate<activation::Sigmoid, TypeParam>,
+                             activate<activation::Relu6, TypeParam>}) {
     Floats<TypeParam> x(ctx, std::vector<float>{kJunk});
     forward(ctx, slots, 1, x.view());
     const float y = x.download()[0];

@@ -9,7 +9,7 @@
 #include <random>
 #include <set>
 
-#include "runtime/model/layers/layer_kind.hpp"
+#include "runtime/model/layer_kind.hpp"
 #include "runtime/model/models.hpp"
 
 namespace splitsim {

@@ -76,7 +76,7 @@ struct File {
   void write(const std::string& path) const {
     std::vector<TensorView> tensors;
     for (std::size_t i = 0; i < names.size(); ++i) {
-      tensors.push_back({names[i], shapes[i], {values[i].data(), static_cast<std::int64_t>(values[i].size())}});
+      tensors.push_back({names[i], shapes[i], values[i]});
     }
     write_safetensors(path, tensors);
   }

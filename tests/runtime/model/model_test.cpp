@@ -8,7 +8,7 @@
 #include "base/error.hpp"
 #include "runtime/config/config.hpp"
 #include "runtime/mode/mode.hpp"
-#include "runtime/model/layers/layer_kind.hpp"
+#include "runtime/model/layer_kind.hpp"
 #include "runtime/model/models.hpp"
 #include "runtime/plan/epoch_plan.hpp"
 #include "runtime/train/learning_rate.hpp"

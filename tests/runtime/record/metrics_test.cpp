@@ -54,7 +54,7 @@ TEST(ClassificationMetrics, PerfectEmptyAndLarge) {
 
 // ---- tests of several replicas ----
 
-const TestResult kOne = {0.5, {0.75, 0.5, {1.0, 0.0}, 0.25}, {3, 0, 1, 0}};
+const TestResult kOne{0.5, {0.75, 0.5, {1.0, 0.0}, 0.25}, {3, 0, 1, 0}};
 const TestResult kTwo = {1.5, {0.25, 0.125, {0.25, 1.0}, 0.5}, {1, 2, 3, 4}};
 
 TEST(TestResults, MeanOfFiguresAndSumOfMatrices) {

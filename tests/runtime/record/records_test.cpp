@@ -1,4 +1,6 @@
 // Records as text: round trips to the bit, and damage.
+#include "runtime/record/records.hpp"
+
 #include <gtest/gtest.h>
 #include <rapidcheck/gtest.h>
 
@@ -10,7 +12,6 @@
 #include <vector>
 
 #include "base/npy.hpp"
-#include "runtime/record/records.hpp"
 #include "runtime/run/run_writer.hpp"
 #include "tests/runtime/record/sample_records.hpp"
 #include "tests/temp_dir.hpp"
@@ -30,7 +31,7 @@ constexpr double kNan = std::numeric_limits<double>::quiet_NaN(), kInf = std::nu
 
 TEST(StepsCsv, ColumnsAndValues) {
   EXPECT_EQ(
-      steps_csv_header(),
+      csv_header<StepRecord>(),
       "epoch,step,train_loss,samples,active_clients,batch_deviation,train_correct,client_lr,server_lr,start_ns,end_ns,"
       "critical_forward,critical_backward,bytes_up,bytes_down,model_bytes_up,model_bytes_down\n");
   EXPECT_EQ(to_csv(std::vector<StepRecord>{
@@ -44,8 +45,8 @@ RC_GTEST_PROP(StepsCsv, DoublesComeBackToTheBit, (std::uint64_t loss_bits, std::
   std::memcpy(&record.batch_deviation, &deviation_bits, sizeof deviation_bits);
   RC_PRE(record.train_loss == record.train_loss && record.batch_deviation == record.batch_deviation);
   TempDir dir;
-  spill(dir / "s", steps_csv_header() + to_csv(std::vector<StepRecord>{record}));
-  const std::vector<StepRecord> back = read_steps(dir / "s");
+  spill(dir / "s", csv_header<StepRecord>() + to_csv(std::vector<StepRecord>{record}));
+  const std::vector<StepRecord> back = read_csv<StepRecord>(dir / "s");
   RC_ASSERT(back.size() == 1u);
   RC_ASSERT(std::memcmp(&back[0].train_loss, &record.train_loss, sizeof(double)) == 0);
   RC_ASSERT(std::memcmp(&back[0].batch_deviation, &record.batch_deviation, sizeof(double)) == 0);
@@ -56,23 +57,23 @@ TEST(StepsCsv, ReadsBackAndDropsAnUnfinishedLine) {
   StepRecord bad = step(1, 1);
   bad.train_loss = kNan;
   bad.batch_deviation = -kInf;
-  const std::string text = steps_csv_header() + to_csv(std::vector<StepRecord>{step(0, 0), bad});
+  const std::string text = csv_header<StepRecord>() + to_csv(std::vector<StepRecord>{step(0, 0), bad});
   spill(dir / "s", text + "2,0,0.5,12");
-  const std::vector<StepRecord> back = read_steps(dir / "s");
+  const std::vector<StepRecord> back = read_csv<StepRecord>(dir / "s");
   ASSERT_EQ(back.size(), 2u);
   EXPECT_EQ(back[0], step(0, 0));
   EXPECT_NE(back[1].train_loss, back[1].train_loss);
   EXPECT_EQ(back[1].batch_deviation, -kInf);
   spill(dir / "s", text.substr(0, text.size() - 1));  // even if only the line end is missing
-  EXPECT_EQ(read_steps(dir / "s").size(), 1u);
+  EXPECT_EQ(read_csv<StepRecord>(dir / "s").size(), 1u);
 }
 
 TEST(StepsCsv, DamageNamesTheLine) {
   TempDir dir;
-  const std::string good = steps_csv_header() + to_csv(std::vector<StepRecord>{step(0, 0)});
+  const std::string good = csv_header<StepRecord>() + to_csv(std::vector<StepRecord>{step(0, 0)});
   const auto expect_bad = [&](const std::string& text, const auto&... parts) {
     spill(dir / "s", text);
-    expect_input_error([&] { read_steps(dir / "s"); }, dir / "s", parts...);
+    expect_input_error([&] { read_csv<StepRecord>(dir / "s"); }, dir / "s", parts...);
   };
   expect_bad("", "line 1", "epoch,step,train_loss");
   expect_bad("epoch,step\n", "line 1");
@@ -85,7 +86,7 @@ TEST(StepsCsv, DamageNamesTheLine) {
   expect_bad(good + "1,2147483649,0.5,1,1,0,1,0,0,0,1,0,0,1,1,0,0\n", "line 3");
   expect_bad(good + "0,1,0.5,1,1,0,1,0,0,0,1,0,0,1,1,0,0\n", "line 3");  // epochs and steps count from 1
   expect_bad(good + "1,0,0.5,1,1,0,1,0,0,0,1,0,0,1,1,0,0\n", "line 3");
-  expect_input_error([&] { read_steps(dir / "none"); }, dir / "none");
+  expect_input_error([&] { read_csv<StepRecord>(dir / "none"); }, dir / "none");
 }
 
 TEST(ClientsCsv, RoundTrip) {
@@ -97,7 +98,7 @@ TEST(ClientsCsv, RoundTrip) {
             "client,samples,steps,waiting_ns,active_ns,bytes_up,bytes_down,model_bytes_up,model_bytes_down\n"
             "0,500,12,7,9,1048576,524288,4096,2048\n"
             "1,0,0,0,0,0,0,0,0\n");
-  EXPECT_EQ(read_clients(dir / "clients.csv"), clients);
+  EXPECT_EQ(read_csv<ClientRecord>(dir / "clients.csv"), clients);
 }
 
 TEST(EpochsJsonl, OneObjectALineAndBack) {

@@ -48,7 +48,7 @@ TYPED_TEST(ExperimentTest, LearnsAndRecords) {
   EXPECT_EQ(summary.epochs, 3);
   EXPECT_EQ(summary.steps_per_epoch, 15);
   EXPECT_GT(summary.test.accuracy.value(), 0.6);
-  const std::vector<StepRecord> steps = read_steps(out / "steps.csv");
+  const std::vector<StepRecord> steps = read_csv<StepRecord>(out / "steps.csv");
   ASSERT_EQ(steps.size(), 45u);
   std::int64_t now = 0, samples = 0;
   for (const StepRecord& step : steps) {
@@ -66,7 +66,7 @@ TYPED_TEST(ExperimentTest, LearnsAndRecords) {
   EXPECT_NO_THROW(model.at("client.conv1.weight", {6, 1, 5, 5}));
   EXPECT_NO_THROW(model.at("server.fc3.bias", {4}));
   std::int64_t given = 0, models = 0, stepped = 0;
-  for (const ClientRecord& client : read_clients(out / "clients.csv")) {
+  for (const ClientRecord& client : read_csv<ClientRecord>(out / "clients.csv")) {
     given += client.bytes_up;
     models += client.model_bytes_up;
     stepped += client.steps;
@@ -111,11 +111,11 @@ TYPED_TEST(ExperimentTest, InterruptedRunsGoOnToTheSameBits) {
     EXPECT_EQ(half.status, "interrupted");
     EXPECT_EQ(half.epochs, 1);
     EXPECT_FALSE(std::filesystem::exists(out / "summary.json"));
-    EXPECT_EQ(read_steps(out / "steps.csv").size(), 15u);  // whole epochs only
+    EXPECT_EQ(read_csv<StepRecord>(out / "steps.csv").size(), 15u);  // whole epochs only
     EXPECT_EQ(read_epochs(out / "epochs.jsonl").size(), 1u);
     const Summary resumed = this->run(config, {.out_dir = out.path(), .resume = true});
     this->expect_same_results(whole, resumed);
-    EXPECT_EQ(read_steps(out / "steps.csv").size(), 45u);
+    EXPECT_EQ(read_csv<StepRecord>(out / "steps.csv").size(), 45u);
     EXPECT_EQ(read_epochs(out / "epochs.jsonl").size(), 3u);
   }
 }
@@ -149,7 +149,7 @@ TYPED_TEST(ExperimentTest, WeightsOfAnotherSizeCostNoRecords) {
     std::vector<TensorView> tensors;
     for (const Tensor& tensor : state.tensors) {
       const auto size = static_cast<std::int64_t>(tensor.values.size()) - (tensor.name == name);
-      tensors.push_back({tensor.name, {size}, {tensor.values.data(), size}});
+      tensors.push_back({tensor.name, {size}, {tensor.values.data(), static_cast<std::size_t>(size)}});
     }
     write_safetensors(file, tensors, state.metadata);
     test::expect_input_error([&] { this->run(config, {.out_dir = out.path(), .resume = true}); },
@@ -158,7 +158,7 @@ TYPED_TEST(ExperimentTest, WeightsOfAnotherSizeCostNoRecords) {
   }
   test::spill(file, whole);
   EXPECT_EQ(this->run(config, {.out_dir = out.path(), .resume = true}).epochs, 1);
-  EXPECT_EQ(read_steps(out / "steps.csv").size(), 15u);
+  EXPECT_EQ(read_csv<StepRecord>(out / "steps.csv").size(), 15u);
 }
 
 TYPED_TEST(ExperimentTest, DivergedRunsSaySo) {

@@ -47,7 +47,7 @@ TYPED_TEST(ModeExperiment, EveryModeLearnsAndRecords) {
     const Summary summary = this->run(this->config(mode), {.out_dir = out.path()});
     EXPECT_EQ(summary.status, "completed");
     EXPECT_GT(summary.test.accuracy.value(), 0.5);  // four classes
-    const std::vector<StepRecord> steps = read_steps(out / "steps.csv");
+    const std::vector<StepRecord> steps = read_csv<StepRecord>(out / "steps.csv");
     ASSERT_EQ(steps.size(), 45u);  // steps of the schedule, whatever the turns
     std::int64_t samples = 0, up = 0, model_up = 0, now = 0;
     for (const StepRecord& step : steps) {
@@ -63,7 +63,7 @@ TYPED_TEST(ModeExperiment, EveryModeLearnsAndRecords) {
     EXPECT_EQ(up, summary.bytes_up);
     EXPECT_EQ(model_up, summary.model_bytes_up);
     std::int64_t of_clients = 0;
-    for (const ClientRecord& client : read_clients(out / "clients.csv")) of_clients += client.bytes_up;
+    for (const ClientRecord& client : read_csv<ClientRecord>(out / "clients.csv")) of_clients += client.bytes_up;
     EXPECT_EQ(of_clients, summary.bytes_up);
     const std::string name = mode;
     const std::int64_t cut = 8 * 8 * 8 * 4 + 4;
@@ -106,7 +106,7 @@ TYPED_TEST(ModeExperiment, InterruptedRunsGoOnToTheSameBits) {
     EXPECT_EQ(whole.bytes_up, resumed.bytes_up);
     EXPECT_EQ(whole.model_bytes_down, resumed.model_bytes_down);
     EXPECT_EQ(whole.participation_mean, resumed.participation_mean);
-    EXPECT_EQ(read_steps(out / "steps.csv").size(), 45u);
+    EXPECT_EQ(read_csv<StepRecord>(out / "steps.csv").size(), 45u);
   }
 }
 

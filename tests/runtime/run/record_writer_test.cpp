@@ -33,7 +33,7 @@ TEST(RunWriter, WritesTheFilesOfARun) {
   const NpyArray<std::int32_t> partition = read_npy<std::int32_t>(dir / "partition.npy");
   EXPECT_EQ(partition.shape, (std::vector<std::int64_t>{3}));
   EXPECT_EQ(partition.values, (std::vector<std::int32_t>{0, 2, 1}));
-  EXPECT_EQ(read_steps(dir / "steps.csv"), (std::vector<StepRecord>{step(0, 0), step(0, 1), step(1, 0)}));
+  EXPECT_EQ(read_csv<StepRecord>(dir / "steps.csv"), (std::vector<StepRecord>{step(0, 0), step(0, 1), step(1, 0)}));
   EXPECT_EQ(slurp(dir / "class_counts.csv"), "client,class_0,class_1\n0,0,1\n1,0,1\n2,1,0\n");
   EXPECT_EQ(read_safetensors(dir / "model.safetensors").metadata.at("model_sha256"), "hash");
 }
@@ -49,7 +49,7 @@ TEST(RunWriter, ClassCountsHaveEveryClass) {
 
 /// Three epochs of two steps, and what a kill in the midst of writing the fourth leaves of it: `tail` bytes.
 void write_run(const TempDir& dir, std::size_t tail) {
-  std::string steps = steps_csv_header(), epochs;
+  std::string steps = csv_header<StepRecord>(), epochs;
   for (int e = 0; e < 3; ++e) {
     steps += to_csv(std::vector<StepRecord>{step(e, 0), step(e, 1)});
     epochs += to_json_line(epoch(e));
@@ -67,7 +67,7 @@ TEST(RunWriter, TruncatesToTheCheckpointWhereverTheKillCame) {
     write_run(dir, std::min(tail, line));
     RunWriter writer(dir.path());
     writer.truncate(3);
-    EXPECT_EQ(read_steps(dir / "steps.csv").size(), 6u);
+    EXPECT_EQ(read_csv<StepRecord>(dir / "steps.csv").size(), 6u);
     EXPECT_EQ(read_epochs(dir / "epochs.jsonl").size(), 3u);
     EXPECT_EQ(slurp(dir / "epochs.jsonl"), to_json_line(epoch(0)) + to_json_line(epoch(1)) + to_json_line(epoch(2)));
   }
@@ -95,13 +95,13 @@ TEST(RunWriter, TruncateRefusesRecordsThatDoNotReachTheCheckpoint) {
   write_run(dir, 0);
   RunWriter writer(dir.path());
   expect_input_error([&] { writer.truncate(4); }, dir / "steps.csv", "epoch 3", "epoch 4");
-  const std::string header = steps_csv_header();
+  const std::string header = csv_header<StepRecord>();
   spill(dir / "steps.csv", header + to_csv(std::vector<StepRecord>{step(0, 0), step(2, 0)}));
   expect_input_error([&] { writer.truncate(3); }, dir / "steps.csv", "line 3");
   spill(dir / "steps.csv", header + to_csv(std::vector<StepRecord>{step(0, 0)}) + "garbage\n");
   expect_input_error([&] { writer.truncate(2); }, dir / "steps.csv", "line 3");
   writer.truncate(1);  // behind what is kept, garbage is only dropped
-  EXPECT_EQ(read_steps(dir / "steps.csv").size(), 1u);
+  EXPECT_EQ(read_csv<StepRecord>(dir / "steps.csv").size(), 1u);
   std::filesystem::remove(dir / "steps.csv");
   expect_input_error([&] { writer.truncate(1); }, dir / "steps.csv");
 }
@@ -120,9 +120,9 @@ TEST(RunWriter, TruncatesFilesThatLackSomeEpochs) {
   spill(dir / "waiting.csv", slurp(dir / "waiting.csv") + "4,1");  // a kill while it was written
   EXPECT_EQ(slurp(dir / "waiting.csv"), "epoch,step,client,waiting_ns,active_ns\n1,1,3,5,9\n3,2,4,0,7\n4,1,1,1,1\n4,1");
   writer.truncate(3);
-  EXPECT_EQ(read_waiting(dir / "waiting.csv"), (std::vector<WaitingRecord>{waits[0], waits[1]}));
+  EXPECT_EQ(read_csv<WaitingRecord>(dir / "waiting.csv"), (std::vector<WaitingRecord>{waits[0], waits[1]}));
   EXPECT_EQ(read_tests(dir / "tests.jsonl"), (std::vector<TestRecord>{test_of(0, "test")}));
-  EXPECT_EQ(read_client_tests(dir / "client_tests.csv"), (std::vector<ClientTest>{{1, 5, 0.5, 0.25}}));
+  EXPECT_EQ(read_csv<ClientTest>(dir / "client_tests.csv"), (std::vector<ClientTest>{{1, 5, 0.5, 0.25}}));
   writer.truncate(0);
   EXPECT_FALSE(std::filesystem::exists(dir / "waiting.csv"));
 }

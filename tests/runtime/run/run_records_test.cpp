@@ -57,10 +57,10 @@ TEST_F(RunRecords, WaitingAddsUpToTheClientsAndFillsTheTimeline) {
   const TempDir out;
   const Config config = data_.config({"record.waiting=true"});
   const Summary summary = run(config, out.path());
-  const std::vector<StepRecord> steps = read_steps(out / "steps.csv");
+  const std::vector<StepRecord> steps = read_csv<StepRecord>(out / "steps.csv");
   std::map<std::int32_t, std::int64_t> waiting, active;
   std::map<std::pair<std::int32_t, std::int32_t>, std::int32_t> rows;
-  for (const WaitingRecord& wait : read_waiting(out / "waiting.csv")) {
+  for (const WaitingRecord& wait : read_csv<WaitingRecord>(out / "waiting.csv")) {
     const StepRecord& step = steps.at(static_cast<std::size_t>(wait.epoch * 15 + wait.step));
     EXPECT_EQ(wait.active_ns, step.end_ns - step.start_ns);
     EXPECT_GE(wait.waiting_ns, 0);
@@ -74,7 +74,7 @@ TEST_F(RunRecords, WaitingAddsUpToTheClientsAndFillsTheTimeline) {
     EXPECT_GT(step.client_lr, 0.0f);
   }
   double largest = 0.0;
-  for (const ClientRecord& client : read_clients(out / "clients.csv")) {
+  for (const ClientRecord& client : read_csv<ClientRecord>(out / "clients.csv")) {
     EXPECT_EQ(client.waiting_ns, waiting[client.client]);
     EXPECT_EQ(client.active_ns, active[client.client]);
     largest = std::max(largest, static_cast<double>(client.waiting_ns) / static_cast<double>(client.active_ns));
@@ -88,7 +88,7 @@ TEST_F(RunRecords, EachClientsOwnTest) {
   const Summary summary = run(data_.config({"train.mode=psl_local", "eval.replicas=each"}), out.path());
   double sum = 0.0;
   int last = 0;
-  for (const ClientTest& test : read_client_tests(out / "client_tests.csv")) {
+  for (const ClientTest& test : read_csv<ClientTest>(out / "client_tests.csv")) {
     if (test.epoch != 2) continue;
     sum += test.test_accuracy;
     ++last;
@@ -149,7 +149,7 @@ TEST_F(RunRecords, TorchvisionsNames) {
     replace("norm", "bn");
     replace("down.bn", "downsample.1");
     replace("down.conv", "downsample.0");
-    tensors.push_back({name, tensor.shape, {tensor.values.data(), static_cast<std::int64_t>(tensor.values.size())}});
+    tensors.push_back({name, tensor.shape, tensor.values});
   }
   tensors.push_back({"bn1.num_batches_tracked", {1}, {count.data(), 1}});
   write_safetensors(dir / "torchvision.safetensors", tensors);
@@ -222,7 +222,7 @@ TEST_F(RunRecords, ValidationChoosesTheBestEpochAndStops) {
   EXPECT_EQ(summary.best.value().validation.accuracy, best);
   const Summary early =
       run(data_.config({"data.validation=0.2", "eval.stop_at_accuracy=0.01", "eval.every_steps=1"}), stopped.path());
-  EXPECT_EQ(read_steps(stopped / "steps.csv").size(), 1u);
+  EXPECT_EQ(read_csv<StepRecord>(stopped / "steps.csv").size(), 1u);
   EXPECT_EQ(early.status, "completed");
   expect_input_error(
       [&] {

@@ -42,7 +42,7 @@ class RunSummary : public ::testing::Test {
 TEST_F(RunSummary, EpochsAreSumsAndMeansOfTheirSteps) {
   const TempDir out;
   const Summary summary = run(uneven(), {.out_dir = out.path()});
-  const std::vector<StepRecord> steps = read_steps(out / "steps.csv");
+  const std::vector<StepRecord> steps = read_csv<StepRecord>(out / "steps.csv");
   double wall = 0.0, deviation = 0.0;
   std::int64_t samples_of_run = 0;
   for (const EpochRecord& epoch : read_epochs(out / "epochs.jsonl")) {
@@ -83,7 +83,7 @@ TEST_F(RunSummary, EpochsAreSumsAndMeansOfTheirSteps) {
   for (const std::int32_t client : read_npy<std::int32_t>(out / "partition.npy").values) {
     ++owned[static_cast<std::size_t>(client)];
   }
-  for (const ClientRecord& client : read_clients(out / "clients.csv")) {
+  for (const ClientRecord& client : read_csv<ClientRecord>(out / "clients.csv")) {
     EXPECT_EQ(client.samples, owned[static_cast<std::size_t>(client.client)]);  // not what it trained, thrice that
     took_part.push_back(client.steps);
   }
@@ -173,7 +173,8 @@ TEST_F(RunSummary, AStepInTurnsCountsAllOfItsTurns) {
   };
   run(config("psl"), {.out_dir = together.path()});
   run(config("sflv2"), {.out_dir = turns.path()});
-  const std::vector<StepRecord> one = read_steps(together / "steps.csv"), two = read_steps(turns / "steps.csv");
+  const std::vector<StepRecord> one = read_csv<StepRecord>(together / "steps.csv"),
+                                two = read_csv<StepRecord>(turns / "steps.csv");
   ASSERT_EQ(one.size(), two.size());
   for (std::size_t t = 0; t < one.size(); ++t) {
     EXPECT_EQ(one[t].samples, two[t].samples);
@@ -201,7 +202,7 @@ TEST_F(RunSummary, ClientsThatHoldEachPhaseUp) {
                     "clock.uplink_mbps={kind=\"trace\"}", "clock.downlink_mbps={kind=\"trace\"}",
                     "clock.trace_file=\"" + (dir / "trace.csv") + "\"", "train.epochs=1"}),
       {.out_dir = dir.path()});
-  for (const StepRecord& step : read_steps(dir / "steps.csv")) {
+  for (const StepRecord& step : read_csv<StepRecord>(dir / "steps.csv")) {
     ASSERT_EQ(step.active_clients, 2);
     EXPECT_EQ(step.critical_forward, 0);
     EXPECT_EQ(step.critical_backward, 1);
@@ -212,13 +213,13 @@ TEST_F(RunSummary, ARunThatStopsWithinAnEpochWaitedInNoFurtherStep) {
   const TempDir out;
   run(data_.config({"record.waiting=true", "eval.every_steps=1", "eval.stop_at_accuracy=0.01"}),
       {.out_dir = out.path()});
-  ASSERT_EQ(read_steps(out / "steps.csv").size(), 1u);
+  ASSERT_EQ(read_csv<StepRecord>(out / "steps.csv").size(), 1u);
   std::map<std::int32_t, std::int64_t> active;
-  for (const WaitingRecord& wait : read_waiting(out / "waiting.csv")) {
+  for (const WaitingRecord& wait : read_csv<WaitingRecord>(out / "waiting.csv")) {
     EXPECT_EQ(wait.step, 0);
     active[wait.client] += wait.active_ns;
   }
-  for (const ClientRecord& client : read_clients(out / "clients.csv")) {
+  for (const ClientRecord& client : read_csv<ClientRecord>(out / "clients.csv")) {
     EXPECT_EQ(client.active_ns, active[client.client]);
     EXPECT_LE(client.steps, 1);
   }
@@ -233,7 +234,7 @@ TEST_F(RunSummary, OnlyClientsThatTrainHaveTestsOfTheirOwn) {
                     "train.mode=psl_local", "eval.replicas=each"}),
       {.out_dir = dir.path()});
   std::vector<std::int32_t> tested;
-  for (const ClientTest& test : read_client_tests(dir / "client_tests.csv")) tested.push_back(test.client);
+  for (const ClientTest& test : read_csv<ClientTest>(dir / "client_tests.csv")) tested.push_back(test.client);
   EXPECT_EQ(tested, (std::vector<std::int32_t>{0, 1, 2, 4}));
 }
 

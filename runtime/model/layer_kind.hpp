@@ -1,6 +1,6 @@
 // A kind of layer as a row: what model.layers may say of it, its shape and tensors, what it keeps, and its passes on
-// every backend. A new kind is a file beside this one and a line in layer_kinds.cpp; nothing else asks for kinds by
-// name, but for `norm`, which a network replaces.
+// every backend. A new kind is a file of layers/ with the kind's name, which gives its row; nothing else asks for kinds
+// by name, but for `norm`, which a network replaces.
 #pragma once
 
 #include <array>
@@ -101,7 +101,7 @@ struct LayerKind {
   }
 };
 
-/// All kinds; those that model.layers may name come first.
+/// All kinds, by name.
 const std::vector<LayerKind>& layer_kinds();
 /// The names of the keys that a kind takes.
 std::vector<std::string> key_names(const LayerKind& kind);

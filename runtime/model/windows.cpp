@@ -1,4 +1,4 @@
-#include "runtime/model/layers/windows.hpp"
+#include "runtime/model/windows.hpp"
 
 #include <fmt/format.h>
 
