@@ -4,7 +4,7 @@
 #include <cmath>
 
 #include "base/error.hpp"
-#include "kernels/nn/layers/conv2d.hpp"
+#include "kernels/nn/layers/conv/conv2d.hpp"
 #include "runtime/model/layer_kind.hpp"
 #include "runtime/model/windows.hpp"
 

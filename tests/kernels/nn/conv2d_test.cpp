@@ -1,12 +1,12 @@
-#include "kernels/nn/layers/conv2d.hpp"
+#include "kernels/nn/layers/conv/conv2d.hpp"
 
 #include <gtest/gtest.h>
 
 #include <vector>
 
 #include "kernels/device/launch_cpu.hpp"
+#include "kernels/nn/layers/conv/conv2d_cuda_impl.hpp"
 #include "kernels/primitives/gemm.hpp"
-#include "kernels/nn/layers/conv2d_cuda_impl.hpp"
 #include "tests/kernels/nn/nn_support.hpp"
 
 namespace splitsim::test {

@@ -1,5 +1,5 @@
 #include "kernels/device/launch_cuda.cuh"
-#include "kernels/nn/layers/conv2d_cuda_impl.hpp"
+#include "kernels/nn/layers/conv/conv2d_cuda_impl.hpp"
 
 namespace splitsim {
 

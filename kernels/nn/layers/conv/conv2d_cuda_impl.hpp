@@ -4,7 +4,7 @@
 
 #include <algorithm>
 
-#include "kernels/nn/layers/conv2d.hpp"
+#include "kernels/nn/layers/conv/conv2d.hpp"
 #include "kernels/nn/support/batched.hpp"
 #include "kernels/nn/support/scratch.hpp"
 

@@ -4,7 +4,7 @@
 
 #include <cstdint>
 
-#include "kernels/nn/layers/conv2d.hpp"
+#include "kernels/nn/layers/conv/conv2d.hpp"
 
 namespace splitsim {
 

@@ -1,4 +1,4 @@
-#include "kernels/nn/layers/im2col_cpu.hpp"
+#include "kernels/nn/layers/conv/im2col_cpu.hpp"
 
 #include <algorithm>
 #include <cstring>

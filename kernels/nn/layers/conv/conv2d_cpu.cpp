@@ -4,8 +4,8 @@
 #include <cstdint>
 
 #include "kernels/device/context.hpp"
-#include "kernels/nn/layers/conv2d.hpp"
-#include "kernels/nn/layers/im2col_cpu.hpp"
+#include "kernels/nn/layers/conv/conv2d.hpp"
+#include "kernels/nn/layers/conv/im2col_cpu.hpp"
 #include "kernels/nn/support/pieces_cpu.hpp"
 #include "kernels/nn/support/scratch.hpp"
 #include "kernels/nn/support/simd.hpp"
