@@ -2,7 +2,9 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
+#include <iterator>
 #include <vector>
 
 #include "tests/kernels/nn/nn_support.hpp"
@@ -33,12 +35,14 @@ const Activation kRelu6 = {"relu6", [](double x) { return std::min(std::max(x, 0
                            [](double x) { return x > 0.0 && x < 6.0 ? 1.0 : 0.0; }};
 const Activation kGelu = {"gelu", gelu, gelu_slope};
 
-/// Inputs in (-9, 9), the edges of relu6 among them; what empty slots hold is NaN.
+/// Inputs in (-9, 9), the edges of relu6 and their neighbours among them: torch's gradient of relu6 is 0 at exactly 0
+/// and 6 and passes just inside. What empty slots hold is NaN.
 std::vector<float> inputs() {
   std::vector<float> values = reals(kMaxSlots * kFeatures, 1);
   for (float& v : values) v *= 9.0f;
-  values[0] = 0.0f;
-  values[1] = 6.0f;
+  const float below = std::nextafter(6.0f, 0.0f), above = std::nextafter(6.0f, 7.0f);
+  const float edges[] = {0.0f, -0.0f, 0x1p-126f, -0x1p-126f, below, 6.0f, above};
+  std::copy(std::begin(edges), std::end(edges), values.begin());
   return junk_after(values, kSlots, kFeatures);
 }
 

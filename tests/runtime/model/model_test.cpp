@@ -119,7 +119,7 @@ TEST(Model, DropoutTakesAProbability) {
   };
   EXPECT_EQ(listed("0.25").model.layers[0].probability, 0.25);
   EXPECT_EQ(listed("0").model.layers[0].probability, 0.0);
-  for (const char* p : {"1.0", "-0.5", "nan"}) {
+  for (const char* p : {"1.0", "1", "1.5", "-0.5", "-1e-9", "inf", "nan"}) {
     EXPECT_NE(message_of([&] { listed(p); }).find("model.layers.p = "), std::string::npos) << p;
   }
 }

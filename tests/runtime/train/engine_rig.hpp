@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "kernels/device/context.hpp"
+#include "runtime/model/layers/layer_kind.hpp"
 #include "runtime/model/models.hpp"
 #include "runtime/train/engine.hpp"
 #include "runtime/train/evaluator.hpp"
@@ -19,6 +20,7 @@ struct RigInput {
   std::string model = "lenet";
   std::string cut = "pool1";
   std::vector<LayerSpec> layers;  ///< model = layers
+  std::string relu6_as;           ///< kind that stands in for every relu6 of the model; empty: none does
   FeatureShape input{1, 28, 28};
   std::int32_t classes = 10;
   std::int32_t clients = 1;
@@ -50,7 +52,11 @@ inline Network network_of(const RigInput& in) {
   settings.cut = in.cut;
   settings.width = in.width;
   settings.layers = in.layers;
-  return build_network(model_layers(settings, in.classes), in.cut, in.input, in.classes, in.options);
+  std::vector<LayerSpec> layers = model_layers(settings, in.classes);
+  for (LayerSpec& spec : layers) {
+    if (!in.relu6_as.empty() && spec.kind == &layer_kind("relu6")) spec.kind = &layer_kind(in.relu6_as);
+  }
+  return build_network(layers, in.cut, in.input, in.classes, in.options);
 }
 
 /// A schedule with its active lists, as the device makes them.

@@ -33,6 +33,7 @@ inline void add_settings(const json& c, RigInput& in) {
     in.layers =
         parse_config("", "", {"model.name=layers", "model.cut=" + in.cut, "model.layers=" + layers}).model.layers;
   }
+  in.relu6_as = c.value("relu6_as", "");
   in.options.norm[kClientSide] = norm("client_norm");
   in.options.norm[kServerSide] = norm("server_norm");
   in.options.client_segments = c.at("client_norm_statistics") == "segment";

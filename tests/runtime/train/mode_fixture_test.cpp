@@ -121,6 +121,14 @@ TYPED_TEST(ModeFixture, Vgg) {
   this->check("vgg11_batch");
   this->check("vgg11_none");
 }
+// MobileNetV2 with norms is ill conditioned: of 1.4 million values that its ReLU6 read, a few lie within float32's
+// error of a tie at 0 or 6, and deciding one differently changes no loss but the gradients before it by up to percents
+// (measured: tests/fixtures/README.md). Hence all but ReLU6 over five steps, with tanh in its place, and ReLU6 where
+// every value is at least four standard deviations of its error away from a tie: five steps without norms, one with.
+TYPED_TEST(ModeFixture, MobileNetWithTanhForRelu6) { this->check("mobilenet_v2_tanh"); }
+TYPED_TEST(ModeFixture, MobileNetWithoutNorms) { this->check("mobilenet_v2_none"); }
+TYPED_TEST(ModeFixture, MobileNetGroupNorm) { this->check("mobilenet_v2_group"); }
+TYPED_TEST(ModeFixture, MobileNetBatchNorm) { this->check("mobilenet_v2_batch"); }
 TYPED_TEST(ModeFixture, Windows) { this->check("layers_windows"); }
 TYPED_TEST(ModeFixture, SmoothActivationsAndLayerNorm) { this->check("layers_smooth"); }
 TYPED_TEST(ModeFixture, Sflv1) {
