@@ -119,7 +119,7 @@ void write_safetensors(const std::string& path, const std::vector<TensorView>& t
       throw InputError(
           fmt::format("cannot write '{}': tensor name '{}' is empty, reserved or used twice", path, tensor.name));
     }
-    if (count_values(tensor.shape) != tensor.values.size()) {
+    if (static_cast<std::size_t>(count_values(tensor.shape)) != tensor.values.size()) {
       throw InputError(fmt::format("cannot write '{}': tensor '{}' of shape [{}] has {} values", path, tensor.name,
                                    fmt::join(tensor.shape, ", "), tensor.values.size()));
     }

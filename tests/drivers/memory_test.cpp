@@ -39,6 +39,7 @@ class Memory : public test::TinyRun {
 };
 
 TEST_F(Memory, SamplesPlanIsWhatTheyUse) {
+  if (test::kSanitized) GTEST_SKIP() << "a sanitizer's memory is not the program's";
   // What the process itself takes, CUDA's libraries among it, varies with the pages that the loader touches.
   const auto process = static_cast<double>(peak(synthetic(1000, 100, "ugs")));
   for (const char* sampler : {"ugs", "fls", "lb_greedy"}) {
@@ -63,6 +64,7 @@ TEST_F(Memory, SamplesThatDoNotFitAreRefusedAtOnce) {
 }
 
 TEST_F(Memory, LimitsOfTheProcessCount) {
+  if (test::kSanitized) GTEST_SKIP() << "a sanitizer's memory is not the program's";
   // What the process maps before it does anything depends on the build: CUDA's libraries are large.
   const auto least = [&](const std::string& program, const std::vector<std::string>& arguments) {
     int kib = 50000;

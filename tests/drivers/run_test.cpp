@@ -292,8 +292,7 @@ TEST_F(Run, WeightsThatDoNotFitAreOneLine) {
   const TensorFile file = read_safetensors(dir + "/model.safetensors");
   std::vector<TensorView> tensors;
   for (const Tensor& tensor : file.tensors) {
-    tensors.push_back(
-        {tensor.name, tensor.shape, {tensor.values.data(), static_cast<std::int64_t>(tensor.values.size())}});
+    tensors.push_back({tensor.name, tensor.shape, tensor.values});
   }
   const auto refused = [&](const std::vector<std::string>& parts) {
     write_safetensors(weights, tensors);

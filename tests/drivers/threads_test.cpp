@@ -49,6 +49,7 @@ TEST_F(Threads, LimitsOfOpenMPChangeNoBitAndThePlanTellsThem) {
 }
 
 TEST_F(Threads, ThreadsThatTheSystemRefusesAreDoneWithout) {
+  if (test::kSanitized) GTEST_SKIP() << "a sanitizer's memory is not the program's";
   const std::string one = model_of(busy("1", "1"));
   std::string command = "ulimit -v 1500000; exec '" + std::string(test::kBinDir) + "/splitsim-run'";
   for (const std::string& argument : busy("1", "1000")) command += " '" + argument + "'";

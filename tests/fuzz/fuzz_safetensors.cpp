@@ -13,7 +13,7 @@ void fuzz_safetensors(std::string_view bytes) {
     std::int64_t count = 1;
     for (const std::int64_t extent : tensor.shape) count *= extent;
     require(count == static_cast<std::int64_t>(tensor.values.size()), "values fill the shape");
-    views.push_back({tensor.name, tensor.shape, {tensor.values.data(), count}});
+    views.push_back({tensor.name, tensor.shape, tensor.values});
   }
   const std::string copy = scratch_folder() + "/copy.safetensors";
   write_safetensors(copy, views, file.metadata);
