@@ -76,7 +76,9 @@ LayerSpec Reader::layer(const Key& key, const toml::table& table) const {
                                      joined(kinds), did_you_mean(text == nullptr ? "" : nearest(text->get(), kinds))));
   }
   LayerSpec spec{.kind = found, .name = ""};
-  for (const auto& [name, value] : table) {
+  for (const auto& entry : table) {
+    const toml::key& name = entry.first;
+    const toml::node& value = entry.second;  // not a structured binding: lambdas below read it
     const std::string given(name.str());
     if (given == "kind") continue;
     const auto of_kind =
