@@ -105,7 +105,9 @@ std::vector<reference::Step> steps_of(const Case& c) {
       reference::Step step;
       std::int64_t batch = given.nobody;
       std::vector<std::pair<std::int64_t, reference::Visit>> served;  // (place in the service order, visit)
-      for (const auto& [k, b] : given.visits) {
+      for (const auto& client : given.visits) {
+        const auto k = client.first;
+        const auto b = client.second;
         const auto i = static_cast<std::size_t>(k);
         const auto at = [&](Purpose purpose) {
           return Address{purpose, static_cast<std::uint32_t>(k), static_cast<std::uint32_t>(t),

@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "kernels/device/context.hpp"
-#include "runtime/model/layers/layer_kind.hpp"
+#include "runtime/model/layer_kind.hpp"
 #include "runtime/model/models.hpp"
 #include "runtime/train/engine.hpp"
 #include "runtime/train/evaluator.hpp"
