@@ -79,7 +79,7 @@ TEST_F(Fingerprints, AreHeld) {
     const nlohmann::json hashes = run(name, settings);
     found[name] = {{"set", settings}, {"hashes", hashes}};
     if (!update) {
-      EXPECT_EQ(hashes, entry.at("hashes")) << name;
+      EXPECT_EQ(hashes, nlohmann::json(entry.at("hashes"))) << name;
     }
   }
   if (update) std::ofstream(path) << found.dump(1) << "\n";
