@@ -1,7 +1,7 @@
 # Everything from a fresh Debian 12: each target does the set-up it needs. The CMake presets work without this file.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup build demo test test-debug cuda tidy bench install bundle clean
+.PHONY: help setup build demo test test-debug test-tsan test-emulated cuda tidy bench install bundle clean
 PREFIX ?= /usr/local
 
 help:  ## list the targets
@@ -23,6 +23,14 @@ test: build  ## build and pass every test
 test-debug: setup  ## the same with AddressSanitizer and UndefinedBehaviorSanitizer, CPU backend
 	@scripts/build.sh cpu-debug
 	@scripts/test.sh cpu-debug
+
+test-emulated: setup  ## the CUDA twins of the tests under an emulator of CUDA, where one is at hand
+	@scripts/test_emulated.py
+
+test-tsan:  ## the same with ThreadSanitizer (clang), CPU backend
+	@scripts/setup.sh fuzz
+	@scripts/build.sh cpu-tsan
+	@scripts/test.sh cpu-tsan
 
 cuda:  ## build the CUDA backend, fetching the CUDA compiler from its wheels if there is none
 	@SPLITSIM_CUDA_WHEELS=1 scripts/setup.sh

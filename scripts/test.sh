@@ -7,6 +7,14 @@ preset=$(pick_preset "${1:-}")
 shift || true
 build=$root/build/$preset
 report=$build/test-report.xml
+if [[ $preset == cpu-tsan ]]; then
+  # Archer tells ThreadSanitizer what OpenMP's barriers order; oneDNN is not instrumented.
+  archer=$(clang++ -print-file-name=libarcher.so)
+  [[ $archer == /* ]] || archer=$(dirname "$(readlink -f "$(command -v clang++)")")/../lib/libarcher.so
+  [[ -e $archer ]] || die "libarcher.so is missing (a part of LLVM's OpenMP): scripts/setup.sh fuzz installs it"
+  export OMP_TOOL_LIBRARIES=$archer OMP_NUM_THREADS=${OMP_NUM_THREADS:-3}
+  export TSAN_OPTIONS="ignore_noninstrumented_modules=1 suppressions=$root/tests/tsan.supp ${TSAN_OPTIONS:-}"
+fi
 rm -f "$report"
 status=0
 ctest --test-dir "$build" --output-on-failure --no-tests=error --parallel "${SPLITSIM_TEST_JOBS:-$(nproc)}" \

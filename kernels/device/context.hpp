@@ -8,6 +8,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 
@@ -73,6 +74,8 @@ class CudaContext {
   void deallocate(void* p, std::size_t bytes) noexcept;
   void* allocate_shared(std::size_t bytes);
   void deallocate_shared(void* p, std::size_t bytes) noexcept;
+  /// Through pinned memory: `host` may be changed as soon as this returns. Waits only for earlier uploads, if many of
+  /// them are under way.
   void upload(void* device, const void* host, std::size_t bytes);
   void download(void* host, const void* device, std::size_t bytes);
   void copy(void* to, const void* from, std::size_t bytes);
@@ -80,11 +83,10 @@ class CudaContext {
   void synchronize();
   void check() const;
 
-  /// Work captured once and replayed: everything enqueued between begin_capture() and end_capture(), which must not
-  /// allocate, synchronise or read. The graph must not outlive the context.
+  /// Work captured once and replayed: everything that `work` enqueues, which must not allocate, synchronise or read. If
+  /// it throws, the capture is dropped and the context goes on. The graph must not outlive the context.
   using Graph = std::shared_ptr<void>;
-  void begin_capture();
-  Graph end_capture();
+  Graph capture(const std::function<void()>& work);
   void launch(const Graph& graph);
 
   int threads() const { return 1; }

@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <cstring>
 
 #include "kernels/device/cuda_impl.cuh"
@@ -25,11 +26,28 @@ CudaContext::CudaContext() : impl_(std::make_unique<Impl>()) {
   std::string why_not;
   if (!cuda_available(&why_not)) throw NoDevice("no usable GPU: " + why_not);
   cuda_check(cudaSetDevice(impl_->device), "cudaSetDevice");
+  cuda_check(cudaDeviceGetAttribute(&impl_->multiprocessors, cudaDevAttrMultiProcessorCount, impl_->device),
+             "cudaDeviceGetAttribute");
+  std::size_t free_memory = 0;
+  cuda_check(cudaMemGetInfo(&free_memory, &impl_->total_memory), "cudaMemGetInfo");
+  // What is freed stays with the process: else every synchronisation would hand it back, and the next epoch map it anew.
+  cudaMemPool_t pool = nullptr;
+  std::uint64_t keep_all = UINT64_MAX;
+  cuda_check(cudaDeviceGetDefaultMemPool(&pool, impl_->device), "cudaDeviceGetDefaultMemPool");
+  cuda_check(cudaMemPoolSetAttribute(pool, cudaMemPoolAttrReleaseThreshold, &keep_all), "cudaMemPoolSetAttribute");
   cuda_check(cudaStreamCreateWithFlags(&impl_->stream, cudaStreamNonBlocking), "cudaStreamCreate");
+  Staging& staging = impl_->staging;
+  cuda_check(cudaHostAlloc(reinterpret_cast<void**>(&staging.memory), 2 * Staging::kHalf, cudaHostAllocDefault),
+             "cudaHostAlloc");
+  for (cudaEvent_t& event : staging.emptied) {
+    cuda_check(cudaEventCreateWithFlags(&event, cudaEventDisableTiming), "cudaEventCreate");
+  }
   cublas_check(cublasCreate(&impl_->cublas), "cublasCreate");
   cublas_check(cublasSetStream(impl_->cublas, impl_->stream), "cublasSetStream");
-  // fp32 means fp32: TF32 would change results without being asked.
-  cublas_check(cublasSetMathMode(impl_->cublas, CUBLAS_PEDANTIC_MATH), "cublasSetMathMode");
+  // fp32 means fp32: the default mode has no TF32, and sums of halves stay in fp32.
+  constexpr auto kMath =
+      static_cast<cublasMath_t>(CUBLAS_DEFAULT_MATH | CUBLAS_MATH_DISALLOW_REDUCED_PRECISION_REDUCTION);
+  cublas_check(cublasSetMathMode(impl_->cublas, kMath), "cublasSetMathMode");
   impl_->cublas_workspace = allocate(kCublasWorkspaceBytes);
   cublas_check(cublasSetWorkspace(impl_->cublas, impl_->cublas_workspace, kCublasWorkspaceBytes), "cublasSetWorkspace");
 }
@@ -38,12 +56,16 @@ CudaContext::~CudaContext() {
   cudaStreamSynchronize(impl_->stream);
   cublasDestroy(impl_->cublas);
   deallocate(impl_->cublas_workspace, kCublasWorkspaceBytes);
+  for (cudaEvent_t event : impl_->staging.emptied) cudaEventDestroy(event);
+  cudaFreeHost(impl_->staging.memory);
   cudaStreamDestroy(impl_->stream);
 }
 
 void* CudaContext::allocate(std::size_t bytes) {
   void* p = nullptr;
-  const cudaError_t status = cudaMallocAsync(&p, bytes, impl_->stream);
+  // More than there is at all: drivers differ in what they call that.
+  const cudaError_t status = bytes > impl_->total_memory ? cudaErrorMemoryAllocation
+                                                         : cudaMallocAsync(&p, bytes, impl_->stream);
   if (status == cudaErrorMemoryAllocation) {
     cudaGetLastError();
     throw OutOfMemory("could not allocate " + std::to_string(bytes) + " bytes of GPU memory");
@@ -70,8 +92,24 @@ void CudaContext::deallocate_shared(void* p, std::size_t) noexcept {
   cudaFreeHost(p);
 }
 void CudaContext::upload(void* device, const void* host, std::size_t bytes) {
-  // From pageable memory this returns once the source may be reused.
-  cuda_check(cudaMemcpyAsync(device, host, bytes, cudaMemcpyHostToDevice, impl_->stream), "upload");
+  // An asynchronous copy from pageable memory may read it later.
+  Staging& staging = impl_->staging;
+  for (std::size_t at = 0; at < bytes;) {
+    if (staging.used == Staging::kHalf) {
+      cuda_check(cudaEventRecord(staging.emptied[staging.half], impl_->stream), "cudaEventRecord");
+      staging.half = 1 - staging.half;
+      staging.used = 0;
+      cuda_check(cudaEventSynchronize(staging.emptied[staging.half]), "cudaEventSynchronize");
+    }
+    const std::size_t part = std::min(bytes - at, Staging::kHalf - staging.used);
+    unsigned char* pinned = staging.memory + staging.half * Staging::kHalf + staging.used;
+    std::memcpy(pinned, static_cast<const unsigned char*>(host) + at, part);
+    cuda_check(cudaMemcpyAsync(static_cast<unsigned char*>(device) + at, pinned, part, cudaMemcpyHostToDevice,
+                               impl_->stream),
+               "upload");
+    at += part;
+    staging.used = std::min(Staging::kHalf, (staging.used + part + 15) / 16 * 16);
+  }
 }
 void CudaContext::download(void* host, const void* device, std::size_t bytes) {
   counters_.host_reads += 1;
@@ -93,11 +131,17 @@ void CudaContext::check() const {
   if (status != cudaErrorNotReady) cuda_check(status, "earlier asynchronous work");
 }
 
-void CudaContext::begin_capture() {
+CudaContext::Graph CudaContext::capture(const std::function<void()>& work) {
   cuda_check(cudaStreamBeginCapture(impl_->stream, cudaStreamCaptureModeThreadLocal), "cudaStreamBeginCapture");
-}
-CudaContext::Graph CudaContext::end_capture() {
   cudaGraph_t graph = nullptr;
+  try {
+    work();
+  } catch (...) {
+    cudaStreamEndCapture(impl_->stream, &graph);
+    if (graph != nullptr) cudaGraphDestroy(graph);
+    cudaGetLastError();  // of a capture that was invalidated: the first error is the one to report
+    throw;
+  }
   cuda_check(cudaStreamEndCapture(impl_->stream, &graph), "cudaStreamEndCapture");
   cudaGraphExec_t executable = nullptr;
   const cudaError_t status = cudaGraphInstantiate(&executable, graph, 0);

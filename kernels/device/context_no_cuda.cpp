@@ -29,8 +29,7 @@ void CudaContext::copy(void*, const void*, std::size_t) { refuse(); }
 void CudaContext::fill_zero(void*, std::size_t) { refuse(); }
 void CudaContext::synchronize() { refuse(); }
 void CudaContext::check() const { refuse(); }
-void CudaContext::begin_capture() { refuse(); }
-CudaContext::Graph CudaContext::end_capture() { refuse(); }
+CudaContext::Graph CudaContext::capture(const std::function<void()>&) { refuse(); }
 void CudaContext::launch(const Graph&) { refuse(); }
 std::string CudaContext::device_name() const { refuse(); }
 std::uint64_t CudaContext::memory_bytes() const { refuse(); }

@@ -12,10 +12,23 @@
 
 namespace splitsim {
 
+/// Pinned memory that uploads pass through, in two halves: one is filled while the copies out of the other may still be
+/// under way.
+struct Staging {
+  static constexpr std::size_t kHalf = std::size_t{4} << 20;
+  unsigned char* memory = nullptr;  // [2][kHalf]
+  cudaEvent_t emptied[2] = {};      // behind the last copy out of a half
+  int half = 0;
+  std::size_t used = 0;  // of this half
+};
+
 struct CudaContext::Impl {
   int device = 0;
+  int multiprocessors = 1;
+  std::size_t total_memory = 0;
   cudaStream_t stream = nullptr;
   cublasHandle_t cublas = nullptr;
+  Staging staging;
   void* cublas_workspace = nullptr;  // set before any capture, so that cuBLAS never allocates inside a step
 };
 

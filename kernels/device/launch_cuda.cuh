@@ -67,12 +67,22 @@ __global__ void block_kernel(Extent extent, F f) {
 }
 }  // namespace detail
 
+namespace detail {
+/// Blocks of a grid of `wanted` blocks of `threads`: eight times what the device can hold at once, so that a launch with
+/// nothing to do, or a bound far above what there is, costs little. Kernels stride over the rest.
+inline unsigned grid(const CudaContext& ctx, std::int64_t wanted, int threads) {
+  constexpr int kWaves = 8, kThreadsAtOnce = 2048;
+  const std::int64_t most = std::int64_t{ctx.impl().multiprocessors} * kWaves * (kThreadsAtOnce / threads);
+  return static_cast<unsigned>(std::min(wanted, most));
+}
+}  // namespace detail
+
 template <class F>
 void for_each_index(CudaContext& ctx, const Extent& extent, const F& f) {
   const std::int64_t n = extent.outer_max * extent.inner;
   if (n <= 0) return;
   constexpr int kThreads = 256;
-  const auto blocks = static_cast<unsigned>(std::min<std::int64_t>((n + kThreads - 1) / kThreads, 1 << 20));
+  const unsigned blocks = detail::grid(ctx, (n + kThreads - 1) / kThreads, kThreads);
   detail::index_kernel<<<blocks, kThreads, 0, ctx.impl().stream>>>(extent, f);
   cuda_check(cudaGetLastError(), "launch of an index kernel");
 }
@@ -86,7 +96,7 @@ template <class F>
 void for_each_block(CudaContext& ctx, const Extent& extent, const F& f) {
   const std::int64_t n = extent.outer_max * extent.inner;
   if (n <= 0) return;
-  const auto blocks = static_cast<unsigned>(std::min<std::int64_t>(n, 1 << 20));
+  const unsigned blocks = detail::grid(ctx, n, kLanes);
   detail::block_kernel<<<blocks, kLanes, 0, ctx.impl().stream>>>(extent, f);
   cuda_check(cudaGetLastError(), "launch of a block kernel");
 }

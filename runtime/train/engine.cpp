@@ -116,6 +116,15 @@ void Engine<Context>::start(const DeviceImages<Context>& data, const GatherShape
   for (const MemoryItem& item : plan_) bytes += item.bytes;
   arena_ = Arena<Context>(ctx_, bytes);
   layout(arena_);
+  const auto clear = [this](auto view) {
+    if (!view.empty()) ctx_.fill_zero(view.data(), static_cast<std::size_t>(view.size()) * sizeof(*view.data()));
+  };
+  for (int side = 0; side < 2; ++side) {
+    for (const TwoSides& moment : moments_) clear(moment.side[side]);
+    clear(taken_[side]);
+    clear(drift_[side]);
+  }
+  clear(seen_);
   metrics_ = SharedBuffer<StepMetrics, Context>(ctx_, settings_.bounds.steps);
   for (int side = 0; side < 2; ++side) {
     const std::vector<float> rates =
@@ -195,9 +204,7 @@ void Engine<Context>::enqueue_step() {
   if constexpr (Context::kIsDevice) {
     wait_for_device();
     if (settings_.capture && warm_ && graph_ == nullptr) {
-      ctx_.begin_capture();
-      step();
-      graph_ = ctx_.end_capture();
+      graph_ = ctx_.capture([this] { step(); });
     }
     if (graph_ != nullptr) {
       ctx_.launch(graph_);
