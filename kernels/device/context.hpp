@@ -65,7 +65,8 @@ class CudaContext {
   static constexpr const char* kName = "cuda";
   static constexpr bool kIsDevice = true;
 
-  CudaContext();
+  /// products: whether linear algebra will be done in it, for which cuBLAS wants 32 MiB.
+  explicit CudaContext(bool products = true);
   CudaContext(const CudaContext&) = delete;
   CudaContext& operator=(const CudaContext&) = delete;
   ~CudaContext();
@@ -82,6 +83,8 @@ class CudaContext {
   void fill_zero(void* device, std::size_t bytes);
   void synchronize();
   void check() const;
+  /// Work enqueued here from now on runs behind what `other` has been given so far. The host does not wait.
+  void wait_for(const CudaContext& other);
 
   /// Work captured once and replayed: everything that `work` enqueues, which must not allocate, synchronise or read. If
   /// it throws, the capture is dropped and the context goes on. The graph must not outlive the context.

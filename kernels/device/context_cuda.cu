@@ -22,7 +22,7 @@ bool cuda_available(std::string* why_not) {
   return false;
 }
 
-CudaContext::CudaContext() : impl_(std::make_unique<Impl>()) {
+CudaContext::CudaContext(bool products) : impl_(std::make_unique<Impl>()) {
   std::string why_not;
   if (!cuda_available(&why_not)) throw NoDevice("no usable GPU: " + why_not);
   cuda_check(cudaSetDevice(impl_->device), "cudaSetDevice");
@@ -42,6 +42,8 @@ CudaContext::CudaContext() : impl_(std::make_unique<Impl>()) {
   for (cudaEvent_t& event : staging.emptied) {
     cuda_check(cudaEventCreateWithFlags(&event, cudaEventDisableTiming), "cudaEventCreate");
   }
+  cuda_check(cudaEventCreateWithFlags(&impl_->here, cudaEventDisableTiming), "cudaEventCreate");
+  if (!products) return;
   cublas_check(cublasCreate(&impl_->cublas), "cublasCreate");
   cublas_check(cublasSetStream(impl_->cublas, impl_->stream), "cublasSetStream");
   // fp32 means fp32: the default mode has no TF32, and sums of halves stay in fp32.
@@ -54,8 +56,11 @@ CudaContext::CudaContext() : impl_(std::make_unique<Impl>()) {
 
 CudaContext::~CudaContext() {
   cudaStreamSynchronize(impl_->stream);
-  cublasDestroy(impl_->cublas);
-  deallocate(impl_->cublas_workspace, kCublasWorkspaceBytes);
+  if (impl_->cublas != nullptr) {
+    cublasDestroy(impl_->cublas);
+    deallocate(impl_->cublas_workspace, kCublasWorkspaceBytes);
+  }
+  cudaEventDestroy(impl_->here);
   for (cudaEvent_t event : impl_->staging.emptied) cudaEventDestroy(event);
   cudaFreeHost(impl_->staging.memory);
   cudaStreamDestroy(impl_->stream);
@@ -64,8 +69,8 @@ CudaContext::~CudaContext() {
 void* CudaContext::allocate(std::size_t bytes) {
   void* p = nullptr;
   // More than there is at all: drivers differ in what they call that.
-  const cudaError_t status = bytes > impl_->total_memory ? cudaErrorMemoryAllocation
-                                                         : cudaMallocAsync(&p, bytes, impl_->stream);
+  const cudaError_t status =
+      bytes > impl_->total_memory ? cudaErrorMemoryAllocation : cudaMallocAsync(&p, bytes, impl_->stream);
   if (status == cudaErrorMemoryAllocation) {
     cudaGetLastError();
     throw OutOfMemory("could not allocate " + std::to_string(bytes) + " bytes of GPU memory");
@@ -104,9 +109,9 @@ void CudaContext::upload(void* device, const void* host, std::size_t bytes) {
     const std::size_t part = std::min(bytes - at, Staging::kHalf - staging.used);
     unsigned char* pinned = staging.memory + staging.half * Staging::kHalf + staging.used;
     std::memcpy(pinned, static_cast<const unsigned char*>(host) + at, part);
-    cuda_check(cudaMemcpyAsync(static_cast<unsigned char*>(device) + at, pinned, part, cudaMemcpyHostToDevice,
-                               impl_->stream),
-               "upload");
+    cuda_check(
+        cudaMemcpyAsync(static_cast<unsigned char*>(device) + at, pinned, part, cudaMemcpyHostToDevice, impl_->stream),
+        "upload");
     at += part;
     staging.used = std::min(Staging::kHalf, (staging.used + part + 15) / 16 * 16);
   }
@@ -129,6 +134,10 @@ void CudaContext::synchronize() {
 void CudaContext::check() const {
   const cudaError_t status = cudaStreamQuery(impl_->stream);
   if (status != cudaErrorNotReady) cuda_check(status, "earlier asynchronous work");
+}
+void CudaContext::wait_for(const CudaContext& other) {
+  cuda_check(cudaEventRecord(other.impl_->here, other.impl_->stream), "cudaEventRecord");
+  cuda_check(cudaStreamWaitEvent(impl_->stream, other.impl_->here, 0), "cudaStreamWaitEvent");
 }
 
 CudaContext::Graph CudaContext::capture(const std::function<void()>& work) {

@@ -17,7 +17,7 @@ bool cuda_available(std::string* why_not) {
   return false;
 }
 
-CudaContext::CudaContext() { refuse(); }
+CudaContext::CudaContext(bool) { refuse(); }
 CudaContext::~CudaContext() = default;
 void* CudaContext::allocate(std::size_t) { refuse(); }
 void CudaContext::deallocate(void*, std::size_t) noexcept {}
@@ -29,6 +29,7 @@ void CudaContext::copy(void*, const void*, std::size_t) { refuse(); }
 void CudaContext::fill_zero(void*, std::size_t) { refuse(); }
 void CudaContext::synchronize() { refuse(); }
 void CudaContext::check() const { refuse(); }
+void CudaContext::wait_for(const CudaContext&) { refuse(); }
 CudaContext::Graph CudaContext::capture(const std::function<void()>&) { refuse(); }
 void CudaContext::launch(const Graph&) { refuse(); }
 std::string CudaContext::device_name() const { refuse(); }

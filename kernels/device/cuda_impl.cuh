@@ -27,7 +27,8 @@ struct CudaContext::Impl {
   int multiprocessors = 1;
   std::size_t total_memory = 0;
   cudaStream_t stream = nullptr;
-  cublasHandle_t cublas = nullptr;
+  cudaEvent_t here = nullptr;       // recorded where another context shall go on behind this one
+  cublasHandle_t cublas = nullptr;  // null in a context without products
   Staging staging;
   void* cublas_workspace = nullptr;  // set before any capture, so that cuBLAS never allocates inside a step
 };

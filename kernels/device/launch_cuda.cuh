@@ -2,6 +2,8 @@
 #pragma once
 
 #include <algorithm>
+#include <cstring>
+#include <type_traits>
 
 #include "kernels/device/cuda_impl.cuh"
 #include "kernels/device/launch.hpp"
@@ -9,9 +11,11 @@
 
 namespace splitsim {
 
-/// A CUDA block of kLanes threads. The shared scratch holds one value of up to 16 bytes per lane.
+/// A CUDA block of kLanes threads. The shared scratch holds one value of up to 16 bytes per lane and a result.
 class BlockTeam {
  public:
+  static constexpr int kScratchBytes = 16 * (kLanes + 1);
+
   __device__ BlockTeam(unsigned char* scratch) : scratch_(scratch) {}
   __device__ int rank() const { return static_cast<int>(threadIdx.x); }
   __device__ int size() const { return kLanes; }
@@ -21,23 +25,38 @@ class BlockTeam {
   __device__ T reduce(std::int64_t n, T identity, Load load, Combine combine) {
     static_assert(sizeof(T) <= 16, "the team's scratch holds 16 bytes per lane");
     T* lane = reinterpret_cast<T*>(scratch_);
+    // Apart from the lanes of any type: a thread may read it while others begin the next reduction.
+    T* result = reinterpret_cast<T*>(scratch_ + 16 * kLanes);
     T mine = identity;
     for (std::int64_t i = rank(); i < n; i += kLanes) mine = combine(mine, load(i));
-    __syncthreads();  // the scratch may still be read from a previous reduction
     lane[rank()] = mine;
     __syncthreads();
-    for (int half = kLanes / 2; half > 0; half /= 2) {
-      if (rank() < half) lane[rank()] = combine(lane[rank()], lane[rank() + half]);
-      __syncthreads();
+    // The pairwise tree of SerialTeam: lanes 64 apart, then 32 apart, which one warp does for the four; then within it.
+    static_assert(kLanes == 4 * 32);
+    if (rank() < 32) {
+      T sum = combine(combine(lane[rank()], lane[rank() + 64]), combine(lane[rank() + 32], lane[rank() + 96]));
+      for (int half = 16; half > 0; half /= 2) sum = combine(sum, shuffle_down(sum, half));
+      if (rank() == 0) *result = sum;
     }
-    const T result = lane[0];
     __syncthreads();
-    return result;
+    return *result;
   }
 
   __device__ void atomic_add(std::int32_t* counter, std::int32_t value) { atomicAdd(counter, value); }
 
  private:
+  /// The value of the lane `down` further on; of a whole warp.
+  template <class T>
+  __device__ static T shuffle_down(const T& value, int down) {
+    static_assert(sizeof(T) % 4 == 0 && std::is_trivially_copyable_v<T>);
+    unsigned words[sizeof(T) / 4];
+    memcpy(words, &value, sizeof(T));
+    for (unsigned& word : words) word = __shfl_down_sync(0xffffffffu, word, down);
+    T other;
+    memcpy(&other, words, sizeof(T));
+    return other;
+  }
+
   unsigned char* scratch_;
 };
 
@@ -57,7 +76,7 @@ __global__ void index_kernel(Extent extent, F f) {
 
 template <class F>
 __global__ void block_kernel(Extent extent, F f) {
-  __shared__ alignas(16) unsigned char scratch[16 * kLanes];
+  __shared__ alignas(16) unsigned char scratch[BlockTeam::kScratchBytes];
   const std::int64_t n = cuda_range(extent);
   BlockTeam team(scratch);
   for (std::int64_t block = blockIdx.x; block < n; block += gridDim.x) {

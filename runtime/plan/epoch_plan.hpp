@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <string>
 #include <vector>
 
 #include "kernels/device/buffer.hpp"
@@ -19,6 +20,8 @@ struct EpochPlan {
   std::vector<double> deviation;       ///< [T] batch deviation, L1
   std::vector<EntryWaiting> waiting;   ///< [active entries] if asked for
   double construction_s = 0.0;         ///< wall time of the sampler alone
+  std::string schedule_sha256, timeline_sha256;  ///< of a run's epochs
+  ClockState clock;                              ///< of a run's epochs: where the clock is behind this one
 };
 
 /// Sampler, clock and the epoch that they are at, on a device.

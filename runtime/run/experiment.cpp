@@ -11,6 +11,7 @@
 #include "base/stopwatch.hpp"
 #include "runtime/config/continuation.hpp"
 #include "runtime/model/model_file.hpp"
+#include "runtime/plan/plan_ahead.hpp"
 #include "runtime/run/recorder.hpp"
 
 namespace splitsim {
@@ -37,8 +38,7 @@ struct Experiment<Context>::Impl {
 
   Context& ctx;
   const Scene scene;
-  const DevicePopulation<Context> population;
-  EpochPlanner<Context> planner;
+  PlanAhead<Context> planner;
   Trainer<Context> trainer;
   ModelWeights initial;  // model.init = file
   ExperimentPlan plan;
@@ -57,9 +57,7 @@ template <class Context>
 Experiment<Context>::Impl::Impl(Context& context, const Config& config)
     : ctx(context),
       scene(make_scene(config)),
-      population(ctx, scene.population),
-      planner(ctx, scene.population, population, config.sampler, scene.timing.profile, scene.timing,
-              seeds_of(config).sampler),
+      planner(ctx, scene),
       trainer(ctx, scene, planner.bounds()),
       plan(describe(scene, planner.bounds())) {
   check_owners(scene);
@@ -69,11 +67,11 @@ Experiment<Context>::Impl::Impl(Context& context, const Config& config)
     initial = read_model_file(config.model.file, scene.network, {plan.client_replicas, plan.server_replicas});
     plan.inputs["initial_model"] = model_sha256(initial.side);
   }
-  plan.memory = {{"population, sampler, clock", ctx.counters().bytes_in_use},
-                 {"schedule", EpochPlanner<Context>::bytes(planner.bounds())}};
+  plan.memory = {{"population, sampler, clock", ctx.counters().bytes_in_use + planner.bytes_in_use()},
+                 {"schedule", planner.schedule_bytes()}};
   for (const MemoryItem& item : trainer.plan()) plan.memory.push_back(item);
   for (const MemoryItem& item : plan.memory) plan.memory_bytes += item.bytes;
-  plan.available_bytes = ctx.memory_bytes() + ctx.counters().bytes_in_use;
+  plan.available_bytes = ctx.memory_bytes() + ctx.counters().bytes_in_use + planner.bytes_in_use();
 }
 
 template <class Context>
@@ -107,12 +105,11 @@ RunState Experiment<Context>::Impl::state_at_start(const RunOptions& options, bo
 
 template <class Context>
 void Experiment<Context>::Impl::start(RunState& state, bool resumes) {
-  planner.start();
+  planner.start(state.epochs, resumes ? &state.clock : nullptr);
   trainer.start(planner.schedule());
   if (resumes) {
     trainer.set_state(state.training);
     state.training = {};
-    planner.clock().set_state(state.clock);
   } else if (scene.config.model.init == InitKind::kFile) {
     trainer.start_from(initial);
   }
@@ -144,7 +141,8 @@ Summary Experiment<Context>::Impl::run(const RunOptions& options) {
   for (std::int32_t epoch = state.epochs;
        epoch < scene.config.train.epochs && !recorder.reached() && status == RunStatus::kCompleted; ++epoch) {
     const auto begin = std::chrono::steady_clock::now();
-    EpochPlan epoch_plan = planner.plan(static_cast<std::uint32_t>(epoch), true);
+    EpochPlan epoch_plan = planner.take(epoch + 1 < scene.config.train.epochs);
+    ClockState clock = epoch_plan.clock;
     const double schedule_wall_s = seconds_since(begin);
     EpochResult result = trainer.train(epoch, std::move(epoch_plan), {options.interrupt, options.on_progress});
     result.record.schedule_wall_s = schedule_wall_s;
@@ -155,7 +153,7 @@ Summary Experiment<Context>::Impl::run(const RunOptions& options) {
     const EpochRecord& record = recorder.add(std::move(result), state.participation);
     if (ended) {
       state.epochs = epoch + 1;
-      state.clock = planner.clock().state();
+      state.clock = std::move(clock);
       save(options, state);
     }
     if (options.on_epoch) options.on_epoch(record);
@@ -173,7 +171,7 @@ Summary Experiment<Context>::Impl::finish(RunStatus status, const RunState& stat
   Summary summary = recorder.summarise(status, state, model);
   summary.device = ctx.device_name();
   summary.backend = Context::kName;
-  summary.peak_memory_bytes = ctx.counters().bytes_peak;
+  summary.peak_memory_bytes = ctx.counters().bytes_peak + planner.bytes_peak();
   if (status != RunStatus::kInterrupted) recorder.write_results(summary, state.participation, model);
   return summary;
 }

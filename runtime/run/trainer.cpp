@@ -73,8 +73,8 @@ EpochResult Trainer<Context>::train(std::int32_t epoch, EpochPlan plan, const Tr
   EpochResult result;
   EpochRecord& record = result.record;
   record.epoch = epoch;
-  record.schedule_sha256 = plan.schedule.sha256();
-  record.timeline_sha256 = plan.timeline.sha256();
+  record.schedule_sha256 = std::move(plan.schedule_sha256);
+  record.timeline_sha256 = std::move(plan.timeline_sha256);
   result.waiting = waiting_records(epoch, plan.schedule, plan.waiting);
   result.turns = turns_of(std::move(plan.schedule), epoch);
 
