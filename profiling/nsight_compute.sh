@@ -35,6 +35,7 @@ bin=$(find_bin "$bin")
 ncu=$(find_tool ncu 'Nsight Compute' /usr/local/cuda/bin/ncu /opt/nvidia/nsight-compute/*/ncu)
 need_gpu "$bin"
 # "domain@range/": the slash says that it is a pushed range, which all of ours are.
-"$ncu" --nvtx --nvtx-include "splitsim@$phase/" --set "$sections" --launch-count "$kernels" --force-overwrite \
+# Clocks stay as they are: on a shared or borrowed machine they are not ours to lock.
+"$ncu" --clock-control none --nvtx --nvtx-include "splitsim@$phase/" --set "$sections" --launch-count "$kernels" --force-overwrite \
   --export "$out" "$bin/splitsim-sample" --device cuda "${workload[@]}"
 "$ncu" --import "$out.ncu-rep" --print-summary per-kernel | tee "$out.txt"

@@ -5,10 +5,6 @@
 
 namespace splitsim {
 
-namespace {
-constexpr std::size_t kCublasWorkspaceBytes = std::size_t{32} << 20;
-}
-
 bool built_with_cuda() { return true; }
 
 bool cuda_available(std::string* why_not) {
@@ -45,20 +41,22 @@ CudaContext::CudaContext(bool products) : impl_(std::make_unique<Impl>()) {
   cuda_check(cudaEventCreateWithFlags(&impl_->here, cudaEventDisableTiming), "cudaEventCreate");
   if (!products) return;
   cublas_check(cublasCreate(&impl_->cublas), "cublasCreate");
+  cublas_check(cublasLtCreate(&impl_->cublas_lt), "cublasLtCreate");
   cublas_check(cublasSetStream(impl_->cublas, impl_->stream), "cublasSetStream");
   // fp32 means fp32: the default mode has no TF32, and sums of halves stay in fp32.
   constexpr auto kMath =
       static_cast<cublasMath_t>(CUBLAS_DEFAULT_MATH | CUBLAS_MATH_DISALLOW_REDUCED_PRECISION_REDUCTION);
   cublas_check(cublasSetMathMode(impl_->cublas, kMath), "cublasSetMathMode");
-  impl_->cublas_workspace = allocate(kCublasWorkspaceBytes);
-  cublas_check(cublasSetWorkspace(impl_->cublas, impl_->cublas_workspace, kCublasWorkspaceBytes), "cublasSetWorkspace");
+  impl_->cublas_workspace = allocate(Impl::kWorkspaceBytes);
+  cublas_check(cublasSetWorkspace(impl_->cublas, impl_->cublas_workspace, Impl::kWorkspaceBytes), "cublasSetWorkspace");
 }
 
 CudaContext::~CudaContext() {
   cudaStreamSynchronize(impl_->stream);
   if (impl_->cublas != nullptr) {
     cublasDestroy(impl_->cublas);
-    deallocate(impl_->cublas_workspace, kCublasWorkspaceBytes);
+    cublasLtDestroy(impl_->cublas_lt);
+    deallocate(impl_->cublas_workspace, Impl::kWorkspaceBytes);
   }
   cudaEventDestroy(impl_->here);
   for (cudaEvent_t event : impl_->staging.emptied) cudaEventDestroy(event);

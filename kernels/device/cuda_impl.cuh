@@ -1,9 +1,13 @@
 // What a CudaContext holds. Only *_cuda.cu units see this.
 #pragma once
 
+#include <cublasLt.h>
 #include <cublas_v2.h>
 #include <cuda_runtime.h>
 
+#include <compare>
+#include <map>
+#include <optional>
 #include <string>
 
 #include "base/error.hpp"
@@ -22,7 +26,17 @@ struct Staging {
   std::size_t used = 0;  // of this half
 };
 
+/// What the choice of an algorithm of cuBLASLt depends on.
+struct ProductKey {
+  bool transpose_a, transpose_b;
+  std::int32_t m, n, k, lda, ldb, ldc;
+  cublasLtEpilogue_t epilogue;
+  std::uint32_t alignment;
+  auto operator<=>(const ProductKey&) const = default;
+};
+
 struct CudaContext::Impl {
+  static constexpr std::size_t kWorkspaceBytes = std::size_t{32} << 20;  // of cuBLAS and cuBLASLt
   int device = 0;
   int multiprocessors = 1;
   std::size_t total_memory = 0;
@@ -30,6 +44,9 @@ struct CudaContext::Impl {
   cudaEvent_t here = nullptr;       // recorded where another context shall go on behind this one
   cublasHandle_t cublas = nullptr;  // null in a context without products
   Staging staging;
+  cublasLtHandle_t cublas_lt = nullptr;
+  std::map<ProductKey, std::optional<cublasLtMatmulAlgo_t>>
+      product_algorithms;            // asked for once each; none: no algorithm
   void* cublas_workspace = nullptr;  // set before any capture, so that cuBLAS never allocates inside a step
 };
 

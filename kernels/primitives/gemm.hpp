@@ -1,4 +1,4 @@
-// Matrix products in fp32, row-major. Ring R2: oneDNN's sgemm on the CPU, cuBLAS on CUDA.
+// Matrix products in fp32, row-major. Ring R2: oneDNN's sgemm on the CPU, cuBLAS and cuBLASLt on CUDA.
 // Determinism: fixed-order on the CPU (each product runs on one thread), library-order on CUDA.
 #pragma once
 
@@ -20,6 +20,14 @@ struct GemmShape {
 /// One product; the shape is known to the host.
 void gemm(CpuContext& ctx, const GemmShape& shape, const float* a, const float* b, float* c);
 void gemm(CudaContext& ctx, const GemmShape& shape, const float* a, const float* b, float* c);
+
+/// C = op(A) op(B) + bias, the same in every row. bias: [n]. On CUDA one launch.
+void gemm_bias(CpuContext& ctx, const GemmShape& shape, const float* a, const float* b, const float* bias, float* c);
+void gemm_bias(CudaContext& ctx, const GemmShape& shape, const float* a, const float* b, const float* bias, float* c);
+
+/// C = op(A) op(B), and row_sums[i] = the sum of row i of op(A), [m]. On CUDA one launch.
+void gemm_row_sums(CpuContext& ctx, const GemmShape& shape, const float* a, const float* b, float* row_sums, float* c);
+void gemm_row_sums(CudaContext& ctx, const GemmShape& shape, const float* a, const float* b, float* row_sums, float* c);
 
 /// `count` products of one shape. a, b, c: device arrays of `count` device pointers.
 void gemm_batched(CpuContext& ctx, const GemmShape& shape, std::int32_t count, const float* const* a,

@@ -207,6 +207,7 @@ void Engine<Context>::enqueue_step() {
       graph_ = ctx_.capture([this] { step(); });
     }
     if (graph_ != nullptr) {
+      const Range range("step");  // the one inside was recorded with the graph
       ctx_.launch(graph_);
     } else {
       step();

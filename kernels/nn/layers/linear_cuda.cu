@@ -4,8 +4,8 @@
 namespace splitsim {
 
 template <>
-std::int64_t linear_workspace(CudaContext&, const LinearShape& shape, std::int32_t max_slots, std::int32_t) {
-  return batched_linear_workspace(shape, max_slots);
+std::int64_t linear_workspace(CudaContext&, const LinearShape&, std::int32_t max_slots, std::int32_t) {
+  return batched_linear_workspace(max_slots);
 }
 
 template <>

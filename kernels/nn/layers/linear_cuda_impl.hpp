@@ -10,13 +10,19 @@ namespace splitsim {
 
 namespace detail {
 
-/// Valid slots' rows, zeros for the empty ones: a product over all slots must not see what those hold.
-struct CopyValidRows {
+/// Zeros in the rows of empty slots of x and dy: a product over all slots must not see what they held. A block is a
+/// slot.
+struct ClearEmptyRows {
   const std::int32_t* slots;
-  std::int64_t features;
-  const float* from;
-  float* to;
-  PSL_HD void operator()(std::int64_t i) const { to[i] = i / features < *slots ? from[i] : 0.0f; }
+  LinearShape shape;
+  float* x;
+  float* dy;
+  template <class Team>
+  PSL_HD void operator()(Team& team, std::int64_t slot) const {
+    if (slot < *slots) return;
+    for (std::int64_t i = team.rank(); i < shape.in; i += team.size()) x[slot * shape.in + i] = 0.0f;
+    for (std::int64_t i = team.rank(); i < shape.out; i += team.size()) dy[slot * shape.out + i] = 0.0f;
+  }
 };
 
 /// dweight[rank][o, i] = sum over the rank's slots of dy[slot, o] x[slot, i].
@@ -41,15 +47,11 @@ struct OuterProducts {
 struct BatchedLinearWorkspace {
   Scratch scratch;
   PointerTable table;
-  float* x;   ///< [S, in]
-  float* dy;  ///< [S, out]
 
-  BatchedLinearWorkspace(const LinearShape& shape, std::int32_t max_slots, Scratch base) : scratch(base) {
+  BatchedLinearWorkspace(std::int32_t max_slots, Scratch base) : scratch(base) {
     table.a = scratch.take<float*>(max_slots);
     table.b = scratch.take<float*>(max_slots);
     table.c = scratch.take<float*>(max_slots);
-    x = scratch.take<float>(std::int64_t{max_slots} * shape.in);
-    dy = scratch.take<float>(std::int64_t{max_slots} * shape.out);
   }
 };
 
@@ -69,15 +71,27 @@ void linear_product(Context& ctx, const ReplicaMap& map, GemmShape shape, const 
 
 }  // namespace detail
 
-inline std::int64_t batched_linear_workspace(const LinearShape& shape, std::int32_t max_slots) {
-  return detail::BatchedLinearWorkspace(shape, max_slots, Scratch()).scratch.floats();
+inline std::int64_t batched_linear_workspace(std::int32_t max_slots) {
+  return detail::BatchedLinearWorkspace(max_slots, Scratch()).scratch.floats();
 }
 
 template <class Context>
 void batched_linear_forward(Context& ctx, const ReplicaMap& map, const LinearShape& shape, View<const float> x,
                             const Parameters& parameters, View<float> workspace, View<float> y) {
   const Grouped weight = parameters.weight, bias = parameters.bias;
-  const detail::BatchedLinearWorkspace work(shape, map.max_slots, Scratch(workspace.data()));
+  const detail::BatchedLinearWorkspace work(map.max_slots, Scratch(workspace.data()));
+  if (bias.data != nullptr && map.tied()) {
+    gemm_bias(ctx,
+              {.transpose_b = true,
+               .m = map.max_slots,
+               .n = shape.out,
+               .k = shape.in,
+               .lda = shape.in,
+               .ldb = shape.in,
+               .ldc = shape.out},
+              x.data(), weight.data, bias.data, y.data());
+    return;
+  }
   if (bias.data != nullptr) {
     for_each_index(ctx, std::int64_t{map.max_slots} * shape.out,
                    detail::FillBias{map, 0, shape.out, 1, bias, y.data()});
@@ -99,26 +113,29 @@ void batched_linear_backward(Context& ctx, const ReplicaMap& map, const LinearSh
   const View<const float> x = io.x, dy = io.dy;
   const View<float> dx = io.dx;
   const Grouped dweight = gradients.weight, dbias = gradients.bias;
-  const detail::BatchedLinearWorkspace work(shape, map.max_slots, Scratch(workspace.data()));
+  const detail::BatchedLinearWorkspace work(map.max_slots, Scratch(workspace.data()));
   if (map.tied()) {
-    for_each_index(ctx, std::int64_t{map.max_slots} * shape.in,
-                   detail::CopyValidRows{map.slots, shape.in, x.data(), work.x});
-    for_each_index(ctx, std::int64_t{map.max_slots} * shape.out,
-                   detail::CopyValidRows{map.slots, shape.out, dy.data(), work.dy});
-    gemm(ctx,
-         {.transpose_a = true,
-          .m = shape.out,
-          .n = shape.in,
-          .k = map.max_slots,
-          .lda = shape.out,
-          .ldb = shape.in,
-          .ldc = shape.in},
-         work.dy, work.x, dweight.data);
+    // What empty slots hold is nobody's, so it may be written over.
+    for_each_block(
+        ctx, map.max_slots,
+        detail::ClearEmptyRows{map.slots, shape, const_cast<float*>(x.data()), const_cast<float*>(dy.data())});
+    const GemmShape product{.transpose_a = true,
+                            .m = shape.out,
+                            .n = shape.in,
+                            .k = map.max_slots,
+                            .lda = shape.out,
+                            .ldb = shape.in,
+                            .ldc = shape.in};
+    if (dbias.data != nullptr) {
+      gemm_row_sums(ctx, product, dy.data(), x.data(), dbias.data, dweight.data);
+    } else {
+      gemm(ctx, product, dy.data(), x.data(), dweight.data);
+    }
   } else {
     for_each_index(ctx, Extent{map.max_active, map.active, shape.weights()},
                    detail::OuterProducts{map.first, shape, x.data(), dy.data(), dweight});
   }
-  if (dbias.data != nullptr) {
+  if (dbias.data != nullptr && !map.tied()) {
     for_each_block(ctx, Extent{map.max_active, map.active, shape.out},
                    detail::SumRanks{map.first, shape.out, dy.data(), dbias});
   }

@@ -29,8 +29,8 @@ struct Declared {
 /// The CUDA backend's algorithm, run by any context.
 template <class C>
 struct Batched {
-  static std::int64_t workspace(C&, const LinearShape& s, std::int32_t slots, std::int32_t) {
-    return batched_linear_workspace(s, slots);
+  static std::int64_t workspace(C&, const LinearShape&, std::int32_t slots, std::int32_t) {
+    return batched_linear_workspace(slots);
   }
   template <class... Args>
   static void forward(Args&&... args) {
