@@ -1,6 +1,7 @@
 // Step times: flat in the number of clients, grouped against tied replicas, fls against ugs, and PyTorch beside them.
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <array>
 #include <cstdio>
 #include <filesystem>
@@ -163,7 +164,8 @@ TorchTimes pytorch(const Options& options, const std::string& arguments) {
   return {result.at("median_step_s").get<double>(), result.at("torch").get<std::string>()};
 }
 
-/// A step against PyTorch's on the same batch, in turns: the centralised one, or its tied loop over 128 clients.
+/// A step against PyTorch's on the same batch, in turns: the centralised one, or its tied loop over 128 clients. PyTorch
+/// takes the better one of its two layouts.
 template <class Context>
 Figure against_pytorch(Context& ctx, const Options& options, Case what, bool loop) {
   say_timing(fmt::format("PyTorch and splitsim ({}{})", what.model, loop ? ", a loop over clients" : ""));
@@ -174,17 +176,22 @@ Figure against_pytorch(Context& ctx, const Options& options, Case what, bool loo
       "--model {} --channels {} --size {} --batch 128 --threads {} --batches {} {}", model, what.input.channels,
       what.input.height, ctx.threads(), large ? 1 : 8, loop ? "--loop tied --clients 128" : "--loop central");
   Training<Context> ours(ctx, what);
-  std::vector<double> steps, torch_steps;
+  std::vector<double> steps, torch_steps[2];
+  const char* layouts[] = {"nchw", "channels_last"};
   std::string version;
   for (int round = 0; round < (options.quick ? 1 : 3); ++round) {
     steps.push_back(ours.steps(options.quick || large ? 3 : 40));
-    const TorchTimes torch = pytorch(options, arguments);
-    torch_steps.push_back(torch.step);
-    version = torch.version;
+    for (int layout = 0; layout < 2; ++layout) {
+      const TorchTimes torch = pytorch(options, arguments + " --layout " + layouts[layout]);
+      torch_steps[layout].push_back(torch.step);
+      version = torch.version;
+    }
   }
-  const double a = median(steps), b = median(torch_steps);
-  const std::string detail = fmt::format("splitsim {:.3f} ms, PyTorch {} {:.3f} ms per step, {} threads", a * 1e3,
-                                         version, b * 1e3, ctx.threads());
+  const double a = median(steps), nchw = median(torch_steps[0]), last = median(torch_steps[1]),
+               b = std::min(nchw, last);
+  const std::string detail = fmt::format(
+      "splitsim {:.3f} ms, PyTorch {} {:.3f} ms ({}; {} {:.3f}) per step, {} threads", a * 1e3, version, b * 1e3,
+      layouts[nchw <= last ? 0 : 1], layouts[nchw <= last ? 1 : 0], std::max(nchw, last) * 1e3, ctx.threads());
   if (loop) return {"PyTorch's tied loop over 128 clients over psl (" + model + ")", b / a, 5.0, true, "ratio", detail};
   return {fmt::format("central step over PyTorch's ({}, {}x{})", model, what.input.height, what.input.width),
           a / b,

@@ -91,8 +91,13 @@ class Experiment:
         self.device = torch.device(args.device)
         shape = (args.channels, args.size, args.size)
         torch.manual_seed(1)
-        self.client, self.server = (half.to(self.device) for half in make_halves(args.model, shape))
-        self.clients = [make_halves(args.model, shape)[0].to(self.device) for _ in range(args.clients)]
+        self.layout = torch.channels_last if args.layout == "channels_last" else torch.contiguous_format
+
+        def placed(half):
+            return half.to(self.device, memory_format=self.layout)
+
+        self.client, self.server = (placed(half) for half in make_halves(args.model, shape))
+        self.clients = [placed(make_halves(args.model, shape)[0]) for _ in range(args.clients)]
         parameters = [*self.client.parameters(), *self.server.parameters()]
         self.optimizer = torch.optim.SGD(parameters, lr=0.01, momentum=0.9)
         # Batches of several steps, so that no step finds its inputs in the cache of the one before.
@@ -100,9 +105,12 @@ class Experiment:
         for _ in range(args.batches):
             owner = torch.randint(args.clients, (args.batch,)).sort().values
             sizes = torch.unique_consecutive(owner, return_counts=True)
-            self.batches.append((torch.randn(args.batch, *shape, device=self.device),
+            self.batches.append((torch.randn(args.batch, *shape, device=self.device).to(memory_format=self.layout),
                                  torch.randint(CLASSES, (args.batch,), device=self.device),
                                  [int(k) for k in sizes[0]], [int(n) for n in sizes[1]]))
+
+    def precision(self):
+        return torch.autocast(self.device.type, torch.bfloat16, enabled=self.args.precision == "bf16")
 
     def loss(self, logits, labels):
         return torch.nn.functional.cross_entropy(logits, labels)
@@ -110,16 +118,20 @@ class Experiment:
     def central(self, batch):
         images, labels, _, _ = batch
         self.optimizer.zero_grad(set_to_none=True)
-        self.loss(self.server(self.client(images)), labels).backward()
+        with self.precision():
+            loss = self.loss(self.server(self.client(images)), labels)
+        loss.backward()
         self.optimizer.step()
 
     def split(self, batch, modules):
         """One step of parallel split learning; modules: the active clients' client halves."""
         images, labels, _, sizes = batch
         self.optimizer.zero_grad(set_to_none=True)
-        smashed = [module(part) for module, part in zip(modules, images.split(sizes))]
-        cut = torch.cat([part.detach() for part in smashed]).requires_grad_()
-        self.loss(self.server(cut), labels).backward()
+        with self.precision():
+            smashed = [module(part) for module, part in zip(modules, images.split(sizes))]
+            cut = torch.cat([part.detach() for part in smashed]).requires_grad_()
+            loss = self.loss(self.server(cut), labels)
+        loss.backward()
         for part, gradient in zip(smashed, cut.grad.split(sizes)):
             part.backward(gradient)
 
@@ -175,11 +187,18 @@ def main():
     parser.add_argument("--batches", type=int, default=8, help="different batches, timed as one block (default 8)")
     parser.add_argument("--seconds", type=float, default=5.0, help="time for each of the three ways (default 5)")
     parser.add_argument("--device", choices=["cpu", "cuda"], default="cpu")
+    parser.add_argument("--layout", choices=["nchw", "channels_last"], default="nchw",
+                        help="of images and weights (default nchw)")
+    parser.add_argument("--precision", choices=["fp32", "tf32", "bf16"], default="fp32",
+                        help="fp32 without TF32 anywhere, tf32 on a GPU, or bf16 by autocast (default fp32)")
     parser.add_argument("--loop", choices=["all", *LOOPS], default="all", help="which way (default all)")
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
+    # PyTorch's own default is TF32 in convolutions and not in products.
+    torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = args.precision == "tf32"
     experiment = Experiment(args)
     result = {"torch": torch.__version__, "threads": torch.get_num_threads(), "device": args.device, "model": args.model,
+              "layout": args.layout, "precision": args.precision,
               "image": [args.channels, args.size, args.size], "batch": args.batch, "clients": args.clients,
               "mean_active": statistics.mean(len(batch[2]) for batch in experiment.batches)}
     if args.loop == "all":
