@@ -93,10 +93,17 @@ struct SumRanks {
 };
 }  // namespace detail
 
-/// One product per slot (and group) in [first_slot, first_slot + count).
+/// One product per slot (and group) in [first_slot, first_slot + count). With one replica the host knows where all
+/// matrices lie; with more, the device fills a table of pointers.
 template <class Context>
 void gemm_per_slot(Context& ctx, const ReplicaMap& map, std::int32_t first_slot, std::int32_t count,
                    const GemmShape& shape, const Operands& operands, const PointerTable& table) {
+  if (map.tied() && operands.groups == 1) {
+    const auto stride = [](const Operand& operand) { return operand.by_replica ? 0 : operand.stride; };
+    gemm_strided(ctx, shape, {count, stride(operands.a), stride(operands.b), stride(operands.c)}, operands.a.base,
+                 operands.b.base, operands.c.base);
+    return;
+  }
   const std::int32_t products = count * operands.groups;
   for_each_index(ctx, products, detail::FillPointers{map, first_slot, operands, table});
   gemm_batched(ctx, shape, products, table.a, table.b, table.c);
