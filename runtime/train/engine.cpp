@@ -125,6 +125,7 @@ void Engine<Context>::start(const DeviceImages<Context>& data, const GatherShape
     clear(drift_[side]);
   }
   clear(seen_);
+  stack_.clear(ctx_);
   metrics_ = SharedBuffer<StepMetrics, Context>(ctx_, settings_.bounds.steps);
   for (int side = 0; side < 2; ++side) {
     const std::vector<float> rates =

@@ -71,6 +71,7 @@ void Evaluator<Context>::start(const DeviceImages<Context>& data, const GatherSh
   for (const MemoryItem& item : plan_) bytes += item.bytes;
   arena_ = Arena<Context>(ctx_, bytes);
   layout(arena_);
+  stack_.clear(ctx_);
   std::vector<std::int32_t> ids = shuffled(images_[0], gather.seed);
   for (const std::int32_t id : shuffled(images_[1], gather.seed)) {
     ids.push_back(static_cast<std::int32_t>(images_[0]) + id);

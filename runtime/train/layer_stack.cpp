@@ -58,6 +58,17 @@ void LayerStack<Context>::layout(Context& ctx, Arena<Context>& arena) {
 }
 
 template <class Context>
+void LayerStack<Context>::clear(Context& ctx) {
+  const auto zero = [&ctx](View<float> view) {
+    if (!view.empty()) ctx.fill_zero(view.data(), static_cast<std::size_t>(view.size()) * sizeof(float));
+  };
+  zero(input_);
+  zero(workspace_);
+  for (const View<float> view : activations_) zero(view);
+  for (const View<float> view : gradients_) zero(view);
+}
+
+template <class Context>
 View<float> LayerStack<Context>::out(std::size_t layer) const {
   const std::int32_t buffer = plan_.activation[layer];
   const View<float> all = buffer < 0 ? input_ : activations_[static_cast<std::size_t>(buffer)];

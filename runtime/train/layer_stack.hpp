@@ -44,6 +44,9 @@ class LayerStack {
 
   /// Takes activations, gradients and workspace from an arena.
   void layout(Context& ctx, Arena<Context>& arena);
+  /// Zeros in all of them, once before the first step: products run over empty slots too, and what those hold must have
+  /// been written.
+  void clear(Context& ctx);
 
   View<float> input() const { return input_; }                                  ///< [S, input]; the gather writes it
   View<const float> output() const { return out(network_.layers.size() - 1); }  ///< [S, classes]: logits
