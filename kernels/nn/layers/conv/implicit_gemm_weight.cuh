@@ -1,0 +1,190 @@
+// Weight gradient: rows are output channels, columns are (tap, input channel), the summed index is the pixels of a rank.
+//
+//   dw[rank][m, i, j, c] = sum over the rank's (slot, oy, ox) of dy[slot, oy, ox, m] x[slot, oy sh - ph + i, ox sw - pw + j, c]
+//   db[rank][m]          = sum over the rank's (slot, oy, ox) of dy[slot, oy, ox, m]
+//
+// One block walks through a rank. With one rank there are too few blocks for that: its slots are cut into parts, whose
+// sums a second kernel adds in order. A part is a range of slots that depends on bounds alone.
+#pragma once
+
+#include "kernels/device/launch_cuda.cuh"
+#include "kernels/nn/layers/conv/implicit_gemm_tile.cuh"
+
+namespace splitsim::implicit_gemm {
+
+/// Slots [first, last) of one part of one rank; `active`: whether the rank is.
+struct Part {
+  int first, last;
+  bool active;
+};
+__device__ inline Part find_part(const ReplicaMap& map, int rank, int part, int parts) {
+  if (rank >= *map.active) return {0, 0, false};
+  const int first = map.first[rank], last = map.first[rank + 1];
+  if (parts == 1) return {first, last, true};
+  const int from = static_cast<int>(std::int64_t{map.max_slots} * part / parts);
+  const int to = static_cast<int>(std::int64_t{map.max_slots} * (part + 1) / parts);
+  return {max(first, from), min(last, to), true};
+}
+
+/// dy: output channels of a pixel are contiguous. The wide operand A.
+template <class Tile, int kVector>
+struct GradientRows {
+  static constexpr bool kWide = true;
+  static constexpr int kFloats = kDepth * Tile::kRowPitch;
+  static constexpr int kChunks = Tile::kRows / kVector, kPassRows = Tile::kThreads / kChunks;
+  static constexpr int kPasses = (kDepth + kPassRows - 1) / kPassRows;
+
+  /// dy_: the part's first pixel, the group's first channel; row: the tile's first channel of `outputs` of the group.
+  __device__ GradientRows(const float* dy_, int row, int outputs, int channels_, int pixels)
+      : channels(channels_), left(pixels) {
+    in_tile = static_cast<int>(threadIdx.x) % kChunks * kVector;
+    row0 = static_cast<int>(threadIdx.x) / kChunks;
+    inside = row + in_tile < outputs;
+    base = dy_;
+    from = dy_ + row + in_tile + std::int64_t{row0} * channels;
+  }
+
+  __device__ void copies(float* stage) {
+#pragma unroll
+    for (int i = 0; i < kPasses; ++i) {
+      const int k = row0 + i * kPassRows;
+      const bool on = inside && k < left;
+      if (kPassRows <= kDepth || k < kDepth)
+        copy_async<kVector>(stage + wide_at<Tile::kRowPitch>(k, in_tile),
+                            on ? from + std::int64_t{i} * kPassRows * channels : base, on);
+    }
+    left -= kDepth;
+    from += std::int64_t{kDepth} * channels;
+  }
+
+  const float *base, *from;
+  int channels, left, in_tile, row0;
+  bool inside;
+};
+
+/// x: a lane keeps its tap and channel, and walks through the pixels. The wide operand B.
+template <class Tile, int kVector>
+struct PatchColumns {
+  static constexpr bool kWide = true;
+  static constexpr int kFloats = kDepth * Tile::kPitch;
+  static constexpr int kChunks = Tile::kColumns / kVector, kPassRows = Tile::kThreads / kChunks;
+  static constexpr int kPasses = (kDepth + kPassRows - 1) / kPassRows;
+  static constexpr int kMoves = kPassRows < kDepth ? kPassRows : kDepth;
+
+  /// x_: the part's first slot, the group's first channel; column: the tile's first.
+  __device__ PatchColumns(const ConvShape& s, const float* x_, int column, int pixels) : left(pixels) {
+    const int inputs = s.in_channels / s.groups;
+    in_tile = static_cast<int>(threadIdx.x) % kChunks * kVector;
+    row0 = static_cast<int>(threadIdx.x) / kChunks;
+    const int patch = static_cast<int>(s.patch()), n = column + in_tile, tap = n / inputs;
+    const int tap_y = tap / s.kernel.width, tap_x = tap - tap_y * s.kernel.width;
+    height = s.in_height, width = s.in_width, channels = s.in_channels;
+    out_height = s.out_height(), out_width = s.out_width();
+    stride_y = s.stride.height, stride_x = s.stride.width;
+    shift_y = tap_y - s.padding.height, shift_x = tap_x - s.padding.width;
+    if (n >= patch) left = 0;
+    image = std::int64_t{height} * width * channels;
+    // The lane's pixel, and how a pass moves it.
+    const int out_pixels = out_height * out_width, slot = row0 / out_pixels, pixel = row0 - slot * out_pixels;
+    y = pixel / out_width, x = pixel - y * out_width;
+    const int step_slot = kMoves / out_pixels, step = kMoves - step_slot * out_pixels;
+    step_y = step / out_width, step_x = step - step_y * out_width;
+    base = x_;
+    from = x_ + slot * image + n - tap * inputs;
+    step_image = step_slot * image;
+  }
+
+  __device__ void copies(float* stage) {
+#pragma unroll
+    for (int i = 0; i < kPasses; ++i) {
+      const int k = row0 + i * kPassRows;
+      const int in_y = y * stride_y + shift_y, in_x = x * stride_x + shift_x;
+      const bool on = k < left && static_cast<unsigned>(in_y) < static_cast<unsigned>(height) &&
+                      static_cast<unsigned>(in_x) < static_cast<unsigned>(width);
+      if (kPassRows <= kDepth || k < kDepth)
+        copy_async<kVector>(stage + wide_at<Tile::kPitch>(k, in_tile),
+                            on ? from + (in_y * width + in_x) * channels : base, on);
+      x += step_x, y += step_y, from += step_image;
+      if (x >= out_width) x -= out_width, ++y;
+      if (y >= out_height) y -= out_height, from += image;
+    }
+    left -= kDepth;
+  }
+
+  const float *base, *from;
+  std::int64_t image, step_image;
+  int height, width, channels, out_height, out_width, stride_y, stride_x, shift_y, shift_x;
+  int left, in_tile, row0, y, x, step_y, step_x;
+};
+
+template <class Tile, MathPrecision kPrecision, int kVector>
+__global__ void __launch_bounds__(Tile::kThreads, Tile::kBlocks) weight_kernel(const __grid_constant__ WeightArgs args) {
+  const ConvShape& s = args.shape;
+  const int tiles = args.row_tiles * args.column_tiles, unit = static_cast<int>(blockIdx.x) / tiles;
+  const int tile = static_cast<int>(blockIdx.x) - unit * tiles, row_tile = tile / args.column_tiles;
+  const int row = row_tile * Tile::kRows, column = (tile - row_tile * args.column_tiles) * Tile::kColumns;
+  const int group = static_cast<int>(blockIdx.y), rank = unit / args.parts, part = unit - rank * args.parts;
+  const Part slots = find_part(args.map, rank, part, args.parts);
+  if (!slots.active) return;
+
+  const int outputs = s.out_channels / s.groups, inputs = s.in_channels / s.groups;
+  const int patch = static_cast<int>(s.patch()), out_pixels = s.out_height() * s.out_width();
+  const int pixels = max(slots.last - slots.first, 0) * out_pixels;
+  WarpTile<Tile> warp;
+  float bias[WarpTile<Tile>::kM][2] = {};
+  const bool sums_bias = column == 0 && warp.column0 == 0 && args.gradients.bias.data != nullptr;
+  if (pixels > 0) {
+    GradientRows<Tile, kVector> a(args.dy + std::int64_t{slots.first} * s.out_size() + group * outputs, row, outputs,
+                                  s.out_channels, pixels);
+    PatchColumns<Tile, kVector> b(s, args.x + std::int64_t{slots.first} * s.in_size() + group * inputs, column, pixels);
+    multiply_stages<Tile, kPrecision>(warp, (pixels + kDepth - 1) / kDepth, a, b, [&] {
+      if (!sums_bias) return;
+#pragma unroll
+      for (int m = 0; m < WarpTile<Tile>::kM; ++m) {
+#pragma unroll
+        for (int h = 0; h < 2; ++h) {
+          bias[m][h] += (warp.a[m][h][0] + warp.a[m][h][1]) + (warp.a[m][h][2] + warp.a[m][h][3]);
+        }
+      }
+    });
+  }
+
+  float* weights = args.partials == nullptr
+                       ? args.gradients.weight.at(rank)
+                       : args.partials + part * args.partial;
+  float* biases = args.partials == nullptr ? args.gradients.bias.at(rank) : weights + s.weights();
+#pragma unroll
+  for (int m = 0; m < WarpTile<Tile>::kM; ++m) {
+#pragma unroll
+    for (int h = 0; h < 2; ++h) {
+      const int r = row + warp.template row<true>(m, h);
+      if (sums_bias) {  // the four lanes of a row have every fourth pixel each
+        float sum = bias[m][h];
+        sum += __shfl_xor_sync(0xffffffffu, sum, 1);
+        sum += __shfl_xor_sync(0xffffffffu, sum, 2);
+        if (warp.t == 0 && r < outputs) biases[group * outputs + r] = sum;
+      }
+      if (r >= outputs) continue;
+      float* to = weights + std::int64_t{group * outputs + r} * patch;
+#pragma unroll
+      for (int p = 0; p < WarpTile<Tile>::kN / 2; ++p) {
+        store_four(to, column + warp.column(p), patch, args.wide_stores, warp.template four<true>(m, p, h));
+      }
+    }
+  }
+}
+
+/// gradient = the parts' sums, in order. A lane is one float.
+struct SumParts {
+  WeightArgs args;
+  __device__ void operator()(std::int64_t i) const {
+    if (*args.map.active < 1) return;
+    const std::int64_t weights = args.shape.weights();
+    if (i >= weights && args.gradients.bias.data == nullptr) return;
+    float sum = 0.0f;
+    for (int p = 0; p < args.parts; ++p) sum += args.partials[p * args.partial + i];
+    (i < weights ? args.gradients.weight.data + i : args.gradients.bias.data + (i - weights))[0] = sum;
+  }
+};
+
+}  // namespace splitsim::implicit_gemm
