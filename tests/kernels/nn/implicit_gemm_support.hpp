@@ -20,8 +20,8 @@ struct GemmCase {
 
 inline reference::Window window_of(const ConvShape& s) {
   const auto two = [](const Size2& size) { return reference::Two(size.height, size.width); };
-  return {s.in_channels,  s.in_height,   s.in_width,     s.out_channels,
-          two(s.kernel),  two(s.stride), two(s.padding), s.groups};
+  return {s.in_channels, s.in_height,   s.in_width,     s.out_channels,
+          two(s.kernel), two(s.stride), two(s.padding), s.groups};
 }
 
 /// [rows][channels][pixels] to [rows][pixels][channels]; the other way with the two sizes swapped.
@@ -44,7 +44,8 @@ struct Block {
   /// Weights of every copy from OIHW to OHWI (or back), all else as it is.
   std::vector<float> permuted(std::vector<float> blocks, const ConvShape& s, bool back) const {
     const std::int64_t inputs = s.in_channels / s.groups, taps = s.kernel.area();
-    for (auto at = blocks.begin() + before; at < blocks.end(); at += std::min<std::int64_t>(stride, blocks.end() - at)) {
+    for (auto at = blocks.begin() + before; at < blocks.end();
+         at += std::min<std::int64_t>(stride, blocks.end() - at)) {
       const std::vector<float> weights(at, at + s.weights());
       const auto to = back ? transposed(weights, taps, inputs) : transposed(weights, inputs, taps);
       std::copy(to.begin(), to.end(), at);
@@ -64,7 +65,8 @@ struct GemmRun {
           std::int64_t shift = 0)
       : block(c.shape, shift) {
     const ConvShape& s = c.shape;
-    const std::int64_t in_pixels = std::int64_t{s.in_height} * s.in_width, out_pixels = std::int64_t{s.out_height()} * s.out_width();
+    const std::int64_t in_pixels = std::int64_t{s.in_height} * s.in_width,
+                       out_pixels = std::int64_t{s.out_height()} * s.out_width();
     const auto shifted = [&](std::vector<float> values) {
       values.insert(values.begin(), shift, kJunk);
       return values;
@@ -76,8 +78,8 @@ struct GemmRun {
     Floats<CudaContext> dp(ctx, std::vector<float>(l.max_active() * block.stride, -7.0f));
     Floats<CudaContext> y_out(ctx, std::vector<float>(shift + l.max_slots * s.out_size(), kJunk));
     Floats<CudaContext> dx_out(ctx, std::vector<float>(shift + l.max_slots * s.in_size(), kJunk));
-    Floats<CudaContext> workspace(
-        ctx, std::vector<float>(implicit_gemm_workspace(s, l.max_slots, l.max_active()), kJunk));
+    Floats<CudaContext> workspace(ctx,
+                                  std::vector<float>(implicit_gemm_workspace(s, l.max_slots, l.max_active()), kJunk));
     const Grouped w{p.data() + block.before, block.stride}, dw{dp.data() + block.before, block.stride};
     const Grouped b = c.bias ? Grouped{w.data + s.weights(), block.stride} : Grouped{};
     const Grouped db = c.bias ? Grouped{dw.data + s.weights(), block.stride} : Grouped{};
@@ -108,7 +110,8 @@ struct GemmRun {
 struct GemmExpected {
   std::vector<double> y, dx, gradients;
 
-  GemmExpected(const GemmCase& c, const StepLayout& l, const GemmInputs& in, const Block& block, bool absolute = false) {
+  GemmExpected(const GemmCase& c, const StepLayout& l, const GemmInputs& in, const Block& block,
+               bool absolute = false) {
     const ConvShape& s = c.shape;
     const auto value = [&](float v) { return absolute ? std::abs(double{v}) : double{v}; };
     const auto part = [&](const std::vector<float>& values, std::int64_t from, std::int64_t size) {
@@ -126,7 +129,8 @@ struct GemmExpected {
       const auto bias = part(in.parameters, at + s.weights(), s.out_channels);
       reference::Tensor dweight(s.weights()), dbias(s.out_channels);
       for (std::int32_t i = 0; i < l.counts[r]; ++i, ++slot) {
-        const auto image = part(in.x, slot * s.in_size(), s.in_size()), out = part(in.dy, slot * s.out_size(), s.out_size());
+        const auto image = part(in.x, slot * s.in_size(), s.in_size()),
+                   out = part(in.dy, slot * s.out_size(), s.out_size());
         const auto made = reference::conv2d(window_of(s), image, weight, c.bias ? bias : reference::Tensor());
         const auto back = reference::conv2d_backward(window_of(s), image, out, weight, dweight, dbias);
         std::copy(made.begin(), made.end(), y.begin() + slot * s.out_size());

@@ -35,7 +35,8 @@ struct ConvMath {
 std::int64_t implicit_gemm_workspace(const ConvShape& shape, std::int32_t max_slots, std::int32_t max_active);
 
 /// y[s] = conv(x[s], weight of s's replica) + bias. x: [S, H, W, C], y: [S, OH, OW, OC]; empty slots' y: zeros, their x
-/// is not read. Errors: InputError for shapes beyond 2^31 rows, 2^24 floats of an image or sides of 2^14.
+/// is not read. Errors: InputError for shapes beyond 2^31 rows or weights, 2^23 floats an image or padded
+/// sides of 2^14.
 void implicit_gemm_forward(CudaContext& ctx, const ReplicaMap& map, const ConvShape& shape, const ConvMath& math,
                            View<const float> x, const Parameters& parameters, View<float> y);
 

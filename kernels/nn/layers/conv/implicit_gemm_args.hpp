@@ -68,8 +68,8 @@ constexpr TileSize size_of(WeightTile tile) {
 /// How a launch is made: which kernel, and its grid.
 struct ImageLaunch {
   ImageTile tile;
-  bool gradient;      ///< of the input
-  bool vector;        ///< four channels at a time: all begin at multiples of 16 bytes
+  bool gradient;        ///< of the input
+  bool vector;          ///< four channels at a time: all begin at multiples of 16 bytes
   std::int64_t blocks;  ///< row tiles * column tiles; per phase and group
   std::int32_t phases, groups;
 };

@@ -26,11 +26,12 @@ bool is_direct(const ConvShape& s) {
 
 void check(const ReplicaMap& map, const ConvShape& s) {
   const std::int64_t in = std::int64_t{s.in_height} * s.in_width, out = std::int64_t{s.out_height()} * s.out_width();
-  const std::int32_t sides[] = {s.in_height, s.in_width, s.kernel.height, s.kernel.width};
+  const std::int32_t sides[] = {s.in_height + 2 * s.padding.height, s.in_width + 2 * s.padding.width};
   const bool fits = std::max(in, out) * map.max_slots < (std::int64_t{1} << 31) &&
-                    std::max(s.in_size(), s.out_size()) < (std::int64_t{1} << 24) &&
-                    s.patch() * s.out_channels < (std::int64_t{1} << 31) && *std::max_element(sides, sides + 4) < (1 << 14);
-  if (!fits) throw InputError("a convolution of " + std::to_string(s.in_size()) + " floats an image is too large for the GPU");
+                    std::max(s.in_size(), s.out_size()) < (std::int64_t{1} << 23) &&
+                    s.patch() * s.out_channels < (std::int64_t{1} << 31) && std::max(sides[0], sides[1]) < (1 << 14);
+  if (!fits)
+    throw InputError("a convolution of " + std::to_string(s.in_size()) + " floats an image is too large for the GPU");
 }
 
 /// Row tiles that a step can have at most: runs of slots each round up, and the empty ones are a run, too.
@@ -96,7 +97,9 @@ struct WeightPlan {
     if (is_direct(s)) blocks = ceil_div(s.out_channels, kDirectChannels) * (s.patch() + 1);
     std::int64_t most = std::min<std::int64_t>(max_slots, max_slots * pixels / kPartRows);
     most = std::min(most, kPartialFloats / partial);
-    parts = max_active > 1 ? 1 : static_cast<std::int32_t>(std::clamp<std::int64_t>(2 * kProcessors / blocks, 1, std::max<std::int64_t>(most, 1)));
+    parts = max_active > 1 ? 1
+                           : static_cast<std::int32_t>(std::clamp<std::int64_t>(2 * kProcessors / blocks, 1,
+                                                                                std::max<std::int64_t>(most, 1)));
   }
 };
 
@@ -122,7 +125,8 @@ void implicit_gemm_forward(CudaContext& ctx, const ReplicaMap& map, const ConvSh
   args.wide_stores = shape.out_channels / shape.groups % 4 == 0 && aligned(y.data());
   if (is_direct(shape)) return direct_forward(ctx, args);
   ImageLaunch how{};
-  how.vector = shape.in_channels / shape.groups % 4 == 0 && aligned(x.data()) && aligned(parameters.weight, map.replicas);
+  how.vector =
+      shape.in_channels / shape.groups % 4 == 0 && aligned(x.data()) && aligned(parameters.weight, map.replicas);
   how.phases = 1, how.groups = shape.groups;
   launch_rows(ctx, math.precision, std::int64_t{shape.out_height()} * shape.out_width(),
               shape.out_channels / shape.groups, how, args);

@@ -83,7 +83,8 @@ __global__ void __launch_bounds__(kThreads) weight_gradient_kernel(const __grid_
   const int unit = static_cast<int>(blockIdx.x) / blocks, rank = unit / args.parts, part = unit - rank * args.parts;
   const Part slots = find_part(args.map, rank, part, args.parts);
   if (!slots.active) return;
-  const int lane = static_cast<int>(threadIdx.x) % kDirectChannels, row = static_cast<int>(threadIdx.x) / kDirectChannels;
+  const int lane = static_cast<int>(threadIdx.x) % kDirectChannels,
+            row = static_cast<int>(threadIdx.x) / kDirectChannels;
   const int o = (static_cast<int>(blockIdx.x) - unit * blocks) * kDirectChannels + lane;
   const int inputs = s.in_channels / s.groups, outputs = s.out_channels / s.groups;
   const int n = static_cast<int>(blockIdx.y), patch = static_cast<int>(s.patch());

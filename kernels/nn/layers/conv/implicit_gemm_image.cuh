@@ -16,9 +16,9 @@ namespace splitsim::implicit_gemm {
 
 /// One direction's dimension (height or width) of one phase.
 struct Axis {
-  int pixels;           ///< of `out` in this phase
-  int out, out_step;    ///< where they are: out + i out_step
-  int from, from_step;  ///< the first tap's position in `source`: from + i from_step
+  int pixels;               ///< of `out` in this phase
+  int out, out_step;        ///< where they are: out + i out_step
+  int from, from_step;      ///< the first tap's position in `source`: from + i from_step
   int taps, tap, tap_step;  ///< taps of this phase, their indices in the weights: tap + i tap_step
 };
 
@@ -87,7 +87,8 @@ struct GatheredRows {
   static_assert(Tile::kRows % kPassRows == 0);
 
   struct Row {
-    int y, x, offset;  ///< the first tap's pixel, and its place in `source` from `base`
+    int yx;      ///< the first tap's pixel: y in the upper half, x in the lower
+    int offset;  ///< its place in `source` from `base`
   };
 
   __device__ GatheredRows(const ImageArgs& args, const Axis& ay, const Axis& ax, const RunTile& at, int group) {
@@ -102,10 +103,9 @@ struct GatheredRows {
     const auto place = [&](int r) {
       const int row = at.row + r, slot = row / pixels, pixel = row - slot * pixels;
       const int y = pixel / ax.pixels, x = pixel - y * ax.pixels;
-      Row placed{ay.from + y * ay.from_step, ax.from + x * ax.from_step, 0};
-      placed.offset = (slot - first) * image + (placed.y * width + placed.x) * channels;
-      if (row >= at.rows) placed.y = kOutside;
-      return placed;
+      const int from_y = ay.from + y * ay.from_step, from_x = ax.from + x * ax.from_step;
+      return Row{((row < at.rows ? from_y : kOutside) << 16) | (from_x & 0xffff),
+                 (slot - first) * image + (from_y * width + from_x) * channels};
     };
     chunk = static_cast<int>(threadIdx.x) % kChunks;
     row0 = static_cast<int>(threadIdx.x) / kChunks;
@@ -133,8 +133,9 @@ struct GatheredRows {
       } else {
         row = rows[i];
       }
-      const bool on = inside && static_cast<unsigned>(row.y + kSign * tap_y) < static_cast<unsigned>(height) &&
-                      static_cast<unsigned>(row.x + kSign * tap_x) < static_cast<unsigned>(width);
+      const int y = (row.yx >> 16) + kSign * tap_y, x = static_cast<short>(row.yx) + kSign * tap_x;
+      const bool on = inside && static_cast<unsigned>(y) < static_cast<unsigned>(height) &&
+                      static_cast<unsigned>(x) < static_cast<unsigned>(width);
       copy_async<kVector>(stage + deep_at(row0 + i * kPassRows, chunk * kVector), base + (on ? row.offset + tap : 0),
                           on);
     }
@@ -143,7 +144,7 @@ struct GatheredRows {
     if (tap_x >= taps_x) tap_x -= taps_x, ++tap_y;
   }
 
-  static constexpr int kOutside = -(1 << 20);
+  static constexpr int kOutside = -(1 << 15);  ///< no tap leads back from there: sides are below 2^14
   static constexpr int kStage = kFloats + (kGradient ? kDepth * Tile::kPitch : kDepth * Tile::kColumns);
   const float* base;
   int height, width, channels, depth, taps_y, taps_x, chunk, row0;
@@ -164,7 +165,8 @@ struct WeightRows {
       : patch(patch_), left(columns - column) {
     k = static_cast<int>(threadIdx.x) % kChunks * kVector;
     row0 = static_cast<int>(threadIdx.x) / kChunks;
-    base = weights + std::int64_t{column} * patch;
+    base = weights;
+    from = weights + std::int64_t{column + row0} * patch + k;
     to = deep_at(row0, k);
   }
 
@@ -174,12 +176,13 @@ struct WeightRows {
       const int row = row0 + i * kPassRows;
       if (Tile::kColumns % kPassRows != 0 && row >= Tile::kColumns) break;
       const bool on = row < left && k < patch;
-      copy_async<kVector>(stage + to + i * kPassRows * kDepth, base + (on ? std::int64_t{row} * patch + k : 0), on);
+      copy_async<kVector>(stage + to + i * kPassRows * kDepth, on ? from + i * kPassRows * patch : base, on);
     }
     k += kDepth;
+    from += kDepth;
   }
 
-  const float* base;
+  const float *base, *from;
   int patch, left, k, row0, to;
 };
 
@@ -203,7 +206,8 @@ struct WeightColumns {
     base = weights + (ay.tap * s.kernel.width + ax.tap) * inputs + column + in_tile;
     per_y = ay.tap_step * s.kernel.width * inputs, per_x = ax.tap_step * inputs;
     tap_y = row0 / outputs / taps_x, tap_x = row0 / outputs - tap_y * taps_x, o = row0 % outputs;
-    constexpr int kMoves = kPassRows < kDepth ? kPassRows : kDepth;  // passes walk through a stage's rows into the next's
+    constexpr int kMoves =
+        kPassRows < kDepth ? kPassRows : kDepth;  // passes walk through a stage's rows into the next's
     step_y = kMoves / outputs / taps_x, step_x = kMoves / outputs - step_y * taps_x, step_o = kMoves % outputs;
   }
 

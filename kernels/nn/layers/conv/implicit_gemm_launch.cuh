@@ -8,12 +8,12 @@ namespace splitsim::implicit_gemm {
 
 // Rows, columns; of a warp; stages; blocks per SM.
 using ImageLarge = Tile<128, 128, 64, 32, 3, 1>;
-using ImageMedium = Tile<128, 64, 32, 32, 3, 2>;
-using ImageSmall = Tile<64, 64, 32, 32, 3, 4>;
-using ImageNarrow = Tile<128, 32, 32, 32, 3, 4>;
+using ImageMedium = Tile<128, 64, 64, 32, 3, 2>;
+using ImageSmall = Tile<64, 64, 32, 32, 3, 3>;
+using ImageNarrow = Tile<128, 32, 32, 32, 3, 3>;
 using ImageFlat = Tile<16, 64, 16, 16, 4, 4>;
 using WeightLarge = Tile<128, 128, 64, 32, 3, 1>;
-using WeightMedium = Tile<64, 64, 32, 32, 3, 4>;
+using WeightMedium = Tile<64, 64, 32, 32, 3, 3>;
 using WeightFlat = Tile<16, 64, 16, 16, 4, 4>;
 
 /// Launches a kernel with dynamic shared memory of any size.
@@ -27,8 +27,7 @@ void launch_kernel(CudaContext& ctx, void (*kernel)(Args), const dim3& grid, con
 /// Lets a kernel have more shared memory than 48 KiB; once, since it holds for the process.
 template <auto kKernel>
 void allow_shared(int bytes) {
-  static const cudaError_t status =
-      cudaFuncSetAttribute(kKernel, cudaFuncAttributeMaxDynamicSharedMemorySize, bytes);
+  static const cudaError_t status = cudaFuncSetAttribute(kKernel, cudaFuncAttributeMaxDynamicSharedMemorySize, bytes);
   cuda_check(status, "shared memory of an implicit GEMM");
 }
 
@@ -47,8 +46,10 @@ void launch_image_tile(CudaContext& ctx, const ImageLaunch& launch, const ImageA
 template <MathPrecision kPrecision, bool kGradient>
 void launch_image_way(CudaContext& ctx, const ImageLaunch& launch, const ImageArgs& args) {
   if (!launch.vector) {
-    if (launch.tile == ImageTile::kMedium) return launch_image_tile<ImageMedium, kPrecision, kGradient, 1>(ctx, launch, args);
-    if (launch.tile == ImageTile::kNarrow) return launch_image_tile<ImageNarrow, kPrecision, kGradient, 1>(ctx, launch, args);
+    if (launch.tile == ImageTile::kMedium)
+      return launch_image_tile<ImageMedium, kPrecision, kGradient, 1>(ctx, launch, args);
+    if (launch.tile == ImageTile::kNarrow)
+      return launch_image_tile<ImageNarrow, kPrecision, kGradient, 1>(ctx, launch, args);
     return launch_image_tile<ImageFlat, kPrecision, kGradient, 1>(ctx, launch, args);
   }
   switch (launch.tile) {

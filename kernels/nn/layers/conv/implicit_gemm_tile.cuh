@@ -242,7 +242,7 @@ __device__ inline void multiply_stages(WarpTile<Tile>& warp, int stages, A& a, B
     commit_copies();  // also of nothing: waiting counts groups
     write = write + 1 == Tile::kStages ? 0 : write + 1;
   };
-#pragma unroll
+#pragma unroll 1
   for (int s = 0; s < Tile::kStages - 1; ++s) start(s < stages);
   for (int s = 0; s < stages; ++s) {
     wait_copies<Tile::kStages - 2>();

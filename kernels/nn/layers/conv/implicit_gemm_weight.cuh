@@ -118,7 +118,8 @@ struct PatchColumns {
 };
 
 template <class Tile, MathPrecision kPrecision, int kVector>
-__global__ void __launch_bounds__(Tile::kThreads, Tile::kBlocks) weight_kernel(const __grid_constant__ WeightArgs args) {
+__global__ void __launch_bounds__(Tile::kThreads, Tile::kBlocks)
+    weight_kernel(const __grid_constant__ WeightArgs args) {
   const ConvShape& s = args.shape;
   const int tiles = args.row_tiles * args.column_tiles, unit = static_cast<int>(blockIdx.x) / tiles;
   const int tile = static_cast<int>(blockIdx.x) - unit * tiles, row_tile = tile / args.column_tiles;
@@ -149,9 +150,7 @@ __global__ void __launch_bounds__(Tile::kThreads, Tile::kBlocks) weight_kernel(c
     });
   }
 
-  float* weights = args.partials == nullptr
-                       ? args.gradients.weight.at(rank)
-                       : args.partials + part * args.partial;
+  float* weights = args.partials == nullptr ? args.gradients.weight.at(rank) : args.partials + part * args.partial;
   float* biases = args.partials == nullptr ? args.gradients.bias.at(rank) : weights + s.weights();
 #pragma unroll
   for (int m = 0; m < WarpTile<Tile>::kM; ++m) {
