@@ -20,8 +20,8 @@ namespace splitsim {
 
 /// What factors are rounded to before they are multiplied; products are added in float. Tensors are float throughout.
 enum class MathPrecision : std::int32_t {
-  kFp32,  ///< three products of TF32 halves: each product within 2^-21 of itself, as accurate as float
-  kTf32,  ///< 11 bits: each factor within 2^-11 of itself. Integers up to 2^11 are exact
+  kFp32,  ///< three products of TF32 halves: each product within 1.2 * 2^-20 of itself, without bias
+  kTf32,  ///< 11 bits: each factor within 2/3 * 2^-10 of itself. Integers up to 2^11 are exact
   kBf16   ///< 8 bits: within 2^-8. Integers up to 2^8 are exact
 };
 

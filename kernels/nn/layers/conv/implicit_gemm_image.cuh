@@ -83,11 +83,11 @@ struct GatheredRows {
   static constexpr int kFloats = Tile::kRows * kDepth;
   static constexpr int kChunks = kDepth / kVector, kPassRows = Tile::kThreads / kChunks;
   static constexpr int kPasses = Tile::kRows / kPassRows, kSign = kGradient ? -1 : 1;
-  static constexpr bool kTable = kPasses > 4;  ///< rows are kept in shared memory instead of registers
-  static_assert(Tile::kRows % kPassRows == 0);
+  static constexpr bool kTable = kPasses > 8;  ///< rows are kept in shared memory instead of registers
+  static_assert(Tile::kRows % kPassRows == 0 && kPassRows % 2 == 0);
 
-  struct Row {
-    int yx;      ///< the first tap's pixel: y in the upper half, x in the lower
+  struct alignas(8) Row {
+    int yx;      ///< the first tap's pixel, 2^16 y + x
     int offset;  ///< its place in `source` from `base`
   };
 
@@ -104,11 +104,12 @@ struct GatheredRows {
       const int row = at.row + r, slot = row / pixels, pixel = row - slot * pixels;
       const int y = pixel / ax.pixels, x = pixel - y * ax.pixels;
       const int from_y = ay.from + y * ay.from_step, from_x = ax.from + x * ax.from_step;
-      return Row{((row < at.rows ? from_y : kOutside) << 16) | (from_x & 0xffff),
+      return Row{(row < at.rows ? from_y : kOutside) * 65536 + from_x,
                  (slot - first) * image + (from_y * width + from_x) * channels};
     };
-    chunk = static_cast<int>(threadIdx.x) % kChunks;
+    const int k = static_cast<int>(threadIdx.x) % kChunks * kVector;  // the lane's place in the summed index
     row0 = static_cast<int>(threadIdx.x) / kChunks;
+    to = deep_at(row0, k);
     if constexpr (kTable) {
       table = reinterpret_cast<Row*>(reinterpret_cast<float*>(shared_memory) + Tile::kStages * kStage);
       for (int r = static_cast<int>(threadIdx.x); r < Tile::kRows; r += Tile::kThreads) table[r] = place(r);
@@ -117,14 +118,17 @@ struct GatheredRows {
 #pragma unroll
       for (int i = 0; i < kPasses; ++i) rows[i] = place(row0 + i * kPassRows);
     }
-    const int k = chunk * kVector;  // the lane's place in the summed index, and how a stage moves it
     tap_y = k / depth / taps_x, tap_x = k / depth - tap_y * taps_x, c = k - k / depth * depth;
-    step_y = kDepth / depth / taps_x, step_x = kDepth / depth - step_y * taps_x, step_c = kDepth % depth;
+    step_y = kDepth / depth / taps_x, step_x = kDepth / depth - step_y * taps_x, step_c = kDepth % depth;  // a stage
   }
 
+  // Both coordinates are tested at once: the sum has a sign bit set in either half where the coordinate is negative, and
+  // the distance from the last pixel where it is beyond. A borrow from the lower half only comes from a coordinate that
+  // is outside itself. Sides are below 2^14, so that kOutside is, whatever is added once or twice.
   __device__ void copies(float* stage) {
-    const bool inside = tap_y < taps_y;
-    const int tap = kSign * (tap_y * width + tap_x) * channels + c;
+    const int tap = tap_y < taps_y ? kSign * (tap_y * 65536 + tap_x) : kOutside * 65536;
+    const int last = (height - 1) * 65536 + width - 1 - tap;
+    const float* from = base + (kSign * (tap_y * width + tap_x) * channels + c);
 #pragma unroll
     for (int i = 0; i < kPasses; ++i) {
       Row row;
@@ -133,21 +137,18 @@ struct GatheredRows {
       } else {
         row = rows[i];
       }
-      const int y = (row.yx >> 16) + kSign * tap_y, x = static_cast<short>(row.yx) + kSign * tap_x;
-      const bool on = inside && static_cast<unsigned>(y) < static_cast<unsigned>(height) &&
-                      static_cast<unsigned>(x) < static_cast<unsigned>(width);
-      copy_async<kVector>(stage + deep_at(row0 + i * kPassRows, chunk * kVector), base + (on ? row.offset + tap : 0),
-                          on);
+      const bool on = (((row.yx + tap) | (last - row.yx)) & 0x80008000) == 0;
+      copy_async<kVector>(stage + to + i * kPassRows * kDepth, from + row.offset, on);
     }
     c += step_c, tap_x += step_x, tap_y += step_y;
     if (c >= depth) c -= depth, ++tap_x;
     if (tap_x >= taps_x) tap_x -= taps_x, ++tap_y;
   }
 
-  static constexpr int kOutside = -(1 << 15);  ///< no tap leads back from there: sides are below 2^14
+  static constexpr int kOutside = -(1 << 14);
   static constexpr int kStage = kFloats + (kGradient ? kDepth * Tile::kPitch : kDepth * Tile::kColumns);
   const float* base;
-  int height, width, channels, depth, taps_y, taps_x, chunk, row0;
+  int height, width, channels, depth, taps_y, taps_x, row0, to;
   int tap_y, tap_x, c, step_y, step_x, step_c;
   Row rows[kTable ? 1 : kPasses];
   Row* table;
@@ -165,7 +166,6 @@ struct WeightRows {
       : patch(patch_), left(columns - column) {
     k = static_cast<int>(threadIdx.x) % kChunks * kVector;
     row0 = static_cast<int>(threadIdx.x) / kChunks;
-    base = weights;
     from = weights + std::int64_t{column + row0} * patch + k;
     to = deep_at(row0, k);
   }
@@ -176,13 +176,13 @@ struct WeightRows {
       const int row = row0 + i * kPassRows;
       if (Tile::kColumns % kPassRows != 0 && row >= Tile::kColumns) break;
       const bool on = row < left && k < patch;
-      copy_async<kVector>(stage + to + i * kPassRows * kDepth, on ? from + i * kPassRows * patch : base, on);
+      copy_async<kVector>(stage + to + i * kPassRows * kDepth, from + i * kPassRows * patch, on);
     }
     k += kDepth;
     from += kDepth;
   }
 
-  const float *base, *from;
+  const float* from;
   int patch, left, k, row0, to;
 };
 
@@ -212,13 +212,26 @@ struct WeightColumns {
   }
 
   __device__ void copies(float* stage) {
+    if (outputs % kDepth == 0) {  // a stage is within one tap
+      const bool on = inside && tap_y < taps_y;
+      const float* from = base + (std::int64_t{o} * patch + tap_y * per_y + tap_x * per_x);
+#pragma unroll
+      for (int i = 0; i < kPasses; ++i) {
+        const int row = row0 + i * kPassRows;
+        if (kPassRows <= kDepth || row < kDepth)
+          copy_async<kVector>(stage + wide_at<Tile::kPitch>(row, in_tile), from + i * kPassRows * patch, on);
+      }
+      o += kDepth;
+      if (o >= outputs) o -= outputs, ++tap_x;
+      if (tap_x >= taps_x) tap_x -= taps_x, ++tap_y;
+      return;
+    }
 #pragma unroll
     for (int i = 0; i < kPasses; ++i) {
       const int row = row0 + i * kPassRows;
-      const bool on = inside && tap_y < taps_y;
-      const std::int64_t from = std::int64_t{o} * patch + tap_y * per_y + tap_x * per_x;
+      const float* from = base + (std::int64_t{o} * patch + tap_y * per_y + tap_x * per_x);
       if (kPassRows <= kDepth || row < kDepth)
-        copy_async<kVector>(stage + wide_at<Tile::kPitch>(row, in_tile), base + (on ? from : 0), on);
+        copy_async<kVector>(stage + wide_at<Tile::kPitch>(row, in_tile), from, inside && tap_y < taps_y);
       o += step_o, tap_x += step_x, tap_y += step_y;
       if (o >= outputs) o -= outputs, ++tap_x;
       if (tap_x >= taps_x) tap_x -= taps_x, ++tap_y;
@@ -291,7 +304,7 @@ __global__ void __launch_bounds__(Tile::kThreads, Tile::kBlocks) image_kernel(co
   const RunTile at = find_tile<Tile::kRows>(args.map, tile, ay.pixels * ax.pixels);
   if (at.replica == -2) return;
 
-  WarpTile<Tile> warp;
+  WarpTile<Tile> warp(false, kGradient);
   const int depth = (kGradient ? s.out_channels : s.in_channels) / s.groups;
   const int summed = ay.taps * ax.taps * depth;
   if (at.replica >= 0 && summed > 0) {

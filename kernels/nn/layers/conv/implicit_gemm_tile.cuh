@@ -34,8 +34,8 @@ struct Tile {
   static_assert(kWarpRows % 16 == 0 && kWarpColumns % 16 == 0 && kRows % kWarpRows == 0);
 };
 
-/// kFloats (1 or 4) from global to shared memory in the background; zeros instead where `on` is false. `from` is then
-/// not read but must be a valid address.
+/// kFloats (1 or 4) from global to shared memory in the background; zeros instead where `on` is false: `from` is then not
+/// read and may lie anywhere.
 template <int kFloats>
 __device__ inline void copy_async(float* to, const float* from, bool on) {
   const auto address = static_cast<unsigned>(__cvta_generic_to_shared(to));
@@ -61,11 +61,14 @@ __device__ inline int wide_at(int k, int c) {
   return k * kPitch + (((c >> 2) ^ (((k >> 2) & 3) << 1)) << 2) + (c & 3);
 }
 
-__device__ inline unsigned to_tf32(float v) {
-  unsigned bits;
-  asm("cvt.rna.tf32.f32 %0, %1;" : "=r"(bits) : "f"(v));
-  return bits;
-}
+// The tensor cores cut the low 13 bits of a TF32 operand off. A factor of 1 + 2^-10 / 3 before that makes it a rounding
+// within 2/3 of a unit, without bias over a binade; a number of 11 bits stays as it is. It is one instruction, where
+// cvt.rna.tf32 becomes three, and it keeps NaN and infinity, which adding half a unit to the bits would not.
+constexpr float kRound = 1.0f + 0x1p-10f / 3.0f;
+__device__ inline unsigned to_tf32(float v) { return __float_as_uint(v * kRound); }
+/// The same, cut off here: what is left, v - high, is exact and has at most 13 bits.
+__device__ inline unsigned high_tf32(float v) { return __float_as_uint(v * kRound) & 0xffffe000u; }
+__device__ inline unsigned low_tf32(float v, unsigned high) { return __float_as_uint(v - __uint_as_float(high)); }
 __device__ inline unsigned to_bf16(float low, float high) {
   unsigned bits;
   asm("cvt.rn.bf16x2.f32 %0, %1, %2;" : "=r"(bits) : "f"(high), "f"(low));
@@ -90,13 +93,19 @@ struct WarpTile {
   float a[kM][2][4];  ///< [16 rows][upper, lower half][summed value]
   float b[kN][4];     ///< [8 columns][summed value]
   int g, t, row0, column0;
+  int at_a[2], at_b[2];  ///< floats: where the lane's first value lies, of even and of odd steps or tiles
 
-  __device__ WarpTile() {
+  __device__ WarpTile(bool wide_a, bool wide_b) {
     const int lane = static_cast<int>(threadIdx.x) % 32, warp = static_cast<int>(threadIdx.x) / 32;
     g = lane / 4;
     t = lane % 4;
     row0 = warp / Tile::kWarpsAcross * Tile::kWarpRows;
     column0 = warp % Tile::kWarpsAcross * Tile::kWarpColumns;
+    at_a[0] = wide_a ? wide_at<Tile::kRowPitch>(4 * t, row0 + 2 * g) : deep_at(row0 + g, 4 * t);
+    // Such columns that a lane's sums of two neighbouring mma columns are four in a row.
+    at_b[0] = wide_b ? wide_at<Tile::kPitch>(4 * t, column0 + 2 * g) : deep_at(column0 + 4 * (g >> 1) + (g & 1), 4 * t);
+    at_a[1] = at_a[0] ^ 16;
+    at_b[1] = at_b[0] ^ 16;
   }
 
   /// Rows and columns of the tile that sums[m][2 p], [2 p + 1] hold: row(m, h), and four columns from column(p).
@@ -113,6 +122,8 @@ struct WarpTile {
                   : make_float4(u[2 * h], u[2 * h + 1], v[2 * h], v[2 * h + 1]);
   }
 
+  // Of a deep row the next step's chunks, of a wide row those of the next 16 columns are an exclusive or with 4 away: that
+  // is at[1]. Everything else is a constant distance, which costs no instruction.
   template <bool kWideA>
   __device__ void load_a(const float* tile, int step) {
 #pragma unroll
@@ -120,16 +131,15 @@ struct WarpTile {
       if constexpr (kWideA) {
 #pragma unroll
         for (int j = 0; j < 4; ++j) {
-          const int at = wide_at<Tile::kRowPitch>(step * kStep + 4 * t + j, row0 + 16 * m + 2 * g);
-          const float2 v = *reinterpret_cast<const float2*>(tile + at);
+          const float* from = tile + at_a[m % 2] + (step * kStep + j) * Tile::kRowPitch + m / 2 * 32;
+          const float2 v = *reinterpret_cast<const float2*>(from);
           a[m][0][j] = v.x;
           a[m][1][j] = v.y;
         }
       } else {
 #pragma unroll
         for (int h = 0; h < 2; ++h) {
-          const int at = deep_at(row0 + 16 * m + g + 8 * h, step * kStep + 4 * t);
-          const float4 v = *reinterpret_cast<const float4*>(tile + at);
+          const float4 v = *reinterpret_cast<const float4*>(tile + at_a[step] + (16 * m + 8 * h) * kDepth);
           a[m][h][0] = v.x, a[m][h][1] = v.y, a[m][h][2] = v.z, a[m][h][3] = v.w;
         }
       }
@@ -143,15 +153,13 @@ struct WarpTile {
       if constexpr (kWideB) {
 #pragma unroll
         for (int j = 0; j < 4; ++j) {
-          const int at = wide_at<Tile::kPitch>(step * kStep + 4 * t + j, column0 + 8 * n + 2 * g);
-          const float2 v = *reinterpret_cast<const float2*>(tile + at);
+          const float* from = tile + at_b[n / 2 % 2] + (step * kStep + j) * Tile::kPitch + n / 4 * 32;
+          const float2 v = *reinterpret_cast<const float2*>(from);
           b[n][j] = v.x;
           b[n + 1][j] = v.y;
         }
       } else {
-        // Such columns that a lane's sums of two neighbouring n are four in a row.
-        const int at = deep_at(column0 + 16 * (n / 2) + 4 * (g >> 1) + 2 * (n % 2) + (g & 1), step * kStep + 4 * t);
-        const float4 v = *reinterpret_cast<const float4*>(tile + at);
+        const float4 v = *reinterpret_cast<const float4*>(tile + at_b[step] + (16 * (n / 2) + 2 * (n % 2)) * kDepth);
         b[n][0] = v.x, b[n][1] = v.y, b[n][2] = v.z, b[n][3] = v.w;
       }
     }
@@ -186,8 +194,9 @@ struct WarpTile {
     for (int n = 0; n < kN; ++n) {
 #pragma unroll
       for (int j = 0; j < 2; ++j) {
-        high[n][j] = to_tf32(b[n][kFirst + j]);
-        if constexpr (kSplit) low[n][j] = to_tf32(b[n][kFirst + j] - __uint_as_float(high[n][j]));
+        const float v = b[n][kFirst + j];
+        high[n][j] = kSplit ? high_tf32(v) : to_tf32(v);
+        if constexpr (kSplit) low[n][j] = low_tf32(v, high[n][j]);
       }
     }
 #pragma unroll
@@ -196,8 +205,8 @@ struct WarpTile {
 #pragma unroll
       for (int j = 0; j < 4; ++j) {
         const float v = a[m][j % 2][kFirst + j / 2];
-        upper[j] = to_tf32(v);
-        if constexpr (kSplit) rest[j] = to_tf32(v - __uint_as_float(upper[j]));
+        upper[j] = kSplit ? high_tf32(v) : to_tf32(v);
+        if constexpr (kSplit) rest[j] = low_tf32(v, upper[j]);
       }
       if constexpr (kSplit) {  // the small products first
 #pragma unroll

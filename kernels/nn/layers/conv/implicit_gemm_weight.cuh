@@ -40,7 +40,6 @@ struct GradientRows {
     in_tile = static_cast<int>(threadIdx.x) % kChunks * kVector;
     row0 = static_cast<int>(threadIdx.x) / kChunks;
     inside = row + in_tile < outputs;
-    base = dy_;
     from = dy_ + row + in_tile + std::int64_t{row0} * channels;
   }
 
@@ -50,14 +49,13 @@ struct GradientRows {
       const int k = row0 + i * kPassRows;
       const bool on = inside && k < left;
       if (kPassRows <= kDepth || k < kDepth)
-        copy_async<kVector>(stage + wide_at<Tile::kRowPitch>(k, in_tile),
-                            on ? from + std::int64_t{i} * kPassRows * channels : base, on);
+        copy_async<kVector>(stage + wide_at<Tile::kRowPitch>(k, in_tile), from + i * kPassRows * channels, on);
     }
     left -= kDepth;
     from += std::int64_t{kDepth} * channels;
   }
 
-  const float *base, *from;
+  const float* from;
   int channels, left, in_tile, row0;
   bool inside;
 };
@@ -79,17 +77,17 @@ struct PatchColumns {
     const int patch = static_cast<int>(s.patch()), n = column + in_tile, tap = n / inputs;
     const int tap_y = tap / s.kernel.width, tap_x = tap - tap_y * s.kernel.width;
     height = s.in_height, width = s.in_width, channels = s.in_channels;
-    out_height = s.out_height(), out_width = s.out_width();
-    stride_y = s.stride.height, stride_x = s.stride.width;
-    shift_y = tap_y - s.padding.height, shift_x = tap_x - s.padding.width;
     if (n >= patch) left = 0;
     image = std::int64_t{height} * width * channels;
-    // The lane's pixel, and how a pass moves it.
-    const int out_pixels = out_height * out_width, slot = row0 / out_pixels, pixel = row0 - slot * out_pixels;
-    y = pixel / out_width, x = pixel - y * out_width;
-    const int step_slot = kMoves / out_pixels, step = kMoves - step_slot * out_pixels;
-    step_y = step / out_width, step_x = step - step_y * out_width;
-    base = x_;
+    // The pixel of x that is under the lane's tap, where it wraps around, and how a pass moves it.
+    const int out_width = s.out_width(), pixels_out = s.out_height() * out_width;
+    row_x = out_width * s.stride.width, column_y = s.out_height() * s.stride.height, next_y = s.stride.height;
+    const int slot = row0 / pixels_out, pixel = row0 - slot * pixels_out, out_y = pixel / out_width;
+    y = out_y * s.stride.height + tap_y - s.padding.height;
+    x = (pixel - out_y * out_width) * s.stride.width + tap_x - s.padding.width;
+    end_y = column_y + tap_y - s.padding.height, end_x = row_x + tap_x - s.padding.width;
+    const int step_slot = kMoves / pixels_out, step = kMoves - step_slot * pixels_out, rows = step / out_width;
+    step_y = rows * s.stride.height, step_x = (step - rows * out_width) * s.stride.width;
     from = x_ + slot * image + n - tap * inputs;
     step_image = step_slot * image;
   }
@@ -98,23 +96,21 @@ struct PatchColumns {
 #pragma unroll
     for (int i = 0; i < kPasses; ++i) {
       const int k = row0 + i * kPassRows;
-      const int in_y = y * stride_y + shift_y, in_x = x * stride_x + shift_x;
-      const bool on = k < left && static_cast<unsigned>(in_y) < static_cast<unsigned>(height) &&
-                      static_cast<unsigned>(in_x) < static_cast<unsigned>(width);
+      const bool on = k < left && static_cast<unsigned>(y) < static_cast<unsigned>(height) &&
+                      static_cast<unsigned>(x) < static_cast<unsigned>(width);
       if (kPassRows <= kDepth || k < kDepth)
-        copy_async<kVector>(stage + wide_at<Tile::kPitch>(k, in_tile),
-                            on ? from + (in_y * width + in_x) * channels : base, on);
+        copy_async<kVector>(stage + wide_at<Tile::kPitch>(k, in_tile), from + (y * width + x) * channels, on);
       x += step_x, y += step_y, from += step_image;
-      if (x >= out_width) x -= out_width, ++y;
-      if (y >= out_height) y -= out_height, from += image;
+      if (x >= end_x) x -= row_x, y += next_y;
+      if (y >= end_y) y -= column_y, from += image;
     }
     left -= kDepth;
   }
 
-  const float *base, *from;
+  const float* from;
   std::int64_t image, step_image;
-  int height, width, channels, out_height, out_width, stride_y, stride_x, shift_y, shift_x;
-  int left, in_tile, row0, y, x, step_y, step_x;
+  int height, width, channels, left, in_tile, row0;
+  int y, x, end_y, end_x, row_x, column_y, next_y, step_y, step_x;
 };
 
 template <class Tile, MathPrecision kPrecision, int kVector>
@@ -131,7 +127,7 @@ __global__ void __launch_bounds__(Tile::kThreads, Tile::kBlocks)
   const int outputs = s.out_channels / s.groups, inputs = s.in_channels / s.groups;
   const int patch = static_cast<int>(s.patch()), out_pixels = s.out_height() * s.out_width();
   const int pixels = max(slots.last - slots.first, 0) * out_pixels;
-  WarpTile<Tile> warp;
+  WarpTile<Tile> warp(true, true);
   float bias[WarpTile<Tile>::kM][2] = {};
   const bool sums_bias = column == 0 && warp.column0 == 0 && args.gradients.bias.data != nullptr;
   if (pixels > 0) {
