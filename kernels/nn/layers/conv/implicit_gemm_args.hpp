@@ -27,14 +27,15 @@ struct WeightArgs {
   Parameters gradients;
   float* partials;       ///< [parts][partial]: weights, then out_channels; null where there is one part
   std::int64_t partial;  ///< floats from one part's sums to the next's
-  std::int32_t parts;    ///< of a rank's slots
+  std::int32_t parts;    ///< of a rank's pixels
+  std::int64_t part;     ///< pixels of one, empty slots' too: it depends on bounds alone
   std::int32_t row_tiles, column_tiles;
   bool wide_stores;  ///< an output channel's weights begin at multiples of 16 bytes
 };
 
 /// Tiles of rows by columns (kernels/nn/layers/conv/implicit_gemm_launch.cuh).
 enum class ImageTile { kLarge, kMedium, kSmall, kNarrow, kFlat };
-enum class WeightTile { kLarge, kMedium, kFlat };
+enum class WeightTile { kLarge, kMedium, kSmall, kFlat };
 struct TileSize {
   std::int32_t rows, columns;
 };
@@ -58,24 +59,32 @@ constexpr TileSize size_of(WeightTile tile) {
     case WeightTile::kLarge:
       return {128, 128};
     case WeightTile::kMedium:
+      return {64, 128};
+    case WeightTile::kSmall:
       return {64, 64};
     case WeightTile::kFlat:
       break;
   }
-  return {16, 64};
+  return {32, 32};
 }
+
+/// Which operands are copied four channels at a time: all of their rows begin at multiples of 16 bytes.
+struct Vectors {
+  bool a, b;
+  bool both() const { return a && b; }
+};
 
 /// How a launch is made: which kernel, and its grid.
 struct ImageLaunch {
   ImageTile tile;
-  bool gradient;        ///< of the input
-  bool vector;          ///< four channels at a time: all begin at multiples of 16 bytes
+  bool gradient;  ///< of the input
+  Vectors vector;
   std::int64_t blocks;  ///< row tiles * column tiles; per phase and group
   std::int32_t phases, groups;
 };
 struct WeightLaunch {
   WeightTile tile;
-  bool vector;
+  Vectors vector;
   std::int64_t blocks;  ///< ranks * parts * tiles; per group
   std::int32_t groups;
 };
@@ -86,8 +95,7 @@ void launch_image(CudaContext& ctx, const ImageLaunch& launch, const ImageArgs& 
 template <MathPrecision kPrecision>
 void launch_weight(CudaContext& ctx, const WeightLaunch& launch, const WeightArgs& args);
 
-/// Where groups are so small that a tile would be mostly empty: plain loops, always in float. `launch`'s tile and grid
-/// are not used.
+/// Where groups are so small that a tile would be mostly empty: plain loops, always in float.
 void direct_forward(CudaContext& ctx, const ImageArgs& args);
 void direct_input_gradient(CudaContext& ctx, const ImageArgs& args);
 void direct_weight_gradient(CudaContext& ctx, const WeightArgs& args);

@@ -81,8 +81,8 @@ __global__ void __launch_bounds__(kThreads) weight_gradient_kernel(const __grid_
   const ConvShape& s = args.shape;
   const int blocks = (s.out_channels + kDirectChannels - 1) / kDirectChannels;
   const int unit = static_cast<int>(blockIdx.x) / blocks, rank = unit / args.parts, part = unit - rank * args.parts;
-  const Part slots = find_part(args.map, rank, part, args.parts);
-  if (!slots.active) return;
+  const Part range = find_part(args, rank, part);
+  if (!range.active) return;
   const int lane = static_cast<int>(threadIdx.x) % kDirectChannels,
             row = static_cast<int>(threadIdx.x) / kDirectChannels;
   const int o = (static_cast<int>(blockIdx.x) - unit * blocks) * kDirectChannels + lane;
@@ -92,22 +92,23 @@ __global__ void __launch_bounds__(kThreads) weight_gradient_kernel(const __grid_
   const int out_width = s.out_width(), pixels = s.out_height() * out_width;
   float sum = 0.0f;
   if (o < s.out_channels) {
-    for (int slot = slots.first; slot < slots.last; ++slot) {
-      const float* dy = args.dy + slot * s.out_size() + o;
-      const float* x = args.x + slot * s.in_size() + o / outputs * inputs + n - tap * inputs;
-      for (int p = row; p < pixels; p += kLanes2) {
-        const float d = dy[std::int64_t{p} * s.out_channels];
-        if (n == patch) {
-          sum += d;
-          continue;
-        }
-        const int oy = p / out_width, ox = p - oy * out_width;
-        const int iy = oy * s.stride.height - s.padding.height + ky, ix = ox * s.stride.width - s.padding.width + kx;
-        if (static_cast<unsigned>(iy) < static_cast<unsigned>(s.in_height) &&
-            static_cast<unsigned>(ix) < static_cast<unsigned>(s.in_width)) {
-          sum = fmaf(d, x[(iy * s.in_width + ix) * s.in_channels], sum);
-        }
+    // The lane's pixel, and how a turn moves it.
+    std::int64_t slot = (range.first + row) / pixels;
+    int p = static_cast<int>(range.first + row - slot * pixels);
+    const float* x = args.x + slot * s.in_size() + o / outputs * inputs + n - tap * inputs;
+    for (std::int64_t at = range.first + row; at < range.last; at += kLanes2) {
+      const float d = args.dy[at * s.out_channels + o];
+      if (n == patch) {
+        sum += d;
+        continue;
       }
+      const int oy = p / out_width, ox = p - oy * out_width;
+      const int iy = oy * s.stride.height - s.padding.height + ky, ix = ox * s.stride.width - s.padding.width + kx;
+      if (static_cast<unsigned>(iy) < static_cast<unsigned>(s.in_height) &&
+          static_cast<unsigned>(ix) < static_cast<unsigned>(s.in_width)) {
+        sum = fmaf(d, x[(iy * s.in_width + ix) * s.in_channels], sum);
+      }
+      for (p += kLanes2; p >= pixels; p -= pixels) x += s.in_size();
     }
   }
   sums[row][lane] = sum;

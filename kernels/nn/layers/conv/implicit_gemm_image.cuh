@@ -289,7 +289,7 @@ __device__ inline void store_tile(const ImageArgs& args, const WarpTile<Tile>& w
   }
 }
 
-template <class Tile, MathPrecision kPrecision, bool kGradient, int kVector>
+template <class Tile, MathPrecision kPrecision, bool kGradient, int kVectorA, int kVectorB>
 __global__ void __launch_bounds__(Tile::kThreads, Tile::kBlocks) image_kernel(const __grid_constant__ ImageArgs args) {
   const ConvShape& s = args.shape;
   const int group = static_cast<int>(blockIdx.z), phase = static_cast<int>(blockIdx.y);
@@ -310,13 +310,13 @@ __global__ void __launch_bounds__(Tile::kThreads, Tile::kBlocks) image_kernel(co
   if (at.replica >= 0 && summed > 0) {
     const int outputs = s.out_channels / s.groups, patch = static_cast<int>(s.patch());
     const float* weights = args.parameters.weight.at(at.replica) + std::int64_t{group} * outputs * patch;
-    GatheredRows<Tile, kGradient, kVector> rows(args, ay, ax, at, group);
+    GatheredRows<Tile, kGradient, kVectorA> rows(args, ay, ax, at, group);
     const int stages = (summed + kDepth - 1) / kDepth;
     if constexpr (kGradient) {
-      WeightColumns<Tile, kVector> columns(s, weights, ay, ax, column);
+      WeightColumns<Tile, kVectorB> columns(s, weights, ay, ax, column);
       multiply_stages<Tile, kPrecision>(warp, stages, rows, columns, [] {});
     } else {
-      WeightRows<Tile, kVector> columns(weights, column, outputs, patch);
+      WeightRows<Tile, kVectorB> columns(weights, column, outputs, patch);
       multiply_stages<Tile, kPrecision>(warp, stages, rows, columns, [] {});
     }
   }

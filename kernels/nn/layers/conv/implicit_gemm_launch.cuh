@@ -9,12 +9,13 @@ namespace splitsim::implicit_gemm {
 // Rows, columns; of a warp; stages; blocks per SM.
 using ImageLarge = Tile<128, 128, 64, 32, 3, 1>;
 using ImageMedium = Tile<128, 64, 64, 32, 3, 2>;
-using ImageSmall = Tile<64, 64, 32, 32, 3, 3>;
+using ImageSmall = Tile<64, 64, 16, 32, 3, 2>;
 using ImageNarrow = Tile<128, 32, 32, 32, 3, 3>;
 using ImageFlat = Tile<16, 64, 16, 16, 4, 4>;
 using WeightLarge = Tile<128, 128, 64, 32, 3, 1>;
-using WeightMedium = Tile<64, 64, 32, 32, 3, 3>;
-using WeightFlat = Tile<16, 64, 16, 16, 4, 4>;
+using WeightMedium = Tile<64, 128, 64, 32, 3, 2>;
+using WeightSmall = Tile<64, 64, 32, 32, 3, 3>;
+using WeightFlat = Tile<32, 32, 16, 16, 4, 4>;
 
 /// Launches a kernel with dynamic shared memory of any size.
 template <class Args>
@@ -31,10 +32,10 @@ void allow_shared(int bytes) {
   cuda_check(status, "shared memory of an implicit GEMM");
 }
 
-template <class T, MathPrecision kPrecision, bool kGradient, int kVector>
+template <class T, MathPrecision kPrecision, bool kGradient, int kVectorA, int kVectorB>
 void launch_image_tile(CudaContext& ctx, const ImageLaunch& launch, const ImageArgs& args) {
-  using Rows = GatheredRows<T, kGradient, kVector>;
-  constexpr auto kKernel = image_kernel<T, kPrecision, kGradient, kVector>;
+  using Rows = GatheredRows<T, kGradient, kVectorA>;
+  constexpr auto kKernel = image_kernel<T, kPrecision, kGradient, kVectorA, kVectorB>;
   constexpr int kBytes = T::kStages * Rows::kStage * static_cast<int>(sizeof(float)) +
                          (Rows::kTable ? T::kRows * static_cast<int>(sizeof(typename Rows::Row)) : 0);
   allow_shared<kKernel>(kBytes);
@@ -43,58 +44,73 @@ void launch_image_tile(CudaContext& ctx, const ImageLaunch& launch, const ImageA
   launch_kernel(ctx, kKernel, grid, dim3(T::kThreads, kBytes), args);
 }
 
-template <MathPrecision kPrecision, bool kGradient>
-void launch_image_way(CudaContext& ctx, const ImageLaunch& launch, const ImageArgs& args) {
-  if (!launch.vector) {
-    if (launch.tile == ImageTile::kMedium)
-      return launch_image_tile<ImageMedium, kPrecision, kGradient, 1>(ctx, launch, args);
-    if (launch.tile == ImageTile::kNarrow)
-      return launch_image_tile<ImageNarrow, kPrecision, kGradient, 1>(ctx, launch, args);
-    return launch_image_tile<ImageFlat, kPrecision, kGradient, 1>(ctx, launch, args);
-  }
+template <MathPrecision kPrecision, bool kGradient, int kVectorA, int kVectorB>
+void launch_image_vector(CudaContext& ctx, const ImageLaunch& launch, const ImageArgs& args) {
+  constexpr bool kBoth = kVectorA == 4 && kVectorB == 4;
   switch (launch.tile) {
     case ImageTile::kLarge:
-      return launch_image_tile<ImageLarge, kPrecision, kGradient, 4>(ctx, launch, args);
-    case ImageTile::kMedium:
-      return launch_image_tile<ImageMedium, kPrecision, kGradient, 4>(ctx, launch, args);
+      if constexpr (kBoth) return launch_image_tile<ImageLarge, kPrecision, kGradient, 4, 4>(ctx, launch, args);
+      break;
     case ImageTile::kSmall:
-      return launch_image_tile<ImageSmall, kPrecision, kGradient, 4>(ctx, launch, args);
+      if constexpr (kBoth) return launch_image_tile<ImageSmall, kPrecision, kGradient, 4, 4>(ctx, launch, args);
+      break;
+    case ImageTile::kMedium:
+      return launch_image_tile<ImageMedium, kPrecision, kGradient, kVectorA, kVectorB>(ctx, launch, args);
     case ImageTile::kNarrow:
-      return launch_image_tile<ImageNarrow, kPrecision, kGradient, 4>(ctx, launch, args);
+      return launch_image_tile<ImageNarrow, kPrecision, kGradient, kVectorA, kVectorB>(ctx, launch, args);
     case ImageTile::kFlat:
-      return launch_image_tile<ImageFlat, kPrecision, kGradient, 4>(ctx, launch, args);
+      return launch_image_tile<ImageFlat, kPrecision, kGradient, kVectorA, kVectorB>(ctx, launch, args);
   }
+  throw BackendError("implicit GEMM: no such tile without vectors");
 }
 
 template <MathPrecision kPrecision>
 void launch_image(CudaContext& ctx, const ImageLaunch& launch, const ImageArgs& args) {
-  if (launch.gradient) return launch_image_way<kPrecision, true>(ctx, launch, args);
-  launch_image_way<kPrecision, false>(ctx, launch, args);
+  const Vectors v = launch.vector;
+  if (!launch.gradient) {  // both depend on the channels of x
+    if (v.both()) return launch_image_vector<kPrecision, false, 4, 4>(ctx, launch, args);
+    return launch_image_vector<kPrecision, false, 1, 1>(ctx, launch, args);
+  }
+  if (v.both()) return launch_image_vector<kPrecision, true, 4, 4>(ctx, launch, args);
+  if (v.a) return launch_image_vector<kPrecision, true, 4, 1>(ctx, launch, args);
+  if (v.b) return launch_image_vector<kPrecision, true, 1, 4>(ctx, launch, args);
+  launch_image_vector<kPrecision, true, 1, 1>(ctx, launch, args);
 }
 
-template <class T, MathPrecision kPrecision, int kVector>
+template <class T, MathPrecision kPrecision, int kVectorA, int kVectorB>
 void launch_weight_tile(CudaContext& ctx, const WeightLaunch& launch, const WeightArgs& args) {
-  constexpr auto kKernel = weight_kernel<T, kPrecision, kVector>;
+  constexpr auto kKernel = weight_kernel<T, kPrecision, kVectorA, kVectorB>;
   constexpr int kBytes = T::kStages * kDepth * (T::kRowPitch + T::kPitch) * static_cast<int>(sizeof(float));
   allow_shared<kKernel>(kBytes);
   const dim3 grid(static_cast<unsigned>(launch.blocks), static_cast<unsigned>(launch.groups));
   launch_kernel(ctx, kKernel, grid, dim3(T::kThreads, kBytes), args);
 }
 
-template <MathPrecision kPrecision>
-void launch_weight(CudaContext& ctx, const WeightLaunch& launch, const WeightArgs& args) {
-  if (!launch.vector) {
-    if (launch.tile == WeightTile::kMedium) return launch_weight_tile<WeightMedium, kPrecision, 1>(ctx, launch, args);
-    return launch_weight_tile<WeightFlat, kPrecision, 1>(ctx, launch, args);
-  }
+template <MathPrecision kPrecision, int kVectorA, int kVectorB>
+void launch_weight_vector(CudaContext& ctx, const WeightLaunch& launch, const WeightArgs& args) {
+  constexpr bool kBoth = kVectorA == 4 && kVectorB == 4;
   switch (launch.tile) {
     case WeightTile::kLarge:
-      return launch_weight_tile<WeightLarge, kPrecision, 4>(ctx, launch, args);
+      if constexpr (kBoth) return launch_weight_tile<WeightLarge, kPrecision, 4, 4>(ctx, launch, args);
+      break;
     case WeightTile::kMedium:
-      return launch_weight_tile<WeightMedium, kPrecision, 4>(ctx, launch, args);
+      if constexpr (kBoth) return launch_weight_tile<WeightMedium, kPrecision, 4, 4>(ctx, launch, args);
+      break;
+    case WeightTile::kSmall:
+      return launch_weight_tile<WeightSmall, kPrecision, kVectorA, kVectorB>(ctx, launch, args);
     case WeightTile::kFlat:
-      return launch_weight_tile<WeightFlat, kPrecision, 4>(ctx, launch, args);
+      return launch_weight_tile<WeightFlat, kPrecision, kVectorA, kVectorB>(ctx, launch, args);
   }
+  throw BackendError("implicit GEMM: no such tile without vectors");
+}
+
+template <MathPrecision kPrecision>
+void launch_weight(CudaContext& ctx, const WeightLaunch& launch, const WeightArgs& args) {
+  const Vectors v = launch.vector;
+  if (v.both()) return launch_weight_vector<kPrecision, 4, 4>(ctx, launch, args);
+  if (v.a) return launch_weight_vector<kPrecision, 4, 1>(ctx, launch, args);
+  if (v.b) return launch_weight_vector<kPrecision, 1, 4>(ctx, launch, args);
+  launch_weight_vector<kPrecision, 1, 1>(ctx, launch, args);
 }
 
 }  // namespace splitsim::implicit_gemm

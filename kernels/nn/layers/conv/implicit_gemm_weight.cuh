@@ -12,18 +12,17 @@
 
 namespace splitsim::implicit_gemm {
 
-/// Slots [first, last) of one part of one rank; `active`: whether the rank is.
+/// Pixels [first, last) of one part of one rank, counted from the step's first slot; `active`: whether the rank is.
 struct Part {
-  int first, last;
+  std::int64_t first, last;
   bool active;
 };
-__device__ inline Part find_part(const ReplicaMap& map, int rank, int part, int parts) {
-  if (rank >= *map.active) return {0, 0, false};
-  const int first = map.first[rank], last = map.first[rank + 1];
-  if (parts == 1) return {first, last, true};
-  const int from = static_cast<int>(std::int64_t{map.max_slots} * part / parts);
-  const int to = static_cast<int>(std::int64_t{map.max_slots} * (part + 1) / parts);
-  return {max(first, from), min(last, to), true};
+__device__ inline Part find_part(const WeightArgs& args, int rank, int part) {
+  if (rank >= *args.map.active) return {0, 0, false};
+  const std::int64_t pixels = std::int64_t{args.shape.out_height()} * args.shape.out_width();
+  const std::int64_t first = args.map.first[rank] * pixels, last = args.map.first[rank + 1] * pixels;
+  if (args.parts == 1) return {first, last, true};
+  return {max(first, part * args.part), max(first, min(last, (part + 1) * args.part)), true};
 }
 
 /// dy: output channels of a pixel are contiguous. The wide operand A.
@@ -69,8 +68,9 @@ struct PatchColumns {
   static constexpr int kPasses = (kDepth + kPassRows - 1) / kPassRows;
   static constexpr int kMoves = kPassRows < kDepth ? kPassRows : kDepth;
 
-  /// x_: the part's first slot, the group's first channel; column: the tile's first.
-  __device__ PatchColumns(const ConvShape& s, const float* x_, int column, int pixels) : left(pixels) {
+  /// x_: the part's first slot, the group's first channel; first: the part's first pixel in that slot, pixels: how many;
+  /// column: the tile's first.
+  __device__ PatchColumns(const ConvShape& s, const float* x_, int column, int first, int pixels) : left(pixels) {
     const int inputs = s.in_channels / s.groups;
     in_tile = static_cast<int>(threadIdx.x) % kChunks * kVector;
     row0 = static_cast<int>(threadIdx.x) / kChunks;
@@ -82,7 +82,7 @@ struct PatchColumns {
     // The pixel of x that is under the lane's tap, where it wraps around, and how a pass moves it.
     const int out_width = s.out_width(), pixels_out = s.out_height() * out_width;
     row_x = out_width * s.stride.width, column_y = s.out_height() * s.stride.height, next_y = s.stride.height;
-    const int slot = row0 / pixels_out, pixel = row0 - slot * pixels_out, out_y = pixel / out_width;
+    const int at = first + row0, slot = at / pixels_out, pixel = at - slot * pixels_out, out_y = pixel / out_width;
     y = out_y * s.stride.height + tap_y - s.padding.height;
     x = (pixel - out_y * out_width) * s.stride.width + tap_x - s.padding.width;
     end_y = column_y + tap_y - s.padding.height, end_x = row_x + tap_x - s.padding.width;
@@ -113,7 +113,7 @@ struct PatchColumns {
   int y, x, end_y, end_x, row_x, column_y, next_y, step_y, step_x;
 };
 
-template <class Tile, MathPrecision kPrecision, int kVector>
+template <class Tile, MathPrecision kPrecision, int kVectorA, int kVectorB>
 __global__ void __launch_bounds__(Tile::kThreads, Tile::kBlocks)
     weight_kernel(const __grid_constant__ WeightArgs args) {
   const ConvShape& s = args.shape;
@@ -121,19 +121,21 @@ __global__ void __launch_bounds__(Tile::kThreads, Tile::kBlocks)
   const int tile = static_cast<int>(blockIdx.x) - unit * tiles, row_tile = tile / args.column_tiles;
   const int row = row_tile * Tile::kRows, column = (tile - row_tile * args.column_tiles) * Tile::kColumns;
   const int group = static_cast<int>(blockIdx.y), rank = unit / args.parts, part = unit - rank * args.parts;
-  const Part slots = find_part(args.map, rank, part, args.parts);
-  if (!slots.active) return;
+  const Part range = find_part(args, rank, part);
+  if (!range.active) return;
 
   const int outputs = s.out_channels / s.groups, inputs = s.in_channels / s.groups;
   const int patch = static_cast<int>(s.patch()), out_pixels = s.out_height() * s.out_width();
-  const int pixels = max(slots.last - slots.first, 0) * out_pixels;
+  const int pixels = static_cast<int>(range.last - range.first);
   WarpTile<Tile> warp(true, true);
   float bias[WarpTile<Tile>::kM][2] = {};
   const bool sums_bias = column == 0 && warp.column0 == 0 && args.gradients.bias.data != nullptr;
   if (pixels > 0) {
-    GradientRows<Tile, kVector> a(args.dy + std::int64_t{slots.first} * s.out_size() + group * outputs, row, outputs,
-                                  s.out_channels, pixels);
-    PatchColumns<Tile, kVector> b(s, args.x + std::int64_t{slots.first} * s.in_size() + group * inputs, column, pixels);
+    const std::int64_t slot = range.first / out_pixels;
+    GradientRows<Tile, kVectorA> a(args.dy + range.first * s.out_channels + group * outputs, row, outputs,
+                                   s.out_channels, pixels);
+    PatchColumns<Tile, kVectorB> b(s, args.x + slot * s.in_size() + group * inputs, column,
+                                   static_cast<int>(range.first - slot * out_pixels), pixels);
     multiply_stages<Tile, kPrecision>(warp, (pixels + kDepth - 1) / kDepth, a, b, [&] {
       if (!sums_bias) return;
 #pragma unroll
@@ -168,18 +170,5 @@ __global__ void __launch_bounds__(Tile::kThreads, Tile::kBlocks)
     }
   }
 }
-
-/// gradient = the parts' sums, in order. A lane is one float.
-struct SumParts {
-  WeightArgs args;
-  __device__ void operator()(std::int64_t i) const {
-    if (*args.map.active < 1) return;
-    const std::int64_t weights = args.shape.weights();
-    if (i >= weights && args.gradients.bias.data == nullptr) return;
-    float sum = 0.0f;
-    for (int p = 0; p < args.parts; ++p) sum += args.partials[p * args.partial + i];
-    (i < weights ? args.gradients.weight.data + i : args.gradients.bias.data + (i - weights))[0] = sum;
-  }
-};
 
 }  // namespace splitsim::implicit_gemm
