@@ -125,7 +125,8 @@ TEST_F(ImplicitGemm, EveryShapeEqualsTheOracle) {
 // large tile then.
 TEST_F(ImplicitGemm, EveryTileEqualsTheOracle) {
   const std::vector<GemmCase> cases = {{"medium, odd channels", {3, 16, 16, 66, 1, 1, 0}},
-                                       {"medium", {8, 16, 16, 64, 1, 1, 0}},
+                                       {"medium", {4, 32, 32, 64, 1, 1, 0}},
+                                       {"medium with more warps", {8, 16, 16, 64, 1, 1, 0}},
                                        {"small", {8, 8, 8, 96, 1, 1, 0}},
                                        {"large", {4, 16, 16, 128, 1, 1, 0}},
                                        {"large across slots", {8, 11, 11, 132, 1, 1, 0}}};

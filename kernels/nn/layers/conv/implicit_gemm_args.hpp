@@ -34,7 +34,7 @@ struct WeightArgs {
 };
 
 /// Tiles of rows by columns (kernels/nn/layers/conv/implicit_gemm_launch.cuh).
-enum class ImageTile { kLarge, kMedium, kSmall, kNarrow, kFlat };
+enum class ImageTile { kLarge, kMedium, kBusy, kSmall, kNarrow, kFlat };
 enum class WeightTile { kLarge, kMedium, kSmall, kFlat };
 struct TileSize {
   std::int32_t rows, columns;
@@ -44,6 +44,7 @@ constexpr TileSize size_of(ImageTile tile) {
     case ImageTile::kLarge:
       return {128, 128};
     case ImageTile::kMedium:
+    case ImageTile::kBusy:
       return {128, 64};
     case ImageTile::kSmall:
       return {64, 64};

@@ -72,7 +72,8 @@ ImageTile choose(const ReplicaMap& map, std::int64_t pixels, std::int64_t column
   if (!vector) return ImageTile::kMedium;
   const double medium = 0.9 * used(blocks(ImageTile::kMedium));
   if (columns > 64 && used(blocks(ImageTile::kLarge)) >= medium) return ImageTile::kLarge;
-  return medium >= 0.6 * used(blocks(ImageTile::kSmall)) ? ImageTile::kMedium : ImageTile::kSmall;
+  if (medium < 0.6 * used(blocks(ImageTile::kSmall))) return ImageTile::kSmall;
+  return blocks(ImageTile::kMedium) < 2 * kProcessors ? ImageTile::kBusy : ImageTile::kMedium;
 }
 
 /// Fills in the grid of a launch over `pixels` rows a slot and `columns` of each group.

@@ -9,6 +9,7 @@ namespace splitsim::implicit_gemm {
 // Rows, columns; of a warp; stages; blocks per SM.
 using ImageLarge = Tile<128, 128, 64, 32, 3, 1>;
 using ImageMedium = Tile<128, 64, 64, 32, 3, 2>;
+using ImageBusy = Tile<128, 64, 32, 32, 3, 1>;  // twice as many warps: for processors with one block each
 using ImageSmall = Tile<64, 64, 16, 32, 3, 2>;
 using ImageNarrow = Tile<128, 32, 32, 32, 3, 3>;
 using ImageFlat = Tile<16, 64, 16, 16, 4, 4>;
@@ -50,6 +51,9 @@ void launch_image_vector(CudaContext& ctx, const ImageLaunch& launch, const Imag
   switch (launch.tile) {
     case ImageTile::kLarge:
       if constexpr (kBoth) return launch_image_tile<ImageLarge, kPrecision, kGradient, 4, 4>(ctx, launch, args);
+      break;
+    case ImageTile::kBusy:
+      if constexpr (kBoth) return launch_image_tile<ImageBusy, kPrecision, kGradient, 4, 4>(ctx, launch, args);
       break;
     case ImageTile::kSmall:
       if constexpr (kBoth) return launch_image_tile<ImageSmall, kPrecision, kGradient, 4, 4>(ctx, launch, args);
