@@ -1,0 +1,234 @@
+#include <algorithm>
+#include <string>
+
+#include "base/error.hpp"
+#include "kernels/device/cuda_impl.cuh"
+#include "kernels/nn/layers/conv/implicit_gemm_args.hpp"
+
+namespace splitsim {
+
+namespace {
+
+using namespace implicit_gemm;
+
+constexpr std::int64_t kProcessors = 132;  // of an H100; a constant, so that another GPU cuts sums in the same way
+constexpr std::int64_t kPartialFloats = std::int64_t{8} << 20;  // 32 MiB: stays in L2
+constexpr std::int64_t kPartPixels = 128;                       // a part sums at least as many pixels
+constexpr std::int64_t kGroups = 32;                            // lanes that share a float's many parts
+
+std::int64_t ceil_div(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }
+bool aligned(const void* p) { return reinterpret_cast<std::uintptr_t>(p) % 16 == 0; }
+bool aligned(const Grouped& g, std::int32_t copies) { return aligned(g.data) && (copies <= 1 || g.stride % 4 == 0); }
+
+/// Tiles would be mostly empty.
+bool is_direct(const ConvShape& s) {
+  return s.groups > 1 && s.in_channels / s.groups < 8 && s.out_channels / s.groups < 8;
+}
+
+void check(const ReplicaMap& map, const ConvShape& s) {
+  const std::int64_t in = std::int64_t{s.in_height} * s.in_width, out = std::int64_t{s.out_height()} * s.out_width();
+  const std::int32_t sides[] = {s.in_height + 2 * s.padding.height, s.in_width + 2 * s.padding.width};
+  const bool fits = std::max(in, out) * map.max_slots < (std::int64_t{1} << 31) &&
+                    std::max(s.in_size(), s.out_size()) < (std::int64_t{1} << 23) &&
+                    s.patch() * s.out_channels < (std::int64_t{1} << 31) && std::max(sides[0], sides[1]) < (1 << 14);
+  if (!fits)
+    throw InputError("a convolution of " + std::to_string(s.in_size()) + " floats an image is too large for the GPU");
+}
+
+/// Row tiles that a step can have at most: runs of slots each round up, and the empty ones are a run, too.
+std::int64_t row_tiles(const ReplicaMap& map, std::int64_t pixels, std::int64_t rows) {
+  const std::int64_t all = ceil_div(map.max_slots * pixels, rows);
+  return pixels % rows == 0 ? all : all + std::min(map.max_slots, map.max_active + 1) - 1;
+}
+
+void launch(CudaContext& ctx, MathPrecision precision, const ImageLaunch& launch, const ImageArgs& args) {
+  switch (precision) {
+    case MathPrecision::kFp32:
+      return launch_image<MathPrecision::kFp32>(ctx, launch, args);
+    case MathPrecision::kTf32:
+      return launch_image<MathPrecision::kTf32>(ctx, launch, args);
+    case MathPrecision::kBf16:
+      return launch_image<MathPrecision::kBf16>(ctx, launch, args);
+  }
+}
+
+/// Share of the processors' time that blocks of equal length use.
+double used(std::int64_t blocks) {
+  const std::int64_t turns = std::max<std::int64_t>(1, ceil_div(blocks, kProcessors));
+  return static_cast<double>(blocks) / static_cast<double>(turns * kProcessors);
+}
+
+/// The tile that keeps most processors busy, weighed with how well it keeps one busy: a larger one loads less.
+ImageTile choose(const ReplicaMap& map, std::int64_t pixels, std::int64_t columns, std::int64_t times, bool vector) {
+  const auto blocks = [&](ImageTile tile) {
+    const TileSize size = size_of(tile);
+    const std::int64_t rows = ceil_div(map.max_slots * pixels, size.rows) + map.max_active - 1;
+    return rows * ceil_div(columns, size.columns) * times;
+  };
+  const std::int64_t run = map.max_slots * pixels / std::max(1, map.max_active);
+  if (pixels % 128 != 0 && map.max_active > 1 && run < 64) return ImageTile::kFlat;  // few rows of a replica
+  if (blocks(ImageTile::kSmall) < kProcessors / 2) return ImageTile::kFlat;
+  if (columns <= 32) return ImageTile::kNarrow;
+  if (!vector) return ImageTile::kMedium;
+  const double medium = 0.9 * used(blocks(ImageTile::kMedium));
+  if (columns > 64 && used(blocks(ImageTile::kLarge)) >= medium) return ImageTile::kLarge;
+  if (medium < 0.6 * used(blocks(ImageTile::kSmall))) return ImageTile::kSmall;
+  return blocks(ImageTile::kMedium) < 2 * kProcessors ? ImageTile::kBusy : ImageTile::kMedium;
+}
+
+/// Fills in the grid of a launch over `pixels` rows a slot and `columns` of each group.
+void launch_rows(CudaContext& ctx, MathPrecision precision, std::int64_t pixels, std::int64_t columns, ImageLaunch how,
+                 ImageArgs args) {
+  how.tile = choose(args.map, pixels, columns, std::int64_t{how.phases} * how.groups, how.vector.both());
+  const TileSize size = size_of(how.tile);
+  args.column_tiles = static_cast<std::int32_t>(ceil_div(columns, size.columns));
+  how.blocks = row_tiles(args.map, pixels, size.rows) * args.column_tiles;
+  if (how.blocks > 0) launch(ctx, precision, how, args);
+}
+
+/// How a weight gradient is cut: tiles, and parts of the pixels. Depends on bounds alone.
+struct WeightPlan {
+  WeightTile tile;
+  std::int32_t row_tiles, column_tiles, parts;
+  std::int64_t partial;  ///< floats
+  std::int64_t part;     ///< pixels
+
+  WeightPlan(const ConvShape& s, std::int32_t max_slots, std::int32_t max_active, bool vector) {
+    const std::int64_t outputs = s.out_channels / s.groups, patch = s.patch();
+    const std::int64_t pixels = std::int64_t{s.out_height()} * s.out_width() * max_slots;
+    const auto tiles = [&](WeightTile t) {
+      return ceil_div(outputs, size_of(t).rows) * ceil_div(patch, size_of(t).columns) * s.groups;
+    };
+    partial = ceil_div(s.weights() + s.out_channels, 32) * 32;
+    const std::int64_t most =
+        max_active > 1 ? 1 : std::max<std::int64_t>(1, std::min(pixels / kPartPixels, kPartialFloats / partial));
+    if (vector && outputs > 64 && patch > 64) {
+      tile = WeightTile::kLarge;
+    } else if (vector && outputs > 32 && patch > 64) {
+      tile = WeightTile::kMedium;
+    } else {
+      tile = outputs > 32 && patch > 32 ? WeightTile::kSmall : WeightTile::kFlat;
+    }
+    if (tiles(tile) * most * max_active < kProcessors) tile = WeightTile::kFlat;
+    row_tiles = static_cast<std::int32_t>(ceil_div(outputs, size_of(tile).rows));
+    column_tiles = static_cast<std::int32_t>(ceil_div(patch, size_of(tile).columns));
+    std::int64_t blocks = tiles(tile);
+    if (is_direct(s)) blocks = ceil_div(s.out_channels, kDirectChannels) * (patch + 1);
+    // A few blocks a processor; of small ones more, which hide each other's waiting.
+    const std::int64_t enough = (tile == WeightTile::kFlat || tile == WeightTile::kSmall ? 3 : 1) * kProcessors;
+    std::int64_t best = 1;
+    for (std::int64_t p = 1; p <= most; ++p) {
+      if (used(blocks * p) > used(blocks * best)) best = p;
+      if (blocks * p >= enough && used(blocks * best) >= 0.9) break;
+    }
+    part = ceil_div(ceil_div(pixels, best), kPartPixels) * kPartPixels;
+    parts = max_active > 1 ? 1 : static_cast<std::int32_t>(std::max<std::int64_t>(1, ceil_div(pixels, part)));
+  }
+};
+
+/// gradient = the parts' sums, in order: blockDim.y lanes take every blockDim.y-th part of a float each, and the first
+/// adds up what they have.
+__global__ void __launch_bounds__(1024) sum_parts_kernel(const __grid_constant__ WeightArgs args) {
+  __shared__ float sums[1024];
+  const std::int64_t weights = args.shape.weights();
+  const std::int64_t i = std::int64_t{blockIdx.x} * blockDim.x + threadIdx.x;
+  const bool on =
+      *args.map.active > 0 && i < weights + (args.gradients.bias.data != nullptr ? args.shape.out_channels : 0);
+  const int groups = static_cast<int>(blockDim.y), group = static_cast<int>(threadIdx.y);
+  float sum = 0.0f;
+  if (on) {
+#pragma unroll 4
+    for (int p = group; p < args.parts; p += groups) sum += args.partials[p * args.partial + i];
+  }
+  if (groups > 1) {
+    sums[group * blockDim.x + threadIdx.x] = sum;
+    __syncthreads();
+    if (group > 0) return;
+    for (int g = 1; g < groups; ++g) sum += sums[g * blockDim.x + threadIdx.x];
+  }
+  if (on) (i < weights ? args.gradients.weight.data + i : args.gradients.bias.data + (i - weights))[0] = sum;
+}
+
+void sum_parts(CudaContext& ctx, const WeightArgs& args) {
+  const bool many = args.parts >= 2 * kGroups;
+  const dim3 block = many ? dim3(32, kGroups) : dim3(256, 1);
+  const auto blocks = static_cast<unsigned>(ceil_div(args.shape.weights() + args.shape.out_channels, block.x));
+  sum_parts_kernel<<<blocks, block, 0, ctx.impl().stream>>>(args);
+  cuda_check(cudaGetLastError(), "launch of a sum over parts");
+}
+
+/// Whether each of a tensor's groups of channels begins at a multiple of 16 bytes, if the tensor does.
+bool fours(std::int32_t channels, std::int32_t groups) { return channels / groups % 4 == 0; }
+
+}  // namespace
+
+std::int64_t implicit_gemm_workspace(const ConvShape& shape, std::int32_t max_slots, std::int32_t max_active) {
+  std::int64_t floats = 0;  // what memory is aligned to decides the tile, and is not known here
+  for (const bool vector : {false, true}) {
+    const WeightPlan plan(shape, max_slots, max_active, vector);
+    if (plan.parts > 1) floats = std::max(floats, plan.parts * plan.partial);
+  }
+  return floats;
+}
+
+void implicit_gemm_forward(CudaContext& ctx, const ReplicaMap& map, const ConvShape& shape, const ConvMath& math,
+                           View<const float> x, const Parameters& parameters, View<float> y) {
+  check(map, shape);
+  ImageArgs args{map, shape, x.data(), y.data(), parameters, 1, math.relu, false};
+  args.wide_stores = fours(shape.out_channels, shape.groups) && aligned(y.data());
+  if (is_direct(shape)) return direct_forward(ctx, args);
+  ImageLaunch how{};
+  const bool vector =
+      fours(shape.in_channels, shape.groups) && aligned(x.data()) && aligned(parameters.weight, map.replicas);
+  how.vector = {vector, vector};
+  how.phases = 1, how.groups = shape.groups;
+  launch_rows(ctx, math.precision, std::int64_t{shape.out_height()} * shape.out_width(),
+              shape.out_channels / shape.groups, how, args);
+}
+
+void implicit_gemm_input_gradient(CudaContext& ctx, const ReplicaMap& map, const ConvShape& shape,
+                                  MathPrecision precision, View<const float> dy, Grouped weight, View<float> dx) {
+  check(map, shape);
+  ImageArgs args{map, shape, dy.data(), dx.data(), {weight, {}}, 1, false, false};
+  args.wide_stores = fours(shape.in_channels, shape.groups) && aligned(dx.data());
+  if (is_direct(shape)) return direct_input_gradient(ctx, args);
+  ImageLaunch how{};
+  how.gradient = true;
+  how.vector = {fours(shape.out_channels, shape.groups) && aligned(dy.data()),
+                fours(shape.in_channels, shape.groups) && aligned(weight, map.replicas)};
+  how.phases = shape.stride.area(), how.groups = shape.groups;
+  // Of the largest phase.
+  const std::int64_t height = ceil_div(shape.in_height, shape.stride.height);
+  const std::int64_t width = ceil_div(shape.in_width, shape.stride.width);
+  launch_rows(ctx, precision, height * width, shape.in_channels / shape.groups, how, args);
+}
+
+void implicit_gemm_weight_gradient(CudaContext& ctx, const ReplicaMap& map, const ConvShape& shape,
+                                   MathPrecision precision, const Backprop& io, View<float> workspace,
+                                   const Parameters& gradients) {
+  check(map, shape);
+  const Vectors vector{fours(shape.out_channels, shape.groups) && aligned(io.dy.data()),
+                       fours(shape.in_channels, shape.groups) && aligned(io.x.data())};
+  const WeightPlan plan(shape, map.max_slots, map.max_active, vector.both());
+  WeightArgs args{};
+  args.map = map, args.shape = shape, args.x = io.x.data(), args.dy = io.dy.data(), args.gradients = gradients;
+  args.parts = plan.parts, args.partial = plan.partial, args.part = plan.part;
+  args.row_tiles = plan.row_tiles, args.column_tiles = plan.column_tiles;
+  if (plan.parts > 1) args.partials = workspace.data();
+  args.wide_stores =
+      shape.patch() % 4 == 0 && (plan.parts > 1 ? aligned(args.partials) : aligned(gradients.weight, map.max_active));
+  const std::int64_t units = std::int64_t{map.max_active} * plan.parts;
+  const WeightLaunch how{plan.tile, vector, units * plan.row_tiles * plan.column_tiles, shape.groups};
+  if (is_direct(shape)) {
+    direct_weight_gradient(ctx, args);
+  } else if (precision == MathPrecision::kFp32) {
+    launch_weight<MathPrecision::kFp32>(ctx, how, args);
+  } else if (precision == MathPrecision::kTf32) {
+    launch_weight<MathPrecision::kTf32>(ctx, how, args);
+  } else {
+    launch_weight<MathPrecision::kBf16>(ctx, how, args);
+  }
+  if (plan.parts > 1) sum_parts(ctx, args);
+}
+
+}  // namespace splitsim
