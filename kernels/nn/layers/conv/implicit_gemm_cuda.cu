@@ -14,6 +14,7 @@ using namespace implicit_gemm;
 constexpr std::int64_t kProcessors = 132;  // of an H100; a constant, so that another GPU cuts sums in the same way
 constexpr std::int64_t kPartialFloats = std::int64_t{8} << 20;  // 32 MiB: stays in L2
 constexpr std::int64_t kPartPixels = 128;                       // a part sums at least as many pixels
+constexpr std::int64_t kDepthOfStage = 32;                      // pixels that a block sums at a time
 constexpr std::int64_t kGroups = 32;                            // lanes that share a float's many parts
 
 std::int64_t ceil_div(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }
@@ -52,10 +53,10 @@ void launch(CudaContext& ctx, MathPrecision precision, const ImageLaunch& launch
   }
 }
 
-/// Share of the processors' time that blocks of equal length use.
-double used(std::int64_t blocks) {
-  const std::int64_t turns = std::max<std::int64_t>(1, ceil_div(blocks, kProcessors));
-  return static_cast<double>(blocks) / static_cast<double>(turns * kProcessors);
+/// Share of the time of `places`, each of which takes one block after another, that blocks of equal length use.
+double used(std::int64_t blocks, std::int64_t places = kProcessors) {
+  const std::int64_t turns = std::max<std::int64_t>(1, ceil_div(blocks, places));
+  return static_cast<double>(blocks) / static_cast<double>(turns * places);
 }
 
 /// The tile that keeps most processors busy, weighed with how well it keeps one busy: a larger one loads less.
@@ -114,14 +115,13 @@ struct WeightPlan {
     column_tiles = static_cast<std::int32_t>(ceil_div(patch, size_of(tile).columns));
     std::int64_t blocks = tiles(tile);
     if (is_direct(s)) blocks = ceil_div(s.out_channels, kDirectChannels) * (patch + 1);
-    // A few blocks a processor; of small ones more, which hide each other's waiting.
-    const std::int64_t enough = (tile == WeightTile::kFlat || tile == WeightTile::kSmall ? 3 : 1) * kProcessors;
+    // Small blocks three to a processor, so that they hide each other's waiting.
+    const std::int64_t places = (tile == WeightTile::kFlat || tile == WeightTile::kSmall ? 3 : 1) * kProcessors;
     std::int64_t best = 1;
-    for (std::int64_t p = 1; p <= most; ++p) {
-      if (used(blocks * p) > used(blocks * best)) best = p;
-      if (blocks * p >= enough && used(blocks * best) >= 0.9) break;
+    for (std::int64_t p = 1; p <= most && used(blocks * best, places) < 0.9; ++p) {
+      if (used(blocks * p, places) > used(blocks * best, places)) best = p;
     }
-    part = ceil_div(ceil_div(pixels, best), kPartPixels) * kPartPixels;
+    part = ceil_div(ceil_div(pixels, best), kDepthOfStage) * kDepthOfStage;
     parts = max_active > 1 ? 1 : static_cast<std::int32_t>(std::max<std::int64_t>(1, ceil_div(pixels, part)));
   }
 };
