@@ -111,6 +111,9 @@ def main():
         if options.update:
             known[case] = now
             continue
+        if case not in known:
+            print(f"  {case} is not in {COSTS.name}: --update records it")
+            continue
         for name in ("launches", "megabytes"):
             if now[name] > known[case][name] * LIMIT:
                 print(f"FAILED: {case}: {now[name]:g} {name} a step, {known[case][name]:g} before")
