@@ -21,6 +21,7 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 BUILD = ROOT / "build" / "emulated"
 PROGRAMS = ["test_kernels", "test_samplers", "test_runtime"]
 CHECKS = ("memory", "race", "init", "sync")
+HEAVY = ("ImplicitGemm.",)  # a quarter of an hour plain, half of one under the checks: only where --filter names them
 
 
 def environment(mode):
@@ -48,6 +49,7 @@ def twins(program, pattern):
         if line.startswith("  "):
             test = suite + name.strip()
             on_device = suite.rstrip(".").endswith("/1") or "Cuda" in test or "Device" in test
+            on_device = on_device or (suite in HEAVY and pattern != "*")
             if on_device and fnmatch.fnmatchcase(test, pattern):
                 found.append((program, test))
         elif name.endswith("."):
@@ -93,6 +95,8 @@ def main():
     if not jobs:
         print("error: no test has this name")
         return 1
+    if options.filter == "*":
+        print("left out, since they take long: " + ", ".join(f"--filter '{suite}*'" for suite in HEAVY))
     end = time.monotonic() + 60.0 * options.minutes
     passed = failed = 0
     seconds = {}
