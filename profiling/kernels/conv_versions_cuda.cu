@@ -46,7 +46,8 @@ __global__ void naive(Conv k) {
 
 constexpr int kTile = 64, kDeep = 16, kPitch = kDeep + 4;  // 64 pixels x 64 channels; 256 threads, 4 x 4 outputs each
 
-/// A thread's 16 bytes of a stage: row threadIdx / 4 of the pixels and of the weights, chunk threadIdx % 4. Null: zeros.
+/// A thread's 16 bytes of a stage: row threadIdx / 4 of the pixels and of the weights, chunk threadIdx % 4. Null:
+/// zeros.
 struct Source {
   const float *x, *w;
 };

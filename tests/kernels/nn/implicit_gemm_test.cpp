@@ -127,9 +127,13 @@ TEST_F(ImplicitGemm, EveryTileEqualsTheOracle) {
   const std::vector<GemmCase> cases = {{"medium, odd channels", {3, 16, 16, 66, 1, 1, 0}},
                                        {"medium", {4, 32, 32, 64, 1, 1, 0}},
                                        {"medium with more warps", {8, 16, 16, 64, 1, 1, 0}},
-                                       {"small", {8, 8, 8, 96, 1, 1, 0}},
-                                       {"large", {4, 16, 16, 128, 1, 1, 0}},
-                                       {"large across slots", {8, 11, 11, 132, 1, 1, 0}}};
+                                       {"small", {8, 8, 8, 64, 1, 1, 0}},
+                                       {"large", {4, 16, 16, 512, 1, 1, 0}},
+                                       {"large across slots", {8, 15, 14, 128, 1, 1, 0}},
+                                       {"weights: small, odd channels", {7, 16, 16, 36, 3, 1, 1}},
+                                       {"weights: medium", {16, 11, 11, 40, 3, 1, 1}},
+                                       {"weights: large", {72, 8, 8, 68, 3, 1, 1}},
+                                       {"weights: large, a linear layer of many ranks", {1408, 1, 1, 512, 1, 1, 0}}};
   for (const GemmCase& c : cases)
     for (const StepLayout& l : {StepLayout{"tied", 80, 1, {79}}, StepLayout{"uneven", 80, 3, {40, 1, 37}}}) {
       GemmCase back = c;
@@ -146,9 +150,9 @@ GemmInputs real_inputs(const GemmCase& c, const StepLayout& l) {
 }
 
 // A factor is rounded within u of itself: 2^-10 * 2/3 (tf32), 2^-8 (bf16), so that a product is within 2 u + u^2 of
-// itself. 3xTF32 leaves out the product of both remainders, (2^-10 * 2/3)^2, and cuts remainders of 13 bits off to 11, 3 *
-// 2^-23 of each factor: within 1.2 * 2^-20. A sum of n floats, in any order and cut off instead of rounded, is within
-// n 2^-23 of the sum of magnitudes.
+// itself. 3xTF32 leaves out the product of both remainders, (2^-10 * 2/3)^2, and cuts remainders of 13 bits off to 11,
+// 3 * 2^-23 of each factor: within 1.2 * 2^-20. A sum of n floats, in any order and cut off instead of rounded, is
+// within n 2^-23 of the sum of magnitudes.
 TEST_F(ImplicitGemm, IsWithinItsPrecisionOfTheOracle) {
   const std::vector<GemmCase> cases = {
       {"3x3", {32, 8, 8, 64, 3, 1, 1}}, {"odd", {3, 11, 9, 6, 5, 2, 2}}, {"linear", {100, 1, 1, 20, 1, 1, 0}}};

@@ -45,8 +45,8 @@ void implicit_gemm_forward(CudaContext& ctx, const ReplicaMap& map, const ConvSh
 void implicit_gemm_input_gradient(CudaContext& ctx, const ReplicaMap& map, const ConvShape& shape,
                                   MathPrecision precision, View<const float> dy, Grouped weight, View<float> dx);
 
-/// gradients [max_active ranks]: overwritten for active ranks with the sum over the rank's slots, left alone for others.
-/// The bias's gradient is a sum of floats in every precision. workspace: 64-byte aligned. Errors as forward.
+/// gradients [max_active ranks]: overwritten for active ranks with the sum over the rank's slots, left alone for
+/// others. The bias's gradient is a sum of floats in every precision. workspace: 64-byte aligned. Errors as forward.
 void implicit_gemm_weight_gradient(CudaContext& ctx, const ReplicaMap& map, const ConvShape& shape,
                                    MathPrecision precision, const Backprop& io, View<float> workspace,
                                    const Parameters& gradients);

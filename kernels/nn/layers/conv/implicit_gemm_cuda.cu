@@ -115,8 +115,9 @@ struct WeightPlan {
     column_tiles = static_cast<std::int32_t>(ceil_div(patch, size_of(tile).columns));
     std::int64_t blocks = tiles(tile);
     if (is_direct(s)) blocks = ceil_div(s.out_channels, kDirectChannels) * (patch + 1);
-    // Small blocks three to a processor, so that they hide each other's waiting.
-    const std::int64_t places = (tile == WeightTile::kFlat || tile == WeightTile::kSmall ? 3 : 1) * kProcessors;
+    // Blocks that a processor holds at a time: they hide each other's waiting.
+    const int held = tile == WeightTile::kLarge ? 1 : tile == WeightTile::kMedium ? 2 : 3;
+    const std::int64_t places = held * kProcessors;
     std::int64_t best = 1;
     for (std::int64_t p = 1; p <= most && used(blocks * best, places) < 0.9; ++p) {
       if (used(blocks * p, places) > used(blocks * best, places)) best = p;

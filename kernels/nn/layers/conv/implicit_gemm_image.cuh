@@ -1,6 +1,7 @@
 // Forward and input gradient: rows are pixels, columns are channels, the summed index is (tap, channel).
 //
-//   forward:         y[slot, oy, ox, n]  = sum over (i, j, c) of x[slot, oy sh - ph + i, ox sw - pw + j, c] w[n, i, j, c]
+//   forward:         y[slot, oy, ox, n]  = sum over (i, j, c) of x[slot, oy sh - ph + i, ox sw - pw + j, c]
+//                                          w[n, i, j, c]
 //   input gradient:  dx[slot, iy, ix, n] = sum over (i, j, c) of dy[slot, (iy + ph - i) / sh, (ix + pw - j) / sw, c]
 //                                          w[c, i, j, n], where the quotients are whole
 //
@@ -122,9 +123,9 @@ struct GatheredRows {
     step_y = kDepth / depth / taps_x, step_x = kDepth / depth - step_y * taps_x, step_c = kDepth % depth;  // a stage
   }
 
-  // Both coordinates are tested at once: the sum has a sign bit set in either half where the coordinate is negative, and
-  // the distance from the last pixel where it is beyond. A borrow from the lower half only comes from a coordinate that
-  // is outside itself. Sides are below 2^14, so that kOutside is, whatever is added once or twice.
+  // Both coordinates are tested at once: the sum has a sign bit set in either half where the coordinate is negative,
+  // and the distance from the last pixel where it is beyond. A borrow from the lower half only comes from a coordinate
+  // that is outside itself. Sides are below 2^14, so that kOutside is, whatever is added once or twice.
   __device__ void copies(float* stage) {
     const int tap = tap_y < taps_y ? kSign * (tap_y * 65536 + tap_x) : kOutside * 65536;
     const int last = (height - 1) * 65536 + width - 1 - tap;

@@ -14,7 +14,7 @@ using ImageSmall = Tile<64, 64, 16, 32, 3, 2>;
 using ImageNarrow = Tile<128, 32, 32, 32, 3, 3>;
 using ImageFlat = Tile<16, 64, 16, 16, 4, 4>;
 using WeightLarge = Tile<128, 128, 64, 32, 3, 1>;
-using WeightMedium = Tile<64, 128, 64, 32, 3, 2>;
+using WeightMedium = Tile<64, 128, 32, 32, 3, 2>;
 using WeightSmall = Tile<64, 64, 32, 32, 3, 3>;
 using WeightFlat = Tile<32, 32, 16, 16, 4, 4>;
 

@@ -6,10 +6,10 @@
 //   Deep: [rows][kDepth], the summed index contiguous; chunk c of row r lies at c ^ (4 if r is odd)
 //   Wide: [kDepth][columns], the other index contiguous; chunk c of row k lies at c ^ 2 (k / 4 mod 4)
 // A step of 16 values of the summed index needs of each lane, of each of its rows, values 4 t .. 4 t + 3 (t = lane mod
-// 4). mma.sync asks for others, but a sum may be taken in any order that both operands share: one 16-byte load of a deep
-// row has all four. In the same way a wide operand's lane takes neighbouring columns. A quarter (deep) or half (wide) of
-// a warp then touches each bank once: of the deep layout two neighbouring rows, four chunks each; of the wide one four
-// groups of four rows, whose chunks the exclusive or spreads.
+// 4). mma.sync asks for others, but a sum may be taken in any order that both operands share: one 16-byte load of a
+// deep row has all four. In the same way a wide operand's lane takes neighbouring columns. A quarter (deep) or half
+// (wide) of a warp then touches each bank once: of the deep layout two neighbouring rows, four chunks each; of the
+// wide one four groups of four rows, whose chunks the exclusive or spreads.
 #pragma once
 
 #include <cstdint>
@@ -34,8 +34,8 @@ struct Tile {
   static_assert(kWarpRows % 16 == 0 && kWarpColumns % 16 == 0 && kRows % kWarpRows == 0);
 };
 
-/// kFloats (1 or 4) from global to shared memory in the background; zeros instead where `on` is false: `from` is then not
-/// read and may lie anywhere.
+/// kFloats (1 or 4) from global to shared memory in the background; zeros instead where `on` is false: `from` is then
+/// not read and may lie anywhere.
 template <int kFloats>
 __device__ inline void copy_async(float* to, const float* from, bool on) {
   const auto address = static_cast<unsigned>(__cvta_generic_to_shared(to));
@@ -122,8 +122,8 @@ struct WarpTile {
                   : make_float4(u[2 * h], u[2 * h + 1], v[2 * h], v[2 * h + 1]);
   }
 
-  // Of a deep row the next step's chunks, of a wide row those of the next 16 columns are an exclusive or with 4 away: that
-  // is at[1]. Everything else is a constant distance, which costs no instruction.
+  // Of a deep row the next step's chunks, of a wide row those of the next 16 columns are an exclusive or with 4 away:
+  // that is at[1]. Everything else is a constant distance, which costs no instruction.
   template <bool kWideA>
   __device__ void load_a(const float* tile, int step) {
 #pragma unroll
@@ -236,8 +236,8 @@ __device__ inline void store_four(float* row, int column, int columns, bool wide
 /// The block's shared memory: kStages of both operands, and what follows them.
 extern __shared__ float4 shared_memory[];
 
-/// Multiplies `stages` stages of two operands into the warp's sums. A, B: copies(stage's floats) starts the copies of the
-/// next kDepth summed values; each is called once per stage, in order. after(warp): with every step's fragments.
+/// Multiplies `stages` stages of two operands into the warp's sums. A, B: copies(stage's floats) starts the copies of
+/// the next kDepth summed values; each is called once per stage, in order. after(warp): with every step's fragments.
 template <class Tile, MathPrecision kPrecision, class A, class B, class Each>
 __device__ inline void multiply_stages(WarpTile<Tile>& warp, int stages, A& a, B& b, const Each& each) {
   constexpr int kFloatsA = A::kFloats, kFloats = kFloatsA + B::kFloats;

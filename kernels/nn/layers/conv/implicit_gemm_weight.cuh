@@ -1,6 +1,8 @@
-// Weight gradient: rows are output channels, columns are (tap, input channel), the summed index is the pixels of a rank.
+// Weight gradient: rows are output channels, columns are (tap, input channel), the summed index is the pixels of a
+// rank.
 //
-//   dw[rank][m, i, j, c] = sum over the rank's (slot, oy, ox) of dy[slot, oy, ox, m] x[slot, oy sh - ph + i, ox sw - pw + j, c]
+//   dw[rank][m, i, j, c] = sum over the rank's (slot, oy, ox) of dy[slot, oy, ox, m]
+//                          x[slot, oy sh - ph + i, ox sw - pw + j, c]
 //   db[rank][m]          = sum over the rank's (slot, oy, ox) of dy[slot, oy, ox, m]
 //
 // One block walks through a rank. With one rank there are too few blocks for that: its slots are cut into parts, whose
@@ -68,8 +70,8 @@ struct PatchColumns {
   static constexpr int kPasses = (kDepth + kPassRows - 1) / kPassRows;
   static constexpr int kMoves = kPassRows < kDepth ? kPassRows : kDepth;
 
-  /// x_: the part's first slot, the group's first channel; first: the part's first pixel in that slot, pixels: how many;
-  /// column: the tile's first.
+  /// x_: the part's first slot, the group's first channel; first: the part's first pixel in that slot, pixels: how
+  /// many; column: the tile's first.
   __device__ PatchColumns(const ConvShape& s, const float* x_, int column, int first, int pixels) : left(pixels) {
     const int inputs = s.in_channels / s.groups;
     in_tile = static_cast<int>(threadIdx.x) % kChunks * kVector;
