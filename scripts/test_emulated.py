@@ -24,6 +24,15 @@ CHECKS = ("memory", "race", "init", "sync")
 HEAVY = ("ImplicitGemm.",)  # a quarter of an hour plain, half of one under the checks: only where --filter names them
 
 
+def emulator():
+    """The emulator's folder, or None after a line that says that there is none."""
+    folder = pathlib.Path(os.environ.get("SPLITSIM_EMULATOR", ROOT.parent / "shared" / "gpu-emulator"))
+    if (folder / "run.sh").exists():
+        return folder
+    print(f"skipped: no emulator of CUDA here ({folder}; $SPLITSIM_EMULATOR names its folder)")
+    return None
+
+
 def environment(mode):
     """The emulator's variables for a mode: plain, check, lazy, shuffle, or several joined with +."""
     env = dict(os.environ, OMP_WAIT_POLICY="passive", OMP_NUM_THREADS="1", SPLITSIM_REQUIRE_GPU="1",
@@ -83,13 +92,12 @@ def main():
     parser.add_argument("--jobs", type=int, default=os.cpu_count())
     options = parser.parse_args()
 
-    emulator = pathlib.Path(os.environ.get("SPLITSIM_EMULATOR", ROOT.parent / "shared" / "gpu-emulator")) / "run.sh"
-    if not emulator.exists():
-        print(f"skipped: no emulator of CUDA here ({emulator}; $SPLITSIM_EMULATOR names its folder)")
+    folder = emulator()
+    if folder is None:
         return 0
     targets = [word for program in PROGRAMS for word in ("--target", program)]
     print("== building for the emulator", flush=True)
-    subprocess.run([emulator, ROOT, "--jobs", str(options.jobs), *targets], check=True)
+    subprocess.run([folder / "run.sh", ROOT, "--jobs", str(options.jobs), *targets], check=True)
 
     jobs = [job for program in PROGRAMS for job in twins(program, options.filter)]
     if not jobs:

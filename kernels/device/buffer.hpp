@@ -11,6 +11,12 @@
 
 namespace splitsim {
 
+/// Zeros in the memory that a view shows.
+template <class Context, class T>
+void fill_zero(Context& ctx, View<T> view) {
+  if (!view.empty()) ctx.fill_zero(view.data(), static_cast<std::size_t>(view.size()) * sizeof(T));
+}
+
 /// `size` elements of T in the memory of `Context`, uninitialised. The context must outlive it.
 template <class T, class Context>
 class Buffer {
@@ -49,7 +55,7 @@ class Buffer {
     return host;
   }
   void fill_zero() {
-    if (size_ > 0) ctx_->fill_zero(data_, bytes());
+    if (size_ > 0) splitsim::fill_zero(*ctx_, view());
   }
 
  private:

@@ -84,9 +84,7 @@ __global__ void block_kernel(Extent extent, F f) {
     __syncthreads();
   }
 }
-}  // namespace detail
 
-namespace detail {
 /// Blocks of a grid of `wanted` blocks of `threads`: eight times what the device can hold at once, so that a launch with
 /// nothing to do, or a bound far above what there is, costs little. Kernels stride over the rest.
 inline unsigned grid(const CudaContext& ctx, std::int64_t wanted, int threads) {

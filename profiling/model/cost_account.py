@@ -22,6 +22,9 @@ import sys
 import tempfile
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
+sys.path.insert(0, str(ROOT / "scripts"))
+from test_emulated import BUILD, emulator  # noqa: E402
+
 COSTS = pathlib.Path(__file__).resolve().parent / "costs.json"
 LIMIT = 1.05
 
@@ -52,7 +55,7 @@ def write_data(folder, image, samples):
         write_npy(folder / f"y{end}.npy", "|i1", [count], bytes(i % 10 for i in range(count)))
 
 
-def profile(case, emulator):
+def profile(case, tools):
     """The rows of a step's kernels and the model's text."""
     image, samples, overrides = CASES[case]
     with tempfile.TemporaryDirectory() as folder:
@@ -62,13 +65,13 @@ def profile(case, emulator):
                     "train.checkpoint_epochs=0", *overrides]
         arguments = [word for setting in settings for word in ("--set", setting)]
         env = dict(os.environ, GPUEMU_PROFILE=str(folder / "profile.csv"), GPUEMU_SMS="132",
-                   GPUEMU_CACHE=str(ROOT / "build/emulated/kernels"), OMP_NUM_THREADS="1")
-        run = subprocess.run([ROOT / "build/emulated/bin/splitsim-run", "--device", "cuda", *arguments], env=env,
+                   GPUEMU_CACHE=str(BUILD / "kernels"), OMP_NUM_THREADS="1")
+        run = subprocess.run([BUILD / "bin/splitsim-run", "--device", "cuda", *arguments], env=env,
                              capture_output=True, text=True)
         if run.returncode != 0:
             raise SystemExit(f"error: {case}: exit {run.returncode}: {run.stderr}")
         rows = [row for row in csv.DictReader(open(folder / "profile.csv"))]
-        text = subprocess.run([sys.executable, emulator / "profile/roofline.py", folder / "profile.csv"], capture_output=True,
+        text = subprocess.run([sys.executable, tools / "profile/roofline.py", folder / "profile.csv"], capture_output=True,
                               text=True, check=True).stdout
     return rows, text
 
@@ -95,14 +98,13 @@ def main():
         what.add_argument("--" + name, action="store_true")
     parser.add_argument("--cases", default=",".join(CASES), help="names with commas between them")
     options = parser.parse_args()
-    emulator = pathlib.Path(os.environ.get("SPLITSIM_EMULATOR", ROOT.parent / "shared" / "gpu-emulator"))
-    if not (emulator / "run.sh").exists():
-        print(f"skipped: no emulator of CUDA here ({emulator}; $SPLITSIM_EMULATOR names its folder)")
+    folder = emulator()
+    if folder is None:
         return 0
     known = json.loads(COSTS.read_text()) if COSTS.exists() else {}
     grown = False
     for case in options.cases.split(","):
-        rows, text = profile(case, emulator)
+        rows, text = profile(case, folder)
         if options.table:
             print(f"{case}: {text}")
             continue

@@ -11,8 +11,11 @@ std::vector<StepRecord> step_records(std::int32_t epoch, const DealtSchedule& de
     if (!dealt.ends_step(static_cast<std::size_t>(m))) continue;
     step.epoch = epoch;
     step.step = dealt.parent_of(static_cast<std::size_t>(m));
-    StepMetrics::mean_of_step(step);
-    if (dealt.parent.empty()) step.train_loss = metrics[m].loss;  // a step of its own keeps its bits
+    if (dealt.parent.empty()) {
+      step.train_loss = metrics[m].loss;  // a step of its own keeps its bits
+    } else {
+      StepMetrics::mean_of_step(step);
+    }
     const auto i = static_cast<std::size_t>(step.step);
     step.batch_deviation = plan.deviation[i];
     step.start_ns = plan.timeline.start_ns[i];

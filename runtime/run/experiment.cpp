@@ -142,7 +142,7 @@ Summary Experiment<Context>::Impl::run(const RunOptions& options) {
        epoch < scene.config.train.epochs && !recorder.reached() && status == RunStatus::kCompleted; ++epoch) {
     const auto begin = std::chrono::steady_clock::now();
     EpochPlan epoch_plan = planner.take(epoch + 1 < scene.config.train.epochs);
-    ClockState clock = epoch_plan.clock;
+    ClockState clock = std::move(epoch_plan.clock);
     const double schedule_wall_s = seconds_since(begin);
     EpochResult result = trainer.train(epoch, std::move(epoch_plan), {options.interrupt, options.on_progress});
     result.record.schedule_wall_s = schedule_wall_s;

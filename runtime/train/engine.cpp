@@ -116,15 +116,12 @@ void Engine<Context>::start(const DeviceImages<Context>& data, const GatherShape
   for (const MemoryItem& item : plan_) bytes += item.bytes;
   arena_ = Arena<Context>(ctx_, bytes);
   layout(arena_);
-  const auto clear = [this](auto view) {
-    if (!view.empty()) ctx_.fill_zero(view.data(), static_cast<std::size_t>(view.size()) * sizeof(*view.data()));
-  };
   for (int side = 0; side < 2; ++side) {
-    for (const TwoSides& moment : moments_) clear(moment.side[side]);
-    clear(taken_[side]);
-    clear(drift_[side]);
+    for (const TwoSides& moment : moments_) fill_zero(ctx_, moment.side[side]);
+    fill_zero(ctx_, taken_[side]);
+    fill_zero(ctx_, drift_[side]);
   }
-  clear(seen_);
+  fill_zero(ctx_, seen_);
   stack_.clear(ctx_);
   metrics_ = SharedBuffer<StepMetrics, Context>(ctx_, settings_.bounds.steps);
   for (int side = 0; side < 2; ++side) {

@@ -119,8 +119,8 @@ Evaluation Evaluator<Context>::evaluate(const View<const float> (&parameters)[2]
   const std::int64_t images = limit > 0 ? std::min(limit, all) : all;
   const std::int64_t batches = (images + batch_ - 1) / batch_;
   const TwoSides used = chosen(parameters, replicas, which);
-  ctx_.fill_zero(tables_.batch.data(), sizeof(std::int32_t));
-  ctx_.fill_zero(confusion_.data(), static_cast<std::size_t>(confusion_.size()) * sizeof(std::int32_t));
+  fill_zero(ctx_, tables_.batch);
+  fill_zero(ctx_, confusion_);
   const ReplicaMap map{tables_.slots.data(),
                        tables_.active.data(),
                        tables_.replica.data(),

@@ -59,13 +59,10 @@ void LayerStack<Context>::layout(Context& ctx, Arena<Context>& arena) {
 
 template <class Context>
 void LayerStack<Context>::clear(Context& ctx) {
-  const auto zero = [&ctx](View<float> view) {
-    if (!view.empty()) ctx.fill_zero(view.data(), static_cast<std::size_t>(view.size()) * sizeof(float));
-  };
-  zero(input_);
-  zero(workspace_);
-  for (const View<float> view : activations_) zero(view);
-  for (const View<float> view : gradients_) zero(view);
+  fill_zero(ctx, input_);
+  fill_zero(ctx, workspace_);
+  for (const View<float> view : activations_) fill_zero(ctx, view);
+  for (const View<float> view : gradients_) fill_zero(ctx, view);
 }
 
 template <class Context>

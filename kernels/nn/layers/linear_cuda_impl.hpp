@@ -80,31 +80,19 @@ void batched_linear_forward(Context& ctx, const ReplicaMap& map, const LinearSha
                             const Parameters& parameters, View<float> workspace, View<float> y) {
   const Grouped weight = parameters.weight, bias = parameters.bias;
   const detail::BatchedLinearWorkspace work(map.max_slots, Scratch(workspace.data()));
+  GemmShape product{
+      .transpose_b = true, .n = shape.out, .k = shape.in, .lda = shape.in, .ldb = shape.in, .ldc = shape.out};
   if (bias.data != nullptr && map.tied()) {
-    gemm_bias(ctx,
-              {.transpose_b = true,
-               .m = map.max_slots,
-               .n = shape.out,
-               .k = shape.in,
-               .lda = shape.in,
-               .ldb = shape.in,
-               .ldc = shape.out},
-              x.data(), weight.data, bias.data, y.data());
+    product.m = map.max_slots;
+    gemm_bias(ctx, product, x.data(), weight.data, bias.data, y.data());
     return;
   }
   if (bias.data != nullptr) {
     for_each_index(ctx, std::int64_t{map.max_slots} * shape.out,
                    detail::FillBias{map, 0, shape.out, 1, bias, y.data()});
+    product.beta = 1.0f;
   }
-  detail::linear_product(ctx, map,
-                         {.transpose_b = true,
-                          .n = shape.out,
-                          .k = shape.in,
-                          .lda = shape.in,
-                          .ldb = shape.in,
-                          .ldc = shape.out,
-                          .beta = bias.data == nullptr ? 0.0f : 1.0f},
-                         x.data(), weight, y.data(), work.table);
+  detail::linear_product(ctx, map, product, x.data(), weight, y.data(), work.table);
 }
 
 template <class Context>
@@ -134,10 +122,10 @@ void batched_linear_backward(Context& ctx, const ReplicaMap& map, const LinearSh
   } else {
     for_each_index(ctx, Extent{map.max_active, map.active, shape.weights()},
                    detail::OuterProducts{map.first, shape, x.data(), dy.data(), dweight});
-  }
-  if (dbias.data != nullptr && !map.tied()) {
-    for_each_block(ctx, Extent{map.max_active, map.active, shape.out},
-                   detail::SumRanks{map.first, shape.out, dy.data(), dbias});
+    if (dbias.data != nullptr) {
+      for_each_block(ctx, Extent{map.max_active, map.active, shape.out},
+                     detail::SumRanks{map.first, shape.out, dy.data(), dbias});
+    }
   }
   if (dx.empty()) return;
   detail::linear_product(ctx, map, {.n = shape.in, .k = shape.out, .lda = shape.out, .ldb = shape.in, .ldc = shape.in},

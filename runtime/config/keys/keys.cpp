@@ -22,6 +22,15 @@ std::vector<std::string> all_but(const std::string& name, const Infos& infos) {
   return names;
 }
 
+/// Data sets that read data.dir.
+std::vector<std::string> data_sets_of_files() {
+  std::vector<std::string> names;
+  for (const DatasetInfo& info : dataset_infos()) {
+    if (info.has_files) names.push_back(info.name);
+  }
+  return names;
+}
+
 std::vector<std::string> models_where(bool (*holds)(const ModelInfo&)) {
   std::vector<std::string> names;
   for (const ModelInfo& info : model_infos()) {
@@ -37,7 +46,7 @@ std::vector<Key> data_keys() {
   return {
       named("data.name", at<&S::name>, dataset_infos(), "data set"),
       path_to("data.dir", at<&S::dir>, "folder of the data set's files (glyphs needs none)")
-          .when({{"data.name", all_but("glyphs", dataset_infos())}}),
+          .when({{"data.name", data_sets_of_files()}}),
       listed("data.split", at<&S::split>, choices_of(emnist_splits()), "emnist: which images and classes")
           .when({{"data.name", {"emnist"}}}),
       seed("data.seed", at<&SeedSettings::data>, "seed of glyphs, augmentation and the images of tests within epochs"),

@@ -84,12 +84,7 @@ std::vector<double> gradients(Rig<Context>& rig, std::int32_t active) {
 template <class Context>
 class DropoutTraining : public test::OnContext<Context> {
  protected:
-  TrainingState trained(const RigInput& in) {
-    Rig<Context> rig(this->ctx(), in);
-    rig.run_epoch();
-    rig.run_epoch(1);
-    return rig.engine.download();
-  }
+  TrainingState trained(const RigInput& in) { return test::after_two_epochs(this->ctx(), in); }
   static void expect_same(const TrainingState& a, const TrainingState& b, bool same = true) {
     for (int side = 0; side < 2; ++side) EXPECT_EQ(a.parameters[side] == b.parameters[side], same) << "side " << side;
   }

@@ -186,4 +186,13 @@ inline RigInput random_input(std::int32_t clients, std::int64_t steps, std::int6
   return in;
 }
 
+/// What two epochs leave behind.
+template <class Context>
+TrainingState after_two_epochs(Context& ctx, const RigInput& in) {
+  Rig<Context> rig(ctx, in);
+  rig.run_epoch();
+  rig.run_epoch(1);
+  return rig.engine.download();
+}
+
 }  // namespace splitsim::test

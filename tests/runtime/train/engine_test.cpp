@@ -19,12 +19,7 @@ using test::RigInput;
 template <class Context>
 class EngineTest : public test::OnContext<Context> {
  protected:
-  TrainingState trained(const RigInput& in) {
-    Rig<Context> rig(this->ctx(), in);
-    rig.run_epoch();
-    rig.run_epoch(1);
-    return rig.engine.download();
-  }
+  TrainingState trained(const RigInput& in) { return test::after_two_epochs(this->ctx(), in); }
   static void expect_same(const TrainingState& a, const TrainingState& b) {
     for (int side = 0; side < 2; ++side) {
       EXPECT_EQ(a.parameters[side], b.parameters[side]) << "side " << side;
