@@ -9,6 +9,7 @@
 #include <string>
 
 #include "kernels/device/context.hpp"
+#include "kernels/nn/support/layout.hpp"
 #include "tests/paths.hpp"
 
 namespace splitsim::test {
@@ -44,6 +45,26 @@ class OnContext : public ::testing::Test {
 
  private:
   std::optional<Context> ctx_;
+};
+
+/// A backend and the layout that its layers work in. The CPU's channels last run what a GPU runs.
+template <class C, Layout kOf>
+struct Backend {
+  using Context = C;
+  static constexpr Layout kLayout = kOf;
+};
+using CpuPlanes = Backend<CpuContext, Layout::kChannelsFirst>;
+using CpuPixels = Backend<CpuContext, Layout::kChannelsLast>;
+#if SPLITSIM_WITH_CUDA
+using Backends = ::testing::Types<CpuPlanes, Backend<CudaContext, Layout::kChannelsLast>, CpuPixels>;
+#else
+using Backends = ::testing::Types<CpuPlanes, CpuPixels>;
+#endif
+template <class B>
+class OnBackend : public OnContext<typename B::Context> {
+ protected:
+  using Context = typename B::Context;
+  static constexpr Layout kLayout = B::kLayout;
 };
 
 /// The folder that holds tests/fixtures: $SPLITSIM_SOURCE (a bundle on another machine), else the source tree built from.

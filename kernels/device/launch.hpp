@@ -18,8 +18,9 @@ constexpr std::int64_t kSerialBelow = 4096;
 // The launchers themselves are templates over functors and live beside each backend:
 //   kernels/device/launch_cpu.hpp    included by *_cpu.cpp
 //   kernels/device/launch_cuda.cuh   included by *_cuda.cu
-// Both offer, for functors with PSL_HD operator() const:
+// All offer, for functors with PSL_HD operator() const:
 //   for_each_index(ctx, Extent or n, f)      f(std::int64_t i) for i in [0, outer * inner)
+//   for_each_cell(ctx, Extent, columns, f)   f(std::int64_t row, std::int32_t column): rows of equal length
 //   for_each_block(ctx, Extent or n, f)      f(Team&, std::int64_t block)
 
 }  // namespace splitsim

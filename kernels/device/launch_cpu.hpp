@@ -1,4 +1,4 @@
-// for_each_index and for_each_block for the CPU: OpenMP, static shares, no shared state.
+// for_each_index, for_each_cell and for_each_block for the CPU: OpenMP, static shares, no shared state.
 #pragma once
 
 #include <algorithm>
@@ -31,6 +31,16 @@ void for_each_index(CpuContext& ctx, const Extent& extent, const F& f) {
 template <class F>
 void for_each_index(CpuContext& ctx, std::int64_t n, const F& f) {
   for_each_index(ctx, Extent{n, nullptr, 1}, f);
+}
+
+template <class F>
+void for_each_cell(CpuContext& ctx, const Extent& rows, std::int32_t columns, const F& f) {
+  const std::int64_t n = detail::cpu_range(rows);
+  const bool serial = n < 2 || n * columns < kSerialBelow || ctx.threads() == 1;
+#pragma omp parallel for schedule(static) num_threads(ctx.threads()) if (!serial)
+  for (std::int64_t row = 0; row < n; ++row) {
+    for (std::int32_t column = 0; column < columns; ++column) f(row, column);
+  }
 }
 
 template <class F>

@@ -1,4 +1,4 @@
-// for_each_index and for_each_block for CUDA. Launch shapes depend only on the bounds in Extent.
+// for_each_index, for_each_cell and for_each_block for CUDA. Launch shapes depend only on the bounds in Extent.
 #pragma once
 
 #include <algorithm>
@@ -42,6 +42,39 @@ class BlockTeam {
     return *result;
   }
 
+  /// As SerialTeam's, but a lane adds every few rows of its column, and then the lanes of a column join in order.
+  template <class T, class Load, class Store>
+  __device__ void column_sums(std::int32_t rows, std::int32_t columns, Load load, Store store) {
+    static_assert(sizeof(T) <= 16, "the team's scratch holds 16 bytes per lane");
+    T* lane = reinterpret_cast<T*>(scratch_);
+    for (std::int32_t first = 0; first < columns; first += kLanes) {
+      const Columns mine(rank(), columns - first);
+      T sum{};
+      if (mine.row < rows && mine.row < mine.step) {
+#pragma unroll 4
+        for (std::int32_t row = mine.row; row < rows; row += mine.step) sum += load(row, first + mine.column);
+      }
+      lane[rank()] = sum;
+      __syncthreads();
+      if (mine.row == 0) {
+        for (std::int32_t other = 1; other < mine.step; ++other) sum += lane[rank() + other * mine.width];
+        store(first + mine.column, sum);
+      }
+      __syncthreads();
+    }
+  }
+
+  template <class Prepare, class F>
+  __device__ void columns_each(std::int32_t rows, std::int32_t columns, Prepare prepare, F f) {
+    for (std::int32_t first = 0; first < columns; first += kLanes) {
+      const Columns mine(rank(), columns - first);
+      if (mine.row >= mine.step) continue;
+      const auto prepared = prepare(first + mine.column);
+#pragma unroll 4
+      for (std::int32_t row = mine.row; row < rows; row += mine.step) f(row, first + mine.column, prepared);
+    }
+  }
+
   __device__ void atomic_add(std::int32_t* counter, std::int32_t value) { atomicAdd(counter, value); }
 
  private:
@@ -57,6 +90,16 @@ class BlockTeam {
     return other;
   }
 
+  /// Lanes side by side on the columns of a row, the next rows beside it: neighbours read neighbouring floats.
+  struct Columns {
+    std::int32_t width, step, row, column;
+    __device__ Columns(std::int32_t lane, std::int32_t columns)
+        : width(columns < kLanes ? columns : kLanes),
+          step(kLanes / width),
+          row(lane / width),
+          column(lane - row * width) {}
+  };
+
   unsigned char* scratch_;
 };
 
@@ -71,7 +114,21 @@ template <class F>
 __global__ void index_kernel(Extent extent, F f) {
   const std::int64_t n = cuda_range(extent);
   const std::int64_t stride = std::int64_t{gridDim.x} * blockDim.x;
+#pragma unroll 1  // most threads take one turn: a loop that is unrolled first divides to count them
   for (std::int64_t i = std::int64_t{blockIdx.x} * blockDim.x + threadIdx.x; i < n; i += stride) f(i);
+}
+
+// A row of blocks per row: no index is divided.
+template <class F>
+__global__ void cell_kernel(Extent rows, std::int32_t columns, F f) {
+  const std::int64_t n = cuda_range(rows);
+  for (std::int64_t row = blockIdx.y; row < n; row += gridDim.y) {
+#pragma unroll 1
+    for (std::int32_t column = static_cast<std::int32_t>(blockIdx.x * blockDim.x + threadIdx.x); column < columns;
+         column += static_cast<std::int32_t>(gridDim.x * blockDim.x)) {
+      f(row, column);
+    }
+  }
 }
 
 template <class F>
@@ -107,6 +164,19 @@ void for_each_index(CudaContext& ctx, const Extent& extent, const F& f) {
 template <class F>
 void for_each_index(CudaContext& ctx, std::int64_t n, const F& f) {
   for_each_index(ctx, Extent{n, nullptr, 1}, f);
+}
+
+template <class F>
+void for_each_cell(CudaContext& ctx, const Extent& rows, std::int32_t columns, const F& f) {
+  const std::int64_t n = rows.outer_max * rows.inner;
+  if (n <= 0 || columns <= 0) return;
+  const int threads = columns <= 64 ? 64 : 256;
+  const auto across = static_cast<unsigned>((columns + threads - 1) / threads);
+  constexpr std::int64_t kMostRows = 65535;
+  const unsigned down = std::max(1u, detail::grid(ctx, n * across, threads) / across);
+  const dim3 blocks(across, static_cast<unsigned>(std::min({n, kMostRows, std::int64_t{down}})));
+  detail::cell_kernel<<<blocks, threads, 0, ctx.impl().stream>>>(rows, columns, f);
+  cuda_check(cudaGetLastError(), "launch of a cell kernel");
 }
 
 template <class F>

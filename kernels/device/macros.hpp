@@ -6,3 +6,10 @@
 #else
 #define PSL_HD
 #endif
+
+// Of a loop whose arrays a GPU is to keep in registers: no place in them may be known at run time only.
+#if defined(__CUDACC__)
+#define PSL_UNROLL _Pragma("unroll")
+#else
+#define PSL_UNROLL
+#endif

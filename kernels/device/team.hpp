@@ -38,6 +38,27 @@ class SerialTeam {
     return lane[0];
   }
 
+  /// store(column, sum over rows of load(row, column)) for every column, each by one member; what it stores may be read
+  /// after the call. T: a sum from {} by +=. Determinism: fixed-order on each backend.
+  template <class T, class Load, class Store>
+  PSL_HD void column_sums(std::int32_t rows, std::int32_t columns, Load load, Store store) {
+    for (std::int32_t column = 0; column < columns; ++column) {
+      T sum{};
+      for (std::int32_t row = 0; row < rows; ++row) sum += load(row, column);
+      store(column, sum);
+    }
+  }
+
+  /// f(row, column, prepare(column)) for all of rows x columns, in any order. A member stays in a column, so that what
+  /// depends on it alone is worked out once.
+  template <class Prepare, class F>
+  PSL_HD void columns_each(std::int32_t rows, std::int32_t columns, Prepare prepare, F f) {
+    for (std::int32_t column = 0; column < columns; ++column) {
+      const auto prepared = prepare(column);
+      for (std::int32_t row = 0; row < rows; ++row) f(row, column, prepared);
+    }
+  }
+
   /// Adds to an integer counter that other members may also touch: order-free, hence exact.
   PSL_HD void atomic_add(std::int32_t* counter, std::int32_t value) { *counter += value; }
 };

@@ -7,22 +7,24 @@
 #include "kernels/device/macros.hpp"
 #include "kernels/device/view.hpp"
 #include "kernels/nn/support/grouped.hpp"
+#include "kernels/nn/support/layout.hpp"
 
 namespace splitsim {
 
 struct GatherShape {
   static constexpr int kMaxChannels = 4;
   std::int32_t channels, height, width;
-  float mean[kMaxChannels];         ///< per channel, of pixels scaled to 0..1
+  float mean[kMaxChannels];  ///< per channel, of pixels scaled to 0..1
   float inverse_std[kMaxChannels];
-  std::int32_t crop_pad = 0;        ///< > 0: zero-pad (before normalisation) by this much, then crop at random
-  bool flip = false;                ///< horizontal flip with probability 1/2
+  std::int32_t crop_pad = 0;  ///< > 0: zero-pad (before normalisation) by this much, then crop at random
+  bool flip = false;          ///< horizontal flip with probability 1/2
   std::uint64_t seed = 0;
+  Layout layout = Layout::kChannelsFirst;  ///< of x
   PSL_HD std::int64_t size() const { return std::int64_t{channels} * height * width; }
 };
 
 /// x[s] = (image / 255 - mean) / std for the valid slots, 0 for the empty ones. images: [N, C, H, W]; sample: [S] ids;
-/// epoch: device [1], read only when augmenting; x: [S, C*H*W].
+/// epoch: device [1], read only when augmenting; x: [S, size].
 template <class Context>
 void gather_images(Context& ctx, Slots slots, const GatherShape& shape, View<const std::uint8_t> images,
                    View<const std::int32_t> sample, const std::int32_t* epoch, View<float> x);

@@ -29,20 +29,4 @@ void gemm_bias(CudaContext& ctx, const GemmShape& shape, const float* a, const f
 void gemm_row_sums(CpuContext& ctx, const GemmShape& shape, const float* a, const float* b, float* row_sums, float* c);
 void gemm_row_sums(CudaContext& ctx, const GemmShape& shape, const float* a, const float* b, float* row_sums, float* c);
 
-/// Where the matrices of `count` products lie: each a stride of floats behind the one before. Stride 0: the same.
-struct GemmBatch {
-  std::int32_t count = 1;
-  std::int64_t stride_a = 0, stride_b = 0, stride_c = 0;
-};
-void gemm_strided(CpuContext& ctx, const GemmShape& shape, const GemmBatch& batch, const float* a, const float* b,
-                  float* c);
-void gemm_strided(CudaContext& ctx, const GemmShape& shape, const GemmBatch& batch, const float* a, const float* b,
-                  float* c);
-
-/// `count` products of one shape. a, b, c: device arrays of `count` device pointers.
-void gemm_batched(CpuContext& ctx, const GemmShape& shape, std::int32_t count, const float* const* a,
-                  const float* const* b, float* const* c);
-void gemm_batched(CudaContext& ctx, const GemmShape& shape, std::int32_t count, const float* const* a,
-                  const float* const* b, float* const* c);
-
 }  // namespace splitsim

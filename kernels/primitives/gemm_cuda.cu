@@ -15,19 +15,4 @@ void gemm(CudaContext& ctx, const GemmShape& s, const float* a, const float* b, 
                "cublasSgemm");
 }
 
-void gemm_strided(CudaContext& ctx, const GemmShape& s, const GemmBatch& batch, const float* a, const float* b,
-                  float* c) {
-  cublas_check(cublasSgemmStridedBatched(ctx.impl().cublas, operation(s.transpose_b), operation(s.transpose_a), s.n,
-                                         s.m, s.k, &kOne, b, s.ldb, batch.stride_b, a, s.lda, batch.stride_a, &s.beta,
-                                         c, s.ldc, batch.stride_c, batch.count),
-               "cublasSgemmStridedBatched");
-}
-
-void gemm_batched(CudaContext& ctx, const GemmShape& s, std::int32_t count, const float* const* a,
-                  const float* const* b, float* const* c) {
-  cublas_check(cublasSgemmBatched(ctx.impl().cublas, operation(s.transpose_b), operation(s.transpose_a), s.n, s.m, s.k,
-                                  &kOne, b, s.ldb, a, s.lda, &s.beta, c, s.ldc, count),
-               "cublasSgemmBatched");
-}
-
 }  // namespace splitsim

@@ -13,6 +13,7 @@
 #include "kernels/device/view.hpp"
 #include "kernels/nn/layers/dropout.hpp"
 #include "kernels/nn/support/grouped.hpp"
+#include "kernels/nn/support/layout.hpp"
 #include "runtime/model/network.hpp"
 
 namespace splitsim {
@@ -31,6 +32,7 @@ struct LayerKey {
 struct LayerBounds {
   std::int32_t slots = 0, active = 1, segments = 1;
   bool training = true;
+  Layout layout = Layout::kChannelsFirst;
 };
 
 /// What the forward pass keeps for the backward pass. Sizes, then the memory.
@@ -50,6 +52,7 @@ struct LayerIo {
   const ReplicaMap& map;
   Segments segments;  ///< who shares a BatchNorm's statistics
   bool training = true;
+  Layout layout = Layout::kChannelsFirst;  ///< of all activations
   View<const float> x = {}, other = {};  ///< other: the second summand
   View<float> y = {};                    ///< may be x, where the kind works in place
   View<float> dy = {}, dx = {};  ///< backward only; dx is dy where the kind works in place, empty where nobody needs it
@@ -62,6 +65,8 @@ struct LayerIo {
   Parameters own() const { return {parameters[0], parameters[1]}; }
   Parameters own_gradients() const { return {gradients[0], gradients[1]}; }
   Backprop backprop() const { return {x, dy, dx}; }
+  /// The input as planes.
+  PlaneShape planes() const { return {layer.in.channels, layer.in.height * layer.in.width, layout}; }
 };
 
 template <class Context>

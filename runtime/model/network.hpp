@@ -49,7 +49,9 @@ struct LayerTensor {
   float initial = 0.0f;             ///< of what is not drawn
   std::int64_t fan_in = 0;          ///< > 0: drawn uniformly in +-1/sqrt(fan_in)
   double kaiming = -1.0;            ///< >= 0: standard deviation that init = kaiming draws with instead
-  std::int64_t offset = 0;          ///< within a replica of the layer's side
+  /// The last dimensions as channels of pixels: their order where activations lie channels last is the other one.
+  std::int64_t channels = 1, pixels = 1;
+  std::int64_t offset = 0;  ///< within a replica of the layer's side
 
   std::int64_t size() const;
 };

@@ -18,12 +18,20 @@ const OptimizerSettings& optimizer(const TrainSettings& train, int side) {
   return side == kClientSide ? train.client_optimizer : train.server_optimizer;
 }
 StackBounds stack_bounds(const Network& network, const EngineSettings& settings, const std::int32_t (&active)[2],
-                         std::int32_t clients) {
+                         std::int32_t clients, Layout native) {
   StackBounds bounds;
   bounds.slots = static_cast<std::int32_t>(settings.bounds.batch);
   for (int side = 0; side < 2; ++side) bounds.active[side] = bounds.segments[side] = active[side];
   bounds.segments[kClientSide] = network.options.client_segments ? clients : 1;
+  bounds.layout = settings.layout.value_or(native);
   return bounds;
+}
+
+template <class Context, class T>
+std::vector<T> downloaded(Context& ctx, View<T> from) {
+  std::vector<T> to(static_cast<std::size_t>(from.size()));
+  if (!to.empty()) ctx.download(to.data(), from.data(), to.size() * sizeof(T));
+  return to;
 }
 
 }  // namespace
@@ -40,7 +48,7 @@ Engine<Context>::Engine(Context& ctx, const Network& network, const EngineSettin
       replicas_{mode_.replicas[0] ? settings.clients : 1, mode_.replicas[1] ? settings.clients : 1},
       max_clients_(static_cast<std::int32_t>(std::max<std::int64_t>(1, settings.bounds.active))),
       max_active_{mode_.replicas[0] ? max_clients_ : 1, mode_.replicas[1] ? max_clients_ : 1},
-      stack_(network, stack_bounds(network, settings, max_active_, max_clients_), true) {
+      stack_(network, stack_bounds(network, settings, max_active_, max_clients_, native_layout<Context>()), true) {
   if (mode_.combine[kClientSide] == Combine::kGradient && network.buffers[kClientSide] > 0) {
     throw InputError(
         "train.replicas = \"materialised\": allowed with model.client_norm = group or none: replicas with running "
@@ -75,7 +83,7 @@ void Engine<Context>::layout(Arena<Context>& arena) {
   correct_ = arena.template take<std::int32_t>(slots, name);
   for (int side = 0; side < 2; ++side) layout_side(arena, side);
   if (mode_.replicas[0] || mode_.replicas[1]) {
-    const std::int64_t trained = std::max(network_.parameters[0], network_.parameters[1]);
+    const std::int64_t trained = std::max(stack_.placement().trained(0), stack_.placement().trained(1));
     held_ = arena.template take<std::int64_t>(settings_.clients, "averages");
     seen_ = arena.template take<std::int64_t>(settings_.clients, "averages");
     shares_ = arena.template take<double>(settings_.clients, "averages");
@@ -88,10 +96,11 @@ void Engine<Context>::layout(Arena<Context>& arena) {
 
 template <class Context>
 void Engine<Context>::layout_side(Arena<Context>& arena, int side) {
-  const std::int64_t p = network_.parameters[side], replicas = replicas_[side];
+  const std::int64_t p = stack_.placement().trained(side), size = stack_.placement().size(side);
+  const std::int64_t replicas = replicas_[side];
   const OptimizerSettings& settings = optimizer(settings_.train, side);
   const Optimizer<Context>& row = *optimizers_[side];
-  parameters_.side[side] = arena.template take<float>(replicas * network_.replica_size(side), "parameters");
+  parameters_.side[side] = arena.template take<float>(replicas * size, "parameters");
   gradients_.side[side] = arena.template take<float>(max_active_[side] * p, "gradients");
   for (int moment = 0; moment < 2; ++moment) {
     moments_[moment].side[side] =
@@ -103,33 +112,37 @@ void Engine<Context>::layout_side(Arena<Context>& arena, int side) {
       arena.template take<double>(clips ? clip_workspace(max_active_[side], p) : 0, "optimiser state");
   clip_scale_[side] = arena.template take<float>(clips ? max_active_[side] : 0, "optimiser state");
   rates_[side] = arena.template take<float>(settings_.steps_per_epoch * settings_.train.epochs, "learning rates");
-  average_[side] = arena.template take<float>(mode_.replicas[side] ? network_.replica_size(side) : 0, "averages");
+  average_[side] = arena.template take<float>(mode_.replicas[side] ? size : 0, "averages");
   drift_[side] = arena.template take<double>(mode_.replicas[side] ? 1 : 0, "averages");
 }
 
 template <class Context>
-void Engine<Context>::start(const DeviceImages<Context>& data, const GatherShape& gather, const ScheduleView& schedule) {
+void Engine<Context>::start(const DeviceImages<Context>& data, const GatherShape& gather,
+                            const ScheduleView& schedule) {
   data_ = &data;
   gather_ = gather;
+  gather_.layout = stack_.layout();
   schedule_ = schedule;
   std::uint64_t bytes = 0;
   for (const MemoryItem& item : plan_) bytes += item.bytes;
   arena_ = Arena<Context>(ctx_, bytes);
   layout(arena_);
   for (int side = 0; side < 2; ++side) {
+    // No layer writes between a rank's tensors, and optimisers go over all of it.
+    fill_zero(ctx_, gradients_.side[side]);
     for (const TwoSides& moment : moments_) fill_zero(ctx_, moment.side[side]);
     fill_zero(ctx_, taken_[side]);
     fill_zero(ctx_, drift_[side]);
   }
   fill_zero(ctx_, seen_);
-  stack_.clear(ctx_);
   metrics_ = SharedBuffer<StepMetrics, Context>(ctx_, settings_.bounds.steps);
   for (int side = 0; side < 2; ++side) {
     const std::vector<float> rates =
         learning_rates(optimizer(settings_.train, side), settings_.steps_per_epoch, settings_.train.epochs);
     ctx_.upload(rates_[side].data(), rates.data(), rates.size() * sizeof(float));
     if (network_.replica_size(side) == 0) continue;
-    const Buffer<float, Context> one(ctx_, initial_parameters(network_, side, settings_.seed));
+    const Buffer<float, Context> one(
+        ctx_, stack_.placement().placed(side, true, initial_parameters(network_, side, settings_.seed)));
     broadcast_replicas(ctx_, one.view(), replicas_[side], parameters_.side[side]);
   }
   if (held_.empty()) return;
@@ -242,13 +255,13 @@ template <class Context>
 void Engine<Context>::update(int side, const ReplicaMap& map) {
   const OptimizerSettings& settings = optimizer(settings_.train, side);
   const Optimizer<Context>& row = *optimizers_[side];
-  const std::int64_t p = network_.parameters[side];
+  const std::int64_t p = stack_.placement().trained(side);
   StepTargets targets;
   targets.count = map.active;
   targets.replica = map.replica;
   targets.max = map.max_active;
   targets.size = targets.gradient_stride = p;
-  targets.stride = network_.replica_size(side);
+  targets.stride = stack_.placement().size(side);
   targets.gradients = gradients_.side[side].data();
   targets.parameters = parameters_.side[side].data();
   targets.taken = row.counts_steps(settings) ? taken_[side].data() : nullptr;
@@ -291,7 +304,7 @@ void Engine<Context>::combine() {
     const std::int32_t* when = averages ? average_now_.data() : tables_.epoch_end.data();
     average_if(ctx_, when, parameters, weights, average_[side]);
     drift_if(ctx_, tables_.epoch_end.data(), parameters, weights, View<const float>(average_[side]),
-             network_.parameters[side], drift_partials_, drift_[side]);
+             stack_.placement().trained(side), drift_partials_, drift_[side]);
     if (averages) {
       broadcast_if(ctx_, when, View<const float>(average_[side]), replicas_[side], parameters_.side[side]);
     }
@@ -306,22 +319,27 @@ double Engine<Context>::drift(int side) const {
 }
 
 template <class Context>
+std::vector<float> Engine<Context>::gradients(int side) const {
+  return stack_.placement().in_order(side, false, downloaded(ctx_, gradients_.side[side]));
+}
+
+template <class Context>
 TrainingState Engine<Context>::download() const {
+  const Placement& placement = stack_.placement();
   TrainingState state;
-  const auto fetch = [&](auto from, auto& to) {
-    to.resize(static_cast<std::size_t>(from.size()));
-    if (!to.empty()) ctx_.download(to.data(), from.data(), to.size() * sizeof(to[0]));
-  };
   for (int side = 0; side < 2; ++side) {
-    fetch(parameters_.side[side], state.parameters[side]);
-    for (int moment = 0; moment < 2; ++moment) fetch(moments_[moment].side[side], state.moments[side][moment]);
-    fetch(taken_[side], state.taken[side]);
+    state.parameters[side] = placement.in_order(side, true, downloaded(ctx_, parameters_.side[side]));
+    for (int moment = 0; moment < 2; ++moment) {
+      state.moments[side][moment] = placement.in_order(side, false, downloaded(ctx_, moments_[moment].side[side]));
+    }
+    state.taken[side] = downloaded(ctx_, taken_[side]);
   }
   return state;
 }
 
 template <class Context>
 void Engine<Context>::upload(const TrainingState& state) {
+  const Placement& placement = stack_.placement();
   const auto put = [&](const auto& from, auto to, const char* what) {
     if (static_cast<std::int64_t>(from.size()) != to.size()) {
       throw InputError(std::string("checkpoint: ") + what + " do not have the size of this experiment's");
@@ -329,9 +347,9 @@ void Engine<Context>::upload(const TrainingState& state) {
     if (!from.empty()) ctx_.upload(to.data(), from.data(), from.size() * sizeof(from[0]));
   };
   for (int side = 0; side < 2; ++side) {
-    put(state.parameters[side], parameters_.side[side], "parameters");
+    put(placement.placed(side, true, state.parameters[side]), parameters_.side[side], "parameters");
     for (int moment = 0; moment < 2; ++moment) {
-      put(state.moments[side][moment], moments_[moment].side[side], "optimiser states");
+      put(placement.placed(side, false, state.moments[side][moment]), moments_[moment].side[side], "optimiser states");
     }
     put(state.taken[side], taken_[side], "step counts");
   }

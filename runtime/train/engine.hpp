@@ -7,6 +7,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "kernels/device/buffer.hpp"
@@ -23,11 +24,12 @@ namespace splitsim {
 struct EngineSettings {
   TrainSettings train;
   std::uint64_t seed = 1;
-  std::int32_t clients = 1;          ///< K
-  ScheduleBounds bounds;             ///< of the schedules that it runs: dealt ones where clients take turns
-  std::int64_t steps_per_epoch = 0;  ///< of the schedule before dealing: learning rates and rounds count these
-  std::vector<std::int64_t> held;    ///< [K] n_k: weights of averages; may be empty for modes without replicas
-  bool capture = true;               ///< on a GPU: capture the second step as a graph and replay it from then on
+  std::int32_t clients = 1;           ///< K
+  ScheduleBounds bounds;              ///< of the schedules that it runs: dealt ones where clients take turns
+  std::int64_t steps_per_epoch = 0;   ///< of the schedule before dealing: learning rates and rounds count these
+  std::vector<std::int64_t> held;     ///< [K] n_k: weights of averages; may be empty for modes without replicas
+  bool capture = true;                ///< on a GPU: capture the second step as a graph and replay it from then on
+  std::optional<Layout> layout = {};  ///< of activations; empty: the backend's own
 };
 
 /// Parameters and optimiser state on the host: what a checkpoint and model.safetensors hold.
@@ -58,8 +60,8 @@ class Engine {
   /// The metrics of the current epoch's steps; complete after ctx.synchronize(). Shared memory: reading costs nothing.
   View<const StepMetrics> metrics() const;
 
-  View<const float> parameters(int side) const { return parameters_.side[side]; }  ///< [G, replica_size]
-  View<const float> gradients(int side) const { return gradients_.side[side]; }    ///< [ranks, P], of the last step
+  View<const float> parameters(int side) const { return parameters_.side[side]; }  ///< [G, size], as placed
+  std::vector<float> gradients(int side) const;  ///< [most ranks, P], of the last step. Synchronises
   /// Of a side with replicas: root mean square distance of the replicas from their average at the last epoch's end,
   /// over trainable parameters, just before what that step may have averaged. Weights: those of the average, elsewhere
   /// n_k / N. Synchronises.

@@ -25,15 +25,15 @@ std::vector<std::int32_t> shuffled(std::int64_t count, std::uint64_t seed) {
 }  // namespace
 
 template <class Context>
-Evaluator<Context>::Evaluator(Context& ctx, const Network& network, std::int32_t batch,
-                              const std::int64_t (&images)[2], const std::vector<double>& client_weights)
+Evaluator<Context>::Evaluator(Context& ctx, const Network& network, std::int32_t batch, const std::int64_t (&images)[2],
+                              const std::vector<double>& client_weights, std::optional<Layout> features)
     : ctx_(ctx),
       network_(network),
       batch_(batch),
       images_{images[0], images[1]},
       batches_((std::max(images[0], images[1]) + batch - 1) / batch),
       client_weights_(client_weights),
-      stack_(network, {.slots = batch}, false) {
+      stack_(network, {.slots = batch, .layout = features.value_or(native_layout<Context>())}, false) {
   Arena<Context> measure;
   layout(measure);
   plan_ = measure.plan();
@@ -52,7 +52,7 @@ void Evaluator<Context>::layout(Arena<Context>& arena) {
   tables_.rank = arena.template take<std::int32_t>(batch_, name);
   weights_ = arena.template take<double>(static_cast<std::int64_t>(client_weights_.size()), name);
   for (int side = 0; side < 2; ++side)
-    average_.side[side] = arena.template take<float>(network_.replica_size(side), name);
+    average_.side[side] = arena.template take<float>(stack_.placement().size(side), name);
   ids_ = arena.template take<std::int32_t>(images_[0] + images_[1], name);
   loss_ = arena.template take<float>(batch_, name);
   unit_ = arena.template take<float>(batch_, name);
@@ -67,11 +67,11 @@ template <class Context>
 void Evaluator<Context>::start(const DeviceImages<Context>& data, const GatherShape& gather) {
   data_ = &data;
   gather_ = gather;
+  gather_.layout = stack_.layout();
   std::uint64_t bytes = 0;
   for (const MemoryItem& item : plan_) bytes += item.bytes;
   arena_ = Arena<Context>(ctx_, bytes);
   layout(arena_);
-  stack_.clear(ctx_);
   std::vector<std::int32_t> ids = shuffled(images_[0], gather.seed);
   for (const std::int32_t id : shuffled(images_[1], gather.seed)) {
     ids.push_back(static_cast<std::int32_t>(images_[0]) + id);
@@ -87,7 +87,7 @@ TwoSides Evaluator<Context>::chosen(const View<const float> (&parameters)[2], co
                                     std::int64_t which) {
   TwoSides used;
   for (int side = 0; side < 2; ++side) {
-    const std::int64_t size = network_.replica_size(side);
+    const std::int64_t size = stack_.placement().size(side);
     if (replicas[side] > 1 && which != kAverage) {
       used.side[side] = {const_cast<float*>(parameters[side].data()) + which * size, size};
     } else if (replicas[side] > 1 && size > 0) {
@@ -107,7 +107,7 @@ std::vector<float> Evaluator<Context>::average(const View<const float> (&paramet
   const View<float> from = chosen(parameters, replicas, kAverage).side[side];
   std::vector<float> values(static_cast<std::size_t>(from.size()));
   if (!values.empty()) ctx_.download(values.data(), from.data(), values.size() * sizeof(float));
-  return values;
+  return stack_.placement().in_order(side, true, std::move(values));
 }
 
 template <class Context>

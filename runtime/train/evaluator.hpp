@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <vector>
 
 #include "kernels/device/buffer.hpp"
@@ -24,22 +25,22 @@ enum class EvaluationSet : std::uint8_t { kTest, kValidation };
 template <class Context>
 class Evaluator {
  public:
-  /// Plans only. images: of the test and of the validation set. batch: images per forward pass. client_weights: [G] weights of the client replicas (n_k / N), used
-  /// when a side has more than one replica: evaluation runs on their weighted average. `network` must outlive the
-  /// evaluator.
+  /// Plans only. images: of the test and of the validation set. batch: images per forward pass. client_weights: [G]
+  /// weights of the client replicas (n_k / N), used
+  /// when a side has more than one replica: evaluation runs on their weighted average. features: as the engine's whose
+  /// parameters are evaluated. `network` must outlive the evaluator.
   Evaluator(Context& ctx, const Network& network, std::int32_t batch, const std::int64_t (&images)[2],
-            const std::vector<double>& client_weights);
+            const std::vector<double>& client_weights, std::optional<Layout> features = {});
 
   const std::vector<MemoryItem>& plan() const { return plan_; }
   /// data: the test images, then those for validation.
   void start(const DeviceImages<Context>& data, const GatherShape& gather);
   static constexpr std::int64_t kAverage = -1;
-  /// parameters: [G, replica_size] of each side; replicas: G; which: kAverage, or the replica of sides that have
+  /// parameters: an engine's, of each side; replicas: G; which: kAverage, or the replica of sides that have
   /// several. limit > 0: only the first so many images of a random order that depends on the gather's seed alone.
   /// Synchronises.
   Evaluation evaluate(const View<const float> (&parameters)[2], const std::int64_t (&replicas)[2],
-                      std::int64_t which = kAverage, std::int64_t limit = 0,
-                      EvaluationSet set = EvaluationSet::kTest);
+                      std::int64_t which = kAverage, std::int64_t limit = 0, EvaluationSet set = EvaluationSet::kTest);
   /// The replica that kAverage evaluates, [replica_size] of a side. Synchronises.
   std::vector<float> average(const View<const float> (&parameters)[2], const std::int64_t (&replicas)[2], int side);
 

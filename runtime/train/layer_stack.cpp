@@ -8,15 +8,6 @@ namespace splitsim {
 
 namespace {
 
-/// A layer's tensors within a side's grouped block; `trained`: a block of gradients holds no others.
-LayerIo::Tensors tensors_of(const Layer& layer, View<float> block, std::int64_t stride, bool trained) {
-  LayerIo::Tensors tensors = {};
-  for (std::size_t i = 0; i < layer.tensors.size(); ++i) {
-    if (layer.tensors[i].trained || !trained) tensors[i] = {block.data() + layer.tensors[i].offset, stride};
-  }
-  return tensors;
-}
-
 std::size_t first_trained(const Network& network) {
   std::size_t first = 0;
   while (first + 1 < network.layers.size() && !network.layers[first].has_parameters()) ++first;
@@ -30,7 +21,8 @@ LayerStack<Context>::LayerStack(const Network& network, const StackBounds& bound
     : network_(network),
       bounds_(bounds),
       training_(training),
-      plan_(plan_buffers(network, training, first_trained(network))) {}
+      plan_(plan_buffers(network, training, first_trained(network))),
+      placement_(network, bounds.layout) {}
 
 template <class Context>
 void LayerStack<Context>::layout(Context& ctx, Arena<Context>& arena) {
@@ -58,14 +50,6 @@ void LayerStack<Context>::layout(Context& ctx, Arena<Context>& arena) {
 }
 
 template <class Context>
-void LayerStack<Context>::clear(Context& ctx) {
-  fill_zero(ctx, input_);
-  fill_zero(ctx, workspace_);
-  for (const View<float> view : activations_) fill_zero(ctx, view);
-  for (const View<float> view : gradients_) fill_zero(ctx, view);
-}
-
-template <class Context>
 View<float> LayerStack<Context>::out(std::size_t layer) const {
   const std::int32_t buffer = plan_.activation[layer];
   const View<float> all = buffer < 0 ? input_ : activations_[static_cast<std::size_t>(buffer)];
@@ -88,18 +72,35 @@ View<float> LayerStack<Context>::output_gradient() const {
 template <class Context>
 LayerBounds LayerStack<Context>::layer_bounds(std::size_t layer) const {
   const int side = network_.side(layer);
-  return {bounds_.slots, bounds_.active[side], bounds_.segments[side], training_};
+  return {bounds_.slots, bounds_.active[side], bounds_.segments[side], training_, bounds_.layout};
+}
+
+template <class Context>
+LayerIo::Tensors LayerStack<Context>::tensors_of(std::size_t index, const TwoSides& blocks, bool trained) const {
+  const Layer& layer = network_.layers[index];
+  const int side = network_.side(index);
+  const std::int64_t stride = trained ? placement_.trained(side) : placement_.size(side);
+  LayerIo::Tensors tensors = {};
+  for (std::size_t i = 0; i < layer.tensors.size(); ++i) {
+    if (trained && !layer.tensors[i].trained) continue;
+    tensors[i] = {blocks.side[side].data() + placement_.offset(index, i), stride};
+  }
+  return tensors;
 }
 
 template <class Context>
 LayerIo LayerStack<Context>::io_of(std::size_t index, const StackMaps& maps, const TwoSides& parameters) const {
   const Layer& layer = network_.layers[index];
   const int side = network_.side(index);
-  LayerIo io{.layer = layer, .map = maps.side[side], .segments = maps.statistics[side], .training = training_};
+  LayerIo io{.layer = layer,
+             .map = maps.side[side],
+             .segments = maps.statistics[side],
+             .training = training_,
+             .layout = bounds_.layout};
   io.x = input_of(index);
   if (layer.other >= 0) io.other = out(static_cast<std::size_t>(layer.other));
   io.y = out(index);
-  io.parameters = tensors_of(layer, parameters.side[side], network_.replica_size(side), false);
+  io.parameters = tensors_of(index, parameters, false);
   io.saved = saved_[index];
   io.keys = maps.keys;
   io.index = static_cast<std::int32_t>(index);
@@ -121,7 +122,6 @@ void LayerStack<Context>::backward(Context& ctx, const StackMaps& maps, const Tw
   for (const BackwardOp& op : plan_.backward) {
     const auto index = static_cast<std::size_t>(op.layer);
     const Layer& layer = network_.layers[index];
-    const int side = network_.side(index);
     const View<float> from = gradients_[static_cast<std::size_t>(op.from)];
     const View<float> to = op.to < 0 ? View<float>() : gradients_[static_cast<std::size_t>(op.to)];
     switch (op.kind) {
@@ -129,7 +129,7 @@ void LayerStack<Context>::backward(Context& ctx, const StackMaps& maps, const Tw
         LayerIo io = io_of(index, maps, parameters);
         io.dy = from;
         io.dx = to;
-        io.gradients = tensors_of(layer, gradients.side[side], network_.parameters[side], true);
+        io.gradients = tensors_of(index, gradients, true);
         layer.spec.kind->passes<Context>().backward(ctx, io);
         break;
       }

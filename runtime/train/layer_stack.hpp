@@ -12,10 +12,11 @@
 #include "runtime/model/buffer_plan.hpp"
 #include "runtime/model/layer_kind.hpp"
 #include "runtime/model/network.hpp"
+#include "runtime/train/placement.hpp"
 
 namespace splitsim {
 
-/// Grouped values of both sides: [side] -> parameters [G, replica_size of the side] or gradients [ranks, P].
+/// Grouped values of both sides, placed: [side] -> parameters [G, size of the side] or gradients [ranks, trained].
 struct TwoSides {
   View<float> side[2];
 };
@@ -33,6 +34,7 @@ struct StackBounds {
   std::int32_t slots = 0;
   std::int32_t active[2] = {1, 1};
   std::int32_t segments[2] = {1, 1};
+  Layout layout = Layout::kChannelsFirst;
 };
 
 template <class Context>
@@ -44,9 +46,9 @@ class LayerStack {
 
   /// Takes activations, gradients and workspace from an arena.
   void layout(Context& ctx, Arena<Context>& arena);
-  /// Zeros in all of them, once before the first step: products run over empty slots too, and what those hold must have
-  /// been written.
-  void clear(Context& ctx);
+
+  const Placement& placement() const { return placement_; }  ///< of parameters and gradients
+  Layout layout() const { return bounds_.layout; }           ///< of activations
 
   View<float> input() const { return input_; }                                  ///< [S, input]; the gather writes it
   View<const float> output() const { return out(network_.layers.size() - 1); }  ///< [S, classes]: logits
@@ -62,12 +64,15 @@ class LayerStack {
   View<float> out(std::size_t layer) const;
   View<const float> input_of(std::size_t layer) const;
   LayerBounds layer_bounds(std::size_t layer) const;
+  /// A layer's tensors within its side's block; trained: of a block of gradients, which holds no others.
+  LayerIo::Tensors tensors_of(std::size_t layer, const TwoSides& blocks, bool trained) const;
   LayerIo io_of(std::size_t layer, const StackMaps& maps, const TwoSides& parameters) const;
 
   const Network& network_;
   StackBounds bounds_;
   bool training_;
   BufferPlan plan_;
+  Placement placement_;
   View<float> input_;
   std::vector<View<float>> activations_, gradients_;
   std::vector<Saved> saved_;

@@ -22,8 +22,9 @@ std::vector<float> learning_rates(const OptimizerSettings& settings, std::int64_
       const std::int64_t epoch = t / steps_per_epoch;
       const auto passed =
           std::count_if(settings.milestones.begin(), settings.milestones.end(), [&](auto m) { return m <= epoch; });
-      factor = std::pow(settings.gamma,
-                        static_cast<double>(settings.schedule == RateSchedule::kStep ? epoch / settings.step_epochs : passed));
+      factor = std::pow(
+          settings.gamma,
+          static_cast<double>(settings.schedule == RateSchedule::kStep ? epoch / settings.step_epochs : passed));
     }
     rates[static_cast<std::size_t>(t)] = static_cast<float>(settings.lr * factor);
   }

@@ -151,8 +151,8 @@ void end_step(Context& ctx, View<StepState> state, const StepTables& tables, Vie
 }  // namespace splitsim
 
 // What is made for every backend C.
-#define SPLITSIM_UNIT(C)                                                                                      \
-  template void begin_step(C&, View<const StepState>, const ScheduleView&, const StepRules&,                  \
-      View<const std::int32_t>, const StepTables&);                                                           \
-  template void end_step(C&, View<StepState>, const StepTables&, View<const float>, View<const std::int32_t>, \
-      View<StepMetrics>);
+#define SPLITSIM_UNIT(C)                                                                                               \
+  template void begin_step(C&, View<const StepState>, const ScheduleView&, const StepRules&, View<const std::int32_t>, \
+                           const StepTables&);                                                                         \
+  template void end_step(C&, View<StepState>, const StepTables&, View<const float>, View<const std::int32_t>,          \
+                         View<StepMetrics>);

@@ -39,21 +39,20 @@ struct GeluBackward {
 
 template <class Activation, class Context>
 void activate(Context& ctx, Slots slots, std::int64_t features, View<float> x) {
-  for_each_index(ctx, Extent{slots.max, slots.count, features}, detail::Activate<Activation>{x.data()});
+  for_each_index(ctx, layer_slots<Context>(slots, features), detail::Activate<Activation>{x.data()});
 }
 template <class Activation, class Context>
 void activate_backward(Context& ctx, Slots slots, std::int64_t features, View<const float> y, View<float> dy) {
-  for_each_index(ctx, Extent{slots.max, slots.count, features},
-                 detail::ActivateBackward<Activation>{y.data(), dy.data()});
+  for_each_index(ctx, layer_slots<Context>(slots, features), detail::ActivateBackward<Activation>{y.data(), dy.data()});
 }
 
 template <class Context>
 void gelu_forward(Context& ctx, Slots slots, std::int64_t features, View<const float> x, View<float> y) {
-  for_each_index(ctx, Extent{slots.max, slots.count, features}, detail::GeluForward{x.data(), y.data()});
+  for_each_index(ctx, layer_slots<Context>(slots, features), detail::GeluForward{x.data(), y.data()});
 }
 template <class Context>
 void gelu_backward(Context& ctx, Slots slots, std::int64_t features, const Backprop& io) {
-  for_each_index(ctx, Extent{slots.max, slots.count, features},
+  for_each_index(ctx, layer_slots<Context>(slots, features),
                  detail::GeluBackward{io.x.data(), io.dy.data(), io.dx.data()});
 }
 

@@ -6,6 +6,7 @@
 
 #include "kernels/device/view.hpp"
 #include "kernels/nn/support/grouped.hpp"
+#include "kernels/nn/support/layout.hpp"
 
 namespace splitsim {
 
@@ -23,8 +24,8 @@ struct DropoutRule {
 };
 
 /// x = 0 with the rule's probability p, else x / (1 - p), in place over the valid slots. The same call on dy is its
-/// gradient. x: [S, features].
+/// gradient. x: [S, size]; a feature's bits are those of its place channels first, whatever the layout.
 template <class Context>
-void dropout(Context& ctx, Slots slots, std::int64_t features, const DropoutRule& rule, View<float> x);
+void dropout(Context& ctx, Slots slots, const PlaneShape& shape, const DropoutRule& rule, View<float> x);
 
 }  // namespace splitsim

@@ -7,38 +7,48 @@
 namespace splitsim {
 
 namespace detail {
+/// A row is a slot, a column four of its features, of the last one maybe fewer.
 struct Dropout {
-  std::int64_t features, quads;  ///< quads: fours of features, the last one maybe not full
+  PlaneShape shape;
+  FastDiv pixels;
   DropoutRule rule;
   float scale;
   std::uint32_t threshold;  ///< bits below it drop a feature
   float* x;
 
-  PSL_HD void operator()(std::int64_t index) const {
-    const std::int64_t slot = index / quads, quad = index - slot * quads;
+  PSL_HD void operator()(std::int64_t slot, std::int32_t quad) const {
     const Bits128 bits =
         random_bits(rule.keys.seed, {Purpose::kDropout, static_cast<std::uint32_t>(rule.keys.sample[slot]),
                                      static_cast<std::uint32_t>(rule.layer),
                                      static_cast<std::uint32_t>(*rule.keys.epoch), static_cast<std::uint32_t>(quad)});
     const std::uint32_t words[4] = {bits.x, bits.y, bits.z, bits.w};
-    float* from = x + slot * features + 4 * quad;
-    for (std::int64_t i = 0; i < 4 && 4 * quad + i < features; ++i) {
-      from[i] = words[i] < threshold ? 0.0f : from[i] * scale;
+    float* features = x + slot * shape.size();
+    PSL_UNROLL
+    for (std::int32_t i = 0; i < 4; ++i) {
+      const std::int32_t feature = 4 * quad + i;
+      if (feature >= shape.size()) break;
+      float& value = features[shape.layout == Layout::kChannelsFirst ? feature : last(feature)];
+      value = words[i] < threshold ? 0.0f : value * scale;
     }
+  }
+
+ private:
+  PSL_HD std::int32_t last(std::int32_t feature) const {
+    const std::int32_t channel = pixels.quotient(feature);
+    return (feature - channel * shape.pixels) * shape.channels + channel;
   }
 };
 }  // namespace detail
 
 template <class Context>
-void dropout(Context& ctx, Slots slots, std::int64_t features, const DropoutRule& rule, View<float> x) {
-  const std::int64_t quads = (features + 3) / 4;
+void dropout(Context& ctx, Slots slots, const PlaneShape& shape, const DropoutRule& rule, View<float> x) {
   const auto threshold = static_cast<std::uint32_t>(rule.probability * 0x1p32);
   const auto scale = static_cast<float>(1.0 / (1.0 - rule.probability));
-  for_each_index(ctx, Extent{slots.max, slots.count, quads},
-                 detail::Dropout{features, quads, rule, scale, threshold, x.data()});
+  for_each_cell(ctx, layer_slots<Context>(slots), (shape.size() + 3) / 4,
+                detail::Dropout{shape, FastDiv(shape.pixels), rule, scale, threshold, x.data()});
 }
 
 }  // namespace splitsim
 
 // What is made for every backend C.
-#define SPLITSIM_UNIT(C) template void dropout(C&, Slots, std::int64_t, const DropoutRule&, View<float>);
+#define SPLITSIM_UNIT(C) template void dropout(C&, Slots, const PlaneShape&, const DropoutRule&, View<float>);

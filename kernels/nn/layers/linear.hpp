@@ -1,5 +1,5 @@
 // Grouped fully connected layer, fp32: y = x W^T + b with W: [out, in], as torch.nn.Linear.
-// Determinism: fixed-order on the CPU (any thread count), library-order on CUDA.
+// Determinism: fixed-order on the CPU (any thread count) and for many replicas, library-order for one on CUDA.
 #pragma once
 
 #include <cstdint>
@@ -23,8 +23,8 @@ template <class Context>
 void linear_forward(Context& ctx, const ReplicaMap& map, const LinearShape& shape, View<const float> x,
                     const Parameters& parameters, View<float> workspace, View<float> y);
 
-/// gradients: [max_active ranks], overwritten for active ranks. Empty slots of dy must not be trusted: they may hold
-/// anything.
+/// gradients: [max_active ranks], overwritten for active ranks. On a GPU the empty slots of dy must hold zeros and those
+/// of x something finite; on a CPU they may hold anything.
 template <class Context>
 void linear_backward(Context& ctx, const ReplicaMap& map, const LinearShape& shape, const Backprop& io, Grouped weight,
                      View<float> workspace, const Parameters& gradients);

@@ -1,23 +1,64 @@
-#include "kernels/device/launch_cuda.cuh"
-#include "kernels/nn/layers/linear_cuda_impl.hpp"
+// Fully connected layers on a GPU: with one replica products of a library over all slots, the empty ones too (their
+// dy is 0, so that they add nothing to a gradient); with many a convolution of one pixel.
+#include "kernels/nn/layers/conv/implicit_gemm.hpp"
+#include "kernels/nn/layers/linear.hpp"
+#include "kernels/primitives/gemm.hpp"
 
 namespace splitsim {
 
+namespace {
+ConvShape as_convolution(const LinearShape& s) { return {s.in, 1, 1, s.out, 1, 1, 0, 1, Layout::kChannelsLast}; }
+}  // namespace
+
 template <>
-std::int64_t linear_workspace(CudaContext&, const LinearShape&, std::int32_t max_slots, std::int32_t) {
-  return batched_linear_workspace(max_slots);
+std::int64_t linear_workspace(CudaContext&, const LinearShape& shape, std::int32_t max_slots, std::int32_t max_active) {
+  return implicit_gemm_workspace(as_convolution(shape), max_slots, max_active);
 }
 
 template <>
 void linear_forward(CudaContext& ctx, const ReplicaMap& map, const LinearShape& shape, View<const float> x,
-                    const Parameters& parameters, View<float> workspace, View<float> y) {
-  batched_linear_forward(ctx, map, shape, x, parameters, workspace, y);
+                    const Parameters& parameters, View<float>, View<float> y) {
+  if (!map.tied()) {
+    return implicit_gemm_forward(ctx, map, as_convolution(shape), {MathPrecision::kFp32}, x, parameters, y);
+  }
+  const GemmShape product{.transpose_b = true,
+                          .m = map.max_slots,
+                          .n = shape.out,
+                          .k = shape.in,
+                          .lda = shape.in,
+                          .ldb = shape.in,
+                          .ldc = shape.out};
+  if (parameters.bias.data != nullptr) {
+    gemm_bias(ctx, product, x.data(), parameters.weight.data, parameters.bias.data, y.data());
+  } else {
+    gemm(ctx, product, x.data(), parameters.weight.data, y.data());
+  }
 }
 
 template <>
 void linear_backward(CudaContext& ctx, const ReplicaMap& map, const LinearShape& shape, const Backprop& io,
                      Grouped weight, View<float> workspace, const Parameters& gradients) {
-  batched_linear_backward(ctx, map, shape, io, weight, workspace, gradients);
+  if (!map.tied()) {
+    const ConvShape conv = as_convolution(shape);
+    implicit_gemm_weight_gradient(ctx, map, conv, MathPrecision::kFp32, io, workspace, gradients);
+    if (!io.dx.empty()) implicit_gemm_input_gradient(ctx, map, conv, MathPrecision::kFp32, io.dy, weight, io.dx);
+    return;
+  }
+  const GemmShape for_weight{.transpose_a = true,
+                             .m = shape.out,
+                             .n = shape.in,
+                             .k = map.max_slots,
+                             .lda = shape.out,
+                             .ldb = shape.in,
+                             .ldc = shape.in};
+  if (gradients.bias.data != nullptr) {
+    gemm_row_sums(ctx, for_weight, io.dy.data(), io.x.data(), gradients.bias.data, gradients.weight.data);
+  } else {
+    gemm(ctx, for_weight, io.dy.data(), io.x.data(), gradients.weight.data);
+  }
+  if (io.dx.empty()) return;
+  gemm(ctx, {.m = map.max_slots, .n = shape.in, .k = shape.out, .lda = shape.out, .ldb = shape.in, .ldc = shape.in},
+       io.dy.data(), weight.data, io.dx.data());
 }
 
 }  // namespace splitsim

@@ -49,44 +49,41 @@ struct Multiply {
 
 template <class Context>
 void relu_forward(Context& ctx, Slots slots, std::int64_t features, View<float> x) {
-  for_each_index(ctx, Extent{slots.max, slots.count, features}, detail::ReluForward{x.data()});
+  for_each_index(ctx, layer_slots<Context>(slots, features), detail::ReluForward{x.data()});
 }
 
 template <class Context>
 void relu_backward(Context& ctx, Slots slots, std::int64_t features, View<const float> y, View<float> dy) {
-  for_each_index(ctx, Extent{slots.max, slots.count, features}, detail::ReluBackward{y.data(), dy.data()});
+  for_each_index(ctx, layer_slots<Context>(slots, features), detail::ReluBackward{y.data(), dy.data()});
 }
 
 template <class Context>
 void scale_slots(Context& ctx, Slots slots, std::int64_t features, View<const float> scale, View<float> x) {
-  for_each_block(ctx, Extent{slots.max, slots.count, 1}, detail::ScaleSlots{features, scale.data(), x.data()});
+  for_each_block(ctx, layer_slots<Context>(slots), detail::ScaleSlots{features, scale.data(), x.data()});
 }
 
 template <class Context>
 void add_slots(Context& ctx, Slots slots, std::int64_t features, View<const float> x, View<float> y) {
-  for_each_index(ctx, Extent{slots.max, slots.count, features}, detail::AddSlots{x.data(), y.data()});
+  for_each_index(ctx, layer_slots<Context>(slots, features), detail::AddSlots{x.data(), y.data()});
 }
 
 template <class Context>
 void copy_slots(Context& ctx, Slots slots, std::int64_t features, View<const float> x, View<float> y) {
-  for_each_index(ctx, Extent{slots.max, slots.count, features}, detail::CopySlots{x.data(), y.data()});
+  for_each_index(ctx, layer_slots<Context>(slots, features), detail::CopySlots{x.data(), y.data()});
 }
 
 template <class Context>
 void multiply(Context& ctx, Slots slots, std::int64_t features, float factor, View<float> x) {
-  for_each_index(ctx, Extent{slots.max, slots.count, features}, detail::Multiply{factor, x.data()});
+  for_each_index(ctx, layer_slots<Context>(slots, features), detail::Multiply{factor, x.data()});
 }
 
 }  // namespace splitsim
 
 // What is made for every backend C.
-#define SPLITSIM_UNIT(C)                                                                                        \
-  template void relu_forward(C&, Slots, std::int64_t, View<float>);                 \
-  template void relu_backward(C&, Slots, std::int64_t, View<const float>,           \
-      View<float>);                                                                                             \
-  template void scale_slots(C&, Slots, std::int64_t, View<const float>,             \
-      View<float>);                                                                                             \
-  template void add_slots(C&, Slots, std::int64_t, View<const float>, View<float>); \
-  template void copy_slots(C&, Slots, std::int64_t, View<const float>,              \
-      View<float>);                                                                                             \
+#define SPLITSIM_UNIT(C)                                                                \
+  template void relu_forward(C&, Slots, std::int64_t, View<float>);                     \
+  template void relu_backward(C&, Slots, std::int64_t, View<const float>, View<float>); \
+  template void scale_slots(C&, Slots, std::int64_t, View<const float>, View<float>);   \
+  template void add_slots(C&, Slots, std::int64_t, View<const float>, View<float>);     \
+  template void copy_slots(C&, Slots, std::int64_t, View<const float>, View<float>);    \
   template void multiply(C&, Slots, std::int64_t, float, View<float>);

@@ -5,6 +5,7 @@
 
 #include <cstdint>
 
+#include "kernels/device/launch.hpp"
 #include "kernels/device/macros.hpp"
 #include "kernels/device/view.hpp"
 
@@ -15,6 +16,13 @@ struct Slots {
   const std::int32_t* count = nullptr;
   std::int32_t max = 0;
 };
+
+/// The slots that a layer works on. On a CPU those that hold a sample. On a GPU all: no launch waits for the count, and
+/// what an empty slot holds is always defined: zeros at first and in the loss's gradient, something finite in between.
+template <class Context>
+constexpr Extent layer_slots(const Slots& slots, std::int64_t inner = 1) {
+  return {slots.max, Context::kIsDevice ? nullptr : slots.count, inner};
+}
 
 /// Slot -> replica for one side in one step. Pointers are device memory that the step's first kernel fills; bounds are
 /// fixed before the run. Ranks are contiguous runs of slots: rank r owns slots [first[r], first[r+1]).

@@ -3,7 +3,9 @@
 
 #include <cstdint>
 
-#include "kernels/nn/support/batched.hpp"
+#include "kernels/device/launch.hpp"
+#include "kernels/device/macros.hpp"
+#include "kernels/nn/support/grouped.hpp"
 
 namespace splitsim::detail {
 
@@ -40,14 +42,64 @@ struct SumSlotRows {
   }
 };
 
+/// Two sums at a time.
+template <class T>
+struct Pair {
+  T a = T(0), b = T(0);
+  PSL_HD Pair& operator+=(const Pair& other) {
+    a += other.a;
+    b += other.b;
+    return *this;
+  }
+};
+
+/// Channels that a block takes where channels lie side by side: enough for whole lines of memory, few enough for many
+/// blocks. A multiple of `unit`, unless that is larger.
+inline std::int32_t channels_per_block(std::int32_t channels, std::int32_t unit = 1) {
+  constexpr std::int32_t kChannels = 32;
+  std::int32_t most = unit;
+  for (std::int32_t n = unit; n <= channels && n <= kChannels; n += unit) {
+    if (channels % n == 0) most = n;
+  }
+  return most;
+}
+
+/// The same by a team. A block is a rank and as many channels.
+struct SumSlotColumns {
+  std::int32_t channels, per_block;
+  const std::int32_t* first;
+  const float* slot_a;
+  const float* slot_b;
+  Grouped a, b;
+
+  template <class Team>
+  PSL_HD void operator()(Team& team, std::int64_t block) const {
+    const std::int32_t parts = channels / per_block, begin = static_cast<std::int32_t>(block % parts) * per_block;
+    const std::int64_t rank = block / parts;
+    const std::int64_t from = std::int64_t{first[rank]} * channels + begin;
+    const std::int32_t stride = channels;
+    const float *a_in = slot_a + from, *b_in = slot_b + from;
+    float *a_out = a.at(rank) + begin, *b_out = b.at(rank) + begin;
+    team.template column_sums<Pair<float>>(
+        first[rank + 1] - first[rank], per_block,
+        [=](std::int32_t s, std::int32_t c) {
+          return Pair<float>{a_in[s * stride + c], b_in[s * stride + c]};
+        },
+        [=](std::int32_t c, const Pair<float>& sum) {
+          a_out[c] = sum.a;
+          b_out[c] = sum.b;
+        });
+  }
+};
+
 /// sums.weight[rank] = sum over the rank's slots of slot_a[slot], bias the same of slot_b. slot_*: [S, channels].
 template <class Context>
 void sum_slot_rows(Context& ctx, const ReplicaMap& map, std::int32_t channels, const float* slot_a, const float* slot_b,
                    const Parameters& sums) {
   if constexpr (Context::kIsDevice) {
-    const Extent extent{map.max_active, map.active, channels};
-    for_each_block(ctx, extent, SumRanks{map.first, channels, slot_a, sums.weight});
-    for_each_block(ctx, extent, SumRanks{map.first, channels, slot_b, sums.bias});
+    const std::int32_t per_block = channels_per_block(channels);
+    for_each_block(ctx, Extent{map.max_active, map.active, channels / per_block},
+                   SumSlotColumns{channels, per_block, map.first, slot_a, slot_b, sums.weight, sums.bias});
   } else {
     for_each_block(ctx, Extent{map.max_active, map.active, 1},
                    SumSlotRows{channels, map.first, slot_a, slot_b, sums.weight, sums.bias});

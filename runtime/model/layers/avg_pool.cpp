@@ -1,5 +1,5 @@
 // Mean of windows, as torch.nn.AvgPool2d without padding.
-#include "kernels/nn/layers/pool.hpp"
+#include "kernels/nn/layers/pool/pool.hpp"
 #include "runtime/model/layer_kind.hpp"
 #include "runtime/model/windows.hpp"
 
@@ -7,8 +7,8 @@ namespace splitsim::layers {
 
 namespace {
 
-PoolShape shape_of(const Layer& layer) {
-  return {layer.in.channels, layer.in.height, layer.in.width, layer.spec.kernel, layer.spec.stride};
+PoolShape shape_of(const Layer& layer, Layout layout = Layout::kChannelsFirst) {
+  return {layer.in.channels, layer.in.height, layer.in.width, layer.spec.kernel, layer.spec.stride, 0, layout};
 }
 
 void place(Layer& layer) {
@@ -20,11 +20,11 @@ void place(Layer& layer) {
 struct AvgPool {
   template <class Context>
   static void forward(Context& ctx, const LayerIo& io) {
-    avg_pool_forward(ctx, io.map.valid(), shape_of(io.layer), io.x, io.y);
+    avg_pool_forward(ctx, io.map.valid(), shape_of(io.layer, io.layout), io.x, io.y);
   }
   template <class Context>
   static void backward(Context& ctx, const LayerIo& io) {
-    avg_pool_backward(ctx, io.map.valid(), shape_of(io.layer), View<const float>(io.dy), io.dx);
+    avg_pool_backward(ctx, io.map.valid(), shape_of(io.layer, io.layout), View<const float>(io.dy), io.dx);
   }
 };
 

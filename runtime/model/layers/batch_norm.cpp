@@ -1,5 +1,5 @@
 // Normalisation over the samples of a segment, as torch.nn.BatchNorm2d; in evaluation by running statistics.
-#include "kernels/nn/layers/batch_norm.hpp"
+#include "kernels/nn/layers/norm/batch_norm.hpp"
 
 #include "runtime/model/layers/norms.hpp"
 
@@ -7,7 +7,9 @@ namespace splitsim::layers {
 
 namespace {
 
-BatchNormShape shape_of(const Layer& layer) { return {layer.in.channels, layer.in.height, layer.in.width}; }
+BatchNormShape shape_of(const Layer& layer, Layout layout) {
+  return {.channels = layer.in.channels, .height = layer.in.height, .width = layer.in.width, .layout = layout};
+}
 
 std::vector<LayerTensor> tensors(const Layer& layer) {
   std::vector<LayerTensor> list = gamma_and_beta(layer);
@@ -19,22 +21,23 @@ std::vector<LayerTensor> tensors(const Layer& layer) {
 struct BatchNorm {
   template <class Context>
   static std::int64_t workspace(Context& ctx, const Layer& layer, const LayerBounds& bounds) {
-    return batch_norm_workspace(ctx, shape_of(layer), bounds.slots, bounds.segments);
+    return batch_norm_workspace(ctx, shape_of(layer, bounds.layout), bounds.slots, bounds.segments);
   }
   template <class Context>
   static void forward(Context& ctx, const LayerIo& io) {
     const auto& p = io.parameters;
     const BatchNormParameters parameters{p[0], p[1], {p[2], p[3]}};
     if (io.training) {
-      batch_norm_forward(ctx, io.map, io.segments, shape_of(io.layer), io.x, parameters, norm_memory(io), io.y);
+      batch_norm_forward(ctx, io.map, io.segments, shape_of(io.layer, io.layout), io.x, parameters, norm_memory(io),
+                         io.y);
     } else {
-      batch_norm_evaluate(ctx, io.map, shape_of(io.layer), io.x, parameters, io.y);
+      batch_norm_evaluate(ctx, io.map, shape_of(io.layer, io.layout), io.x, parameters, io.y);
     }
   }
   template <class Context>
   static void backward(Context& ctx, const LayerIo& io) {
-    batch_norm_backward(ctx, io.map, io.segments, shape_of(io.layer), io.backprop(), io.own().weight, norm_memory(io),
-                        io.own_gradients());
+    batch_norm_backward(ctx, io.map, io.segments, shape_of(io.layer, io.layout), io.backprop(), io.own().weight,
+                        norm_memory(io), io.own_gradients());
   }
 };
 

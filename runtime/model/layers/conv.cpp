@@ -12,10 +12,10 @@ namespace splitsim::layers {
 
 namespace {
 
-ConvShape shape_of(const Layer& layer) {
+ConvShape shape_of(const Layer& layer, Layout layout = Layout::kChannelsFirst) {
   const LayerSpec& spec = layer.spec;
-  return {layer.in.channels, layer.in.height, layer.in.width, spec.out,
-          spec.kernel,       spec.stride,     spec.padding,   spec.conv_groups};
+  return {layer.in.channels, layer.in.height, layer.in.width,   spec.out, spec.kernel,
+          spec.stride,       spec.padding,    spec.conv_groups, layout};
 }
 
 void place(Layer& layer) {
@@ -37,7 +37,9 @@ std::vector<LayerTensor> tensors(const Layer& layer) {
       {.name = "weight",
        .shape = {spec.out, layer.in.channels / spec.conv_groups, spec.kernel.height, spec.kernel.width},
        .fan_in = fan_in,
-       .kaiming = std::sqrt(2.0 / fan_out)}};
+       .kaiming = std::sqrt(2.0 / fan_out),
+       .channels = layer.in.channels / spec.conv_groups,
+       .pixels = spec.kernel.area()}};
   if (spec.bias) list.push_back({.name = "bias", .shape = {spec.out}, .fan_in = fan_in, .kaiming = 0.0});
   return list;
 }
@@ -45,15 +47,16 @@ std::vector<LayerTensor> tensors(const Layer& layer) {
 struct Conv {
   template <class Context>
   static std::int64_t workspace(Context& ctx, const Layer& layer, const LayerBounds& bounds) {
-    return conv2d_workspace(ctx, shape_of(layer), bounds.slots, bounds.active);
+    return conv2d_workspace(ctx, shape_of(layer, bounds.layout), bounds.slots, bounds.active);
   }
   template <class Context>
   static void forward(Context& ctx, const LayerIo& io) {
-    conv2d_forward(ctx, io.map, shape_of(io.layer), io.x, io.own(), io.workspace, io.y);
+    conv2d_forward(ctx, io.map, shape_of(io.layer, io.layout), io.x, io.own(), io.workspace, io.y);
   }
   template <class Context>
   static void backward(Context& ctx, const LayerIo& io) {
-    conv2d_backward(ctx, io.map, shape_of(io.layer), io.backprop(), io.own().weight, io.workspace, io.own_gradients());
+    conv2d_backward(ctx, io.map, shape_of(io.layer, io.layout), io.backprop(), io.own().weight, io.workspace,
+                    io.own_gradients());
   }
 };
 

@@ -15,11 +15,11 @@ struct Dropout {
   template <class Context>
   static void forward(Context& ctx, const LayerIo& io) {
     copy_input(ctx, io);
-    if (io.training) dropout(ctx, io.map.valid(), io.layer.out.size(), rule_of(io), io.y);
+    if (io.training) dropout(ctx, io.map.valid(), io.planes(), rule_of(io), io.y);
   }
   template <class Context>
   static void backward(Context& ctx, const LayerIo& io) {
-    dropout(ctx, io.map.valid(), io.layer.out.size(), rule_of(io), io.dy);
+    dropout(ctx, io.map.valid(), io.planes(), rule_of(io), io.dy);
   }
 };
 

@@ -1,22 +1,19 @@
 // Mean of each plane, as torch.nn.AdaptiveAvgPool2d(1).
-#include "kernels/nn/layers/pool.hpp"
+#include "kernels/nn/layers/pool/pool.hpp"
 #include "runtime/model/layer_kind.hpp"
 
 namespace splitsim::layers {
 
 namespace {
 
-std::int64_t pixels(const Layer& layer) { return std::int64_t{layer.in.height} * layer.in.width; }
-
 struct GlobalAvgPool {
   template <class Context>
   static void forward(Context& ctx, const LayerIo& io) {
-    global_avg_pool_forward(ctx, io.map.valid(), io.layer.in.channels, pixels(io.layer), io.x, io.y);
+    global_avg_pool_forward(ctx, io.map.valid(), io.planes(), io.x, io.y);
   }
   template <class Context>
   static void backward(Context& ctx, const LayerIo& io) {
-    global_avg_pool_backward(ctx, io.map.valid(), io.layer.in.channels, pixels(io.layer), View<const float>(io.dy),
-                             io.dx);
+    global_avg_pool_backward(ctx, io.map.valid(), io.planes(), View<const float>(io.dy), io.dx);
   }
 };
 

@@ -1,5 +1,5 @@
 // Normalisation over groups of channels, as torch.nn.GroupNorm.
-#include "kernels/nn/layers/group_norm.hpp"
+#include "kernels/nn/layers/norm/group_norm.hpp"
 
 #include <fmt/format.h>
 
@@ -12,8 +12,12 @@ namespace splitsim::layers {
 
 namespace {
 
-GroupNormShape shape_of(const Layer& layer) {
-  return {layer.in.channels, layer.in.height, layer.in.width, layer.spec.groups};
+GroupNormShape shape_of(const Layer& layer, Layout layout) {
+  return {.channels = layer.in.channels,
+          .height = layer.in.height,
+          .width = layer.in.width,
+          .groups = layer.spec.groups,
+          .layout = layout};
 }
 
 void place(Layer& layer) {
@@ -29,15 +33,15 @@ void place(Layer& layer) {
 struct GroupNorm {
   template <class Context>
   static std::int64_t workspace(Context& ctx, const Layer& layer, const LayerBounds& bounds) {
-    return group_norm_workspace(ctx, shape_of(layer), bounds.slots, bounds.active);
+    return group_norm_workspace(ctx, shape_of(layer, bounds.layout), bounds.slots, bounds.active);
   }
   template <class Context>
   static void forward(Context& ctx, const LayerIo& io) {
-    group_norm_forward(ctx, io.map, shape_of(io.layer), io.x, io.own(), norm_memory(io), io.y);
+    group_norm_forward(ctx, io.map, shape_of(io.layer, io.layout), io.x, io.own(), norm_memory(io), io.y);
   }
   template <class Context>
   static void backward(Context& ctx, const LayerIo& io) {
-    group_norm_backward(ctx, io.map, shape_of(io.layer), io.backprop(), io.own().weight, norm_memory(io),
+    group_norm_backward(ctx, io.map, shape_of(io.layer, io.layout), io.backprop(), io.own().weight, norm_memory(io),
                         io.own_gradients());
   }
 };

@@ -1,5 +1,5 @@
 // Normalisation over all features of a sample, as torch.nn.LayerNorm([C, H, W]), whatever the side's norm is.
-#include "kernels/nn/layers/layer_norm.hpp"
+#include "kernels/nn/layers/norm/layer_norm.hpp"
 
 #include "runtime/model/layers/norms.hpp"
 
@@ -15,7 +15,9 @@ std::vector<LayerTensor> tensors(const Layer& layer) {
   const bool flat = in.height == 1 && in.width == 1;
   const auto shape =
       flat ? std::vector<std::int64_t>{in.channels} : std::vector<std::int64_t>{in.channels, in.height, in.width};
-  return {{.name = "weight", .shape = shape, .initial = 1.0f}, {.name = "bias", .shape = shape}};
+  const std::int64_t channels = in.channels, pixels = std::int64_t{in.height} * in.width;
+  return {{.name = "weight", .shape = shape, .initial = 1.0f, .channels = channels, .pixels = pixels},
+          {.name = "bias", .shape = shape, .channels = channels, .pixels = pixels}};
 }
 
 struct LayerNorm {

@@ -28,8 +28,10 @@ struct Linear {
 
 std::vector<LayerTensor> tensors(const Layer& layer) {
   const std::int64_t in = layer.in.size();
-  return {{.name = "weight", .shape = {layer.spec.out, in}, .fan_in = in},
-          {.name = "bias", .shape = {layer.spec.out}, .fan_in = in}};
+  const std::int64_t channels = layer.in.channels;
+  return {
+      {.name = "weight", .shape = {layer.spec.out, in}, .fan_in = in, .channels = channels, .pixels = in / channels},
+      {.name = "bias", .shape = {layer.spec.out}, .fan_in = in}};
 }
 
 }  // namespace

@@ -1,7 +1,7 @@
 // Maximum of windows, as torch.nn.MaxPool2d.
 #include <fmt/format.h>
 
-#include "kernels/nn/layers/pool.hpp"
+#include "kernels/nn/layers/pool/pool.hpp"
 #include "runtime/model/layer_kind.hpp"
 #include "runtime/model/windows.hpp"
 
@@ -9,9 +9,9 @@ namespace splitsim::layers {
 
 namespace {
 
-PoolShape shape_of(const Layer& layer) {
+PoolShape shape_of(const Layer& layer, Layout layout = Layout::kChannelsFirst) {
   const LayerSpec& spec = layer.spec;
-  return {layer.in.channels, layer.in.height, layer.in.width, spec.kernel, spec.stride, spec.padding};
+  return {layer.in.channels, layer.in.height, layer.in.width, spec.kernel, spec.stride, spec.padding, layout};
 }
 
 void place(Layer& layer) {
@@ -32,11 +32,11 @@ std::string lacks(const LayerSpec& spec) {
 struct MaxPool {
   template <class Context>
   static void forward(Context& ctx, const LayerIo& io) {
-    max_pool_forward(ctx, io.map.valid(), shape_of(io.layer), io.x, io.y, io.saved.bytes);
+    max_pool_forward(ctx, io.map.valid(), shape_of(io.layer, io.layout), io.x, io.y, io.saved.bytes);
   }
   template <class Context>
   static void backward(Context& ctx, const LayerIo& io) {
-    max_pool_backward(ctx, io.map.valid(), shape_of(io.layer), View<const float>(io.dy),
+    max_pool_backward(ctx, io.map.valid(), shape_of(io.layer, io.layout), View<const float>(io.dy),
                       View<const std::uint8_t>(io.saved.bytes), io.dx);
   }
 };

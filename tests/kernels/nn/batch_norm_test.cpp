@@ -1,4 +1,4 @@
-#include "kernels/nn/layers/batch_norm.hpp"
+#include "kernels/nn/layers/norm/batch_norm.hpp"
 
 #include <gtest/gtest.h>
 
@@ -36,9 +36,10 @@ std::vector<std::int32_t> segment_sizes(const StepLayout& l, By by) {
 }
 
 template <class Context>
-NormRun run_norm(Context& ctx, const BatchNormShape& s, const StepLayout& l, const std::vector<std::int32_t>& sizes,
-                 const std::vector<float>& values, const std::vector<float>& gradients,
-                 const std::vector<float>& parameters, bool in_place = false) {
+NormRun run_norm(Context& ctx, Layout layout, BatchNormShape s, const StepLayout& l,
+                 const std::vector<std::int32_t>& sizes, const std::vector<float>& values,
+                 const std::vector<float>& gradients, const std::vector<float>& parameters, bool in_place = false) {
+  s.layout = layout;
   const DeviceMap<Context> map(ctx, l);
   std::vector<std::int32_t> first = {0}, of_slot(l.max_slots);
   for (std::size_t i = 0; i < sizes.size(); ++i) {
@@ -49,8 +50,10 @@ NormRun run_norm(Context& ctx, const BatchNormShape& s, const StepLayout& l, con
   const Buffer<std::int32_t, Context> count(ctx, std::vector<std::int32_t>{static_cast<std::int32_t>(sizes.size())});
   const Buffer<std::int32_t, Context> firsts(ctx, first), of(ctx, of_slot);
   const Segments segments{count.data(), firsts.data(), of.data(), max_segments};
-  const Floats<Context> x(ctx, values);
-  Floats<Context> dy(ctx, gradients), p(ctx, parameters);
+  const auto laid = [&](const std::vector<float>& v) { return placed(layout, v, s.channels, s.plane()); };
+  const auto back = [&](const std::vector<float>& v) { return in_order(layout, v, s.channels, s.plane()); };
+  const Floats<Context> x(ctx, laid(values));
+  Floats<Context> dy(ctx, laid(gradients)), p(ctx, parameters);
   Floats<Context> dp(ctx, std::vector<float>(l.max_active() * stride_of(s), -7.0f));
   Floats<Context> work(ctx, std::vector<float>(batch_norm_workspace(ctx, s, l.max_slots, max_segments), kJunk));
   Floats<Context> y(ctx, l.max_slots * s.size()), dx(ctx, l.max_slots * s.size()), e(ctx, l.max_slots * s.size());
@@ -67,7 +70,7 @@ NormRun run_norm(Context& ctx, const BatchNormShape& s, const StepLayout& l, con
     batch_norm_backward(ctx, *map, segments, s, {x.view(), dy.view(), in_place ? dy.view() : dx.view()}, part(p, 0),
                         memory, {part(dp, 0), part(dp, 1)});
   }
-  return {y.download(), (in_place ? dy : dx).download(), p.download(), dp.download(), e.download()};
+  return {back(y.download()), back((in_place ? dy : dx).download()), p.download(), dp.download(), back(e.download())};
 }
 
 /// The layer as a function of its input: y of every slot.
@@ -104,9 +107,9 @@ std::vector<float> positive_variances(std::vector<float> parameters, const Batch
   return parameters;
 }
 
-template <class Context>
-class BatchNorm : public OnContext<Context> {};
-TYPED_TEST_SUITE(BatchNorm, Contexts);
+template <class B>
+class BatchNorm : public OnBackend<B> {};
+TYPED_TEST_SUITE(BatchNorm, Backends);
 
 TYPED_TEST(BatchNorm, ForwardAndRunningStatisticsMatchTheOracle) {
   for (const BatchNormShape& s : norm_shapes()) {
@@ -117,7 +120,7 @@ TYPED_TEST(BatchNorm, ForwardAndRunningStatisticsMatchTheOracle) {
         const auto values = junk_after(reals(l.max_slots * s.size(), 1), l.slots(), s.size());
         const auto parameters = positive_variances(reals(l.replicas * stride_of(s), 2), s);
         const auto dy = junk_after(reals(values.size(), 3), l.slots(), s.size());
-        const NormRun run = run_norm(this->ctx(), s, l, sizes, values, dy, parameters);
+        const NormRun run = run_norm(this->ctx(), this->kLayout, s, l, sizes, values, dy, parameters);
         std::vector<reference::Tensor> x;
         for (std::int32_t slot = 0; slot < l.slots(); ++slot) x.push_back(row(values, slot, s.size()));
         const Oracle oracle{s, l, sizes, parameters};
@@ -167,8 +170,8 @@ TYPED_TEST(BatchNorm, GradientsMatchCentralDifferences) {
       const auto values = junk_after(reals(l.max_slots * s.size(), 1), l.slots(), s.size());
       const auto parameters = reals(l.replicas * stride_of(s), 2);
       const auto dy = junk_after(reals(values.size(), 3), l.slots(), s.size());
-      const NormRun run = run_norm(this->ctx(), s, l, sizes, values, dy, parameters);
-      const NormRun in_place = run_norm(this->ctx(), s, l, sizes, values, dy, parameters, true);
+      const NormRun run = run_norm(this->ctx(), this->kLayout, s, l, sizes, values, dy, parameters);
+      const NormRun in_place = run_norm(this->ctx(), this->kLayout, s, l, sizes, values, dy, parameters, true);
       std::vector<reference::Tensor> x;
       for (std::int32_t slot = 0; slot < l.slots(); ++slot) x.push_back(row(values, slot, s.size()));
       const auto objective = [&](const std::vector<reference::Tensor>& input, const std::vector<float>& p) {
@@ -215,7 +218,7 @@ TYPED_TEST(BatchNorm, ASegmentOfOneValueGivesBetaAndNoGradient) {
   const StepLayout l{"one by one", 3, 1, {3}};
   const auto values = reals(3 * s.size(), 1), dy = reals(3 * s.size(), 2);
   const auto parameters = positive_variances(reals(stride_of(s), 3), s);
-  const NormRun run = run_norm(this->ctx(), s, l, {1, 1, 1}, values, dy, parameters);
+  const NormRun run = run_norm(this->ctx(), this->kLayout, s, l, {1, 1, 1}, values, dy, parameters);
   for (std::int32_t slot = 0; slot < 3; ++slot) {
     for (std::int32_t c = 0; c < s.channels; ++c) {
       EXPECT_EQ(run.y[slot * s.channels + c], parameters[kBefore + s.channels + c]);
@@ -234,7 +237,7 @@ TEST(BatchNormCpu, BitsDoNotDependOnTheNumberOfThreads) {
   std::vector<NormRun> runs;
   for (const int threads : {1, 2, 7}) {
     CpuContext ctx(threads);
-    runs.push_back(run_norm(ctx, s, l, segment_sizes(l, By::kClient), values, dy, parameters));
+    runs.push_back(run_norm(ctx, Layout::kChannelsFirst, s, l, segment_sizes(l, By::kClient), values, dy, parameters));
   }
   for (const NormRun& run : runs) {
     EXPECT_EQ(run.parameters, runs[0].parameters);

@@ -4,9 +4,6 @@
 
 #include <vector>
 
-#include "kernels/device/launch_cpu.hpp"
-#include "kernels/nn/layers/conv/conv2d_cuda_impl.hpp"
-#include "kernels/primitives/gemm.hpp"
 #include "tests/kernels/nn/nn_support.hpp"
 
 namespace splitsim::test {
@@ -41,52 +38,26 @@ std::vector<ConvCase> conv_cases() {
 
 reference::Two two(const Size2& size) { return {size.height, size.width}; }
 
-/// The product's layer, as declared.
-template <class C>
-struct Declared {
-  static std::int64_t workspace(C& ctx, const ConvShape& s, std::int32_t slots, std::int32_t active) {
-    return conv2d_workspace(ctx, s, slots, active);
-  }
-  template <class... Args>
-  static void forward(Args&&... args) {
-    conv2d_forward(std::forward<Args>(args)...);
-  }
-  template <class... Args>
-  static void backward(Args&&... args) {
-    conv2d_backward(std::forward<Args>(args)...);
-  }
-};
-
-/// The CUDA backend's algorithm, run by any context.
-template <class C>
-struct Batched {
-  static std::int64_t workspace(C&, const ConvShape& s, std::int32_t slots, std::int32_t) {
-    return batched_conv2d_workspace(s, slots);
-  }
-  template <class... Args>
-  static void forward(Args&&... args) {
-    batched_conv2d_forward(std::forward<Args>(args)...);
-  }
-  template <class... Args>
-  static void backward(Args&&... args) {
-    batched_conv2d_backward(std::forward<Args>(args)...);
-  }
-};
-
 /// Inputs, parameters and results of one layer in one step; parameter blocks hold more than this layer, so strides
 /// differ from sizes.
-template <class Context, class Layer = Declared<Context>>
+template <class B>
 struct ConvRun {
+  using Context = typename B::Context;
   static constexpr std::int64_t kBefore = 3, kAfter = 2;  // other parameters of the block
 
   ConvRun(Context& ctx, const ConvCase& c, const StepLayout& l, const std::vector<float>& values_x,
           const std::vector<float>& values_dy, const std::vector<float>& values_p, bool want_dx = true)
       : stride(kBefore + c.shape.weights() + c.shape.out_channels + kAfter) {
-    const ConvShape& s = c.shape;
+    ConvShape s = c.shape;
+    s.layout = B::kLayout;
+    const std::int64_t in_pixels = std::int64_t{s.in_height} * s.in_width;
+    const std::int64_t out_pixels = std::int64_t{s.out_height()} * s.out_width();
     const DeviceMap<Context> map(ctx, l);
-    const Floats<Context> x(ctx, values_x), dy(ctx, values_dy);
-    Floats<Context> p(ctx, values_p), dp(ctx, std::vector<float>(std::max(1, l.max_active()) * stride, -7.0f));
-    Floats<Context> workspace(ctx, std::vector<float>(Layer::workspace(ctx, s, l.max_slots, l.max_active()), kJunk));
+    const Floats<Context> x(ctx, placed(B::kLayout, values_x, s.in_channels, in_pixels));
+    const Floats<Context> dy(ctx, placed(B::kLayout, values_dy, s.out_channels, out_pixels));
+    Floats<Context> p(ctx, with_weights(s, values_p, true)),
+        dp(ctx, std::vector<float>(std::max(1, l.max_active()) * stride, -7.0f));
+    Floats<Context> workspace(ctx, std::vector<float>(conv2d_workspace(ctx, s, l.max_slots, l.max_active()), kJunk));
     Floats<Context> y_out(ctx, std::vector<float>(l.max_slots * s.out_size(), kJunk));
     Floats<Context> dx_out(ctx, std::vector<float>(l.max_slots * s.in_size(), kJunk));
     const Grouped w{p.data() + kBefore, stride}, dw{dp.data() + kBefore, stride};
@@ -94,26 +65,43 @@ struct ConvRun {
     const Grouped db = c.bias ? Grouped{dw.data + s.weights(), stride} : Grouped{};
     {
       const Quiet<Context> quiet(ctx);
-      Layer::forward(ctx, *map, s, x.view(), Parameters{w, b}, workspace.view(), y_out.view());
-      Layer::backward(ctx, *map, s, Backprop{x.view(), dy.view(), want_dx ? dx_out.view() : View<float>()}, w,
+      conv2d_forward(ctx, *map, s, x.view(), Parameters{w, b}, workspace.view(), y_out.view());
+      conv2d_backward(ctx, *map, s, Backprop{x.view(), dy.view(), want_dx ? dx_out.view() : View<float>()}, w,
                       workspace.view(), Parameters{dw, db});
     }
-    y = y_out.download();
-    dx = dx_out.download();
-    gradients = dp.download();
+    y = in_order(B::kLayout, y_out.download(), s.out_channels, out_pixels);
+    dx = in_order(B::kLayout, dx_out.download(), s.in_channels, in_pixels);
+    gradients = with_weights(s, dp.download(), false);
   }
 
   std::int64_t stride;
   std::vector<float> y, dx, gradients;
+
+ private:
+  /// Blocks of parameters with their weights as the layout has them, or back.
+  std::vector<float> with_weights(const ConvShape& s, std::vector<float> blocks, bool to_layout) const {
+    const std::int64_t channels = s.in_channels / s.groups;
+    for (auto at = blocks.begin(); at != blocks.end(); at += stride) {
+      const std::vector<float> own(at + kBefore, at + kBefore + s.weights());
+      const auto turn = to_layout ? placed<float> : in_order<float>;
+      const std::vector<float> weights = turn(B::kLayout, own, channels, s.kernel.area());
+      std::copy(weights.begin(), weights.end(), at + kBefore);
+    }
+    return blocks;
+  }
 };
 
-template <class Context, class Layer>
-void compare_with_oracle(Context& ctx) {
+template <class B>
+class Conv2d : public OnBackend<B> {};
+TYPED_TEST_SUITE(Conv2d, Backends);
+
+TYPED_TEST(Conv2d, EqualsTheOracleExactlyOnIntegers) {
+  auto& ctx = this->ctx();
   for (const ConvCase& c : conv_cases()) {
     for (const StepLayout& l : step_layouts()) {
       SCOPED_TRACE(std::string(c.name) + ", " + l.name);
       const ConvShape& s = c.shape;
-      using Run = ConvRun<Context, Layer>;
+      using Run = ConvRun<TypeParam>;
       const std::int64_t stride = Run::kBefore + s.weights() + s.out_channels + Run::kAfter;
       const auto x = junk_after(integers(l.max_slots * s.in_size(), 3, 1), l.slots(), s.in_size());
       const auto dy = junk_after(integers(l.max_slots * s.out_size(), 3, 2), l.slots(), s.out_size());
@@ -142,14 +130,6 @@ void compare_with_oracle(Context& ctx) {
       ASSERT_EQ(run.gradients, expected_gradients);  // and nothing beside the layer's own gradients was touched
     }
   }
-}
-
-template <class Context>
-class Conv2d : public OnContext<Context> {};
-TYPED_TEST_SUITE(Conv2d, Contexts);
-
-TYPED_TEST(Conv2d, EqualsTheOracleExactlyOnIntegers) {
-  compare_with_oracle<TypeParam, Declared<TypeParam>>(this->ctx());
 }
 
 TYPED_TEST(Conv2d, WithoutInputGradientTheOthersAreTheSame) {
@@ -199,33 +179,16 @@ TYPED_TEST(Conv2d, ReplicasOfOneModelEqualTheTiedLayer) {
   }
 }
 
-TEST(Conv2dBatched, EqualsTheOracleExactlyOnTheCpu) {
-  CpuContext ctx;
-  compare_with_oracle<CpuContext, Batched<CpuContext>>(ctx);
-}
-
-// More slots than one chunk of the batched path holds: half a million floats a slot, chunks of 16.
-TEST(Conv2dBatched, SumsAcrossChunks) {
-  CpuContext ctx;
-  const ConvCase c{"", {1, 64, 64, 2, 11, 1, 5}};
-  const StepLayout l{"", 20, 3, {3, 16}};
-  const auto x = integers(l.max_slots * c.shape.in_size(), 1, 1), dy = integers(l.max_slots * c.shape.out_size(), 1, 2);
-  const auto p = integers(l.replicas * (c.shape.weights() + 7), 1, 3);
-  const ConvRun<CpuContext, Batched<CpuContext>> batched(ctx, c, l, x, dy, p);
-  const ConvRun<CpuContext> looped(ctx, c, l, x, dy, p);
-  EXPECT_EQ(batched.gradients, looped.gradients);
-}
-
 TEST(Conv2dCpu, BitsDoNotDependOnTheNumberOfThreads) {
   for (const StepLayout& l : {StepLayout{"", 70, 1, {70}}, StepLayout{"", 70, 9, {1, 30, 2, 37}}}) {
     const ConvCase c{"", {8, 14, 14, 16, 3, 1, 1}};
     const auto x = reals(l.max_slots * c.shape.in_size(), 1), dy = reals(l.max_slots * c.shape.out_size(), 2);
     const auto p = reals(l.replicas * (c.shape.weights() + c.shape.out_channels + 5), 3);
     CpuContext one(1);
-    const ConvRun<CpuContext> expected(one, c, l, x, dy, p);
+    const ConvRun<CpuPlanes> expected(one, c, l, x, dy, p);
     for (const int threads : {2, 7}) {
       CpuContext ctx(threads);
-      const ConvRun<CpuContext> run(ctx, c, l, x, dy, p);
+      const ConvRun<CpuPlanes> run(ctx, c, l, x, dy, p);
       EXPECT_EQ(run.y, expected.y) << threads;
       EXPECT_EQ(run.dx, expected.dx) << threads;
       EXPECT_EQ(run.gradients, expected.gradients) << threads;

@@ -12,8 +12,9 @@
 namespace splitsim::test {
 namespace {
 
-GatherShape plain_shape() {
+GatherShape plain_shape(Layout layout) {
   GatherShape shape{3, 5, 7, {0.25f, 0.5f, 0.0f}, {2.0f, 4.0f, 1.0f}};
+  shape.layout = layout;
   shape.seed = 42;
   return shape;
 }
@@ -37,7 +38,7 @@ std::vector<float> gather(Context& ctx, const GatherShape& shape, const std::vec
     const Quiet<Context> quiet(ctx);
     gather_images(ctx, Slots{slots.data(), max_slots}, shape, data.view(), sample.view(), epoch_now.data(), x.view());
   }
-  return x.download();
+  return in_order(shape.layout, x.download(), shape.channels, shape.height * shape.width);
 }
 
 double normalised(double pixel, const GatherShape& shape, int channel) {
@@ -59,12 +60,12 @@ bool is_crop(const float* out, const std::uint8_t* image, const GatherShape& s, 
   return true;
 }
 
-template <class Context>
-class Gather : public OnContext<Context> {};
-TYPED_TEST_SUITE(Gather, Contexts);
+template <class B>
+class Gather : public OnBackend<B> {};
+TYPED_TEST_SUITE(Gather, Backends);
 
 TYPED_TEST(Gather, NormalisesAndZeroesEmptySlots) {
-  const GatherShape shape = plain_shape();
+  const GatherShape shape = plain_shape(TypeParam::kLayout);
   const auto images = random_images(9, shape);
   const std::vector<std::int32_t> samples{8, 0, 3, 3, 1 << 30, -1};  // the last two are empty: junk
   const auto x = gather(this->ctx(), shape, images, samples, 4, 0);
@@ -75,7 +76,7 @@ TYPED_TEST(Gather, NormalisesAndZeroesEmptySlots) {
 }
 
 TYPED_TEST(Gather, EveryCropAndFlipOccursAsOftenAsItShould) {
-  GatherShape shape = plain_shape();
+  GatherShape shape = plain_shape(TypeParam::kLayout);
   shape.crop_pad = 2;
   shape.flip = true;
   constexpr std::int32_t kImages = 2000;
@@ -103,7 +104,7 @@ TYPED_TEST(Gather, EveryCropAndFlipOccursAsOftenAsItShould) {
 }
 
 TYPED_TEST(Gather, AugmentationFollowsTheSampleNotTheSlot) {
-  GatherShape shape = plain_shape();
+  GatherShape shape = plain_shape(TypeParam::kLayout);
   shape.crop_pad = 3;
   shape.flip = true;
   const auto images = random_images(40, shape);

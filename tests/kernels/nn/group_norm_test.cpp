@@ -1,4 +1,4 @@
-#include "kernels/nn/layers/group_norm.hpp"
+#include "kernels/nn/layers/norm/group_norm.hpp"
 
 #include <gtest/gtest.h>
 
@@ -22,11 +22,13 @@ constexpr std::int64_t kBefore = 2, kAfter = 1;
 std::int64_t stride_of(const GroupNormShape& s) { return kBefore + 2 * s.channels + kAfter; }
 
 template <class Context>
-NormRun run_norm(Context& ctx, const GroupNormShape& s, const StepLayout& l, const std::vector<float>& values,
+NormRun run_norm(Context& ctx, Layout layout, GroupNormShape s, const StepLayout& l, const std::vector<float>& values,
                  const std::vector<float>& gradients, const std::vector<float>& parameters, bool in_place = false) {
+  s.layout = layout;
+  const std::int64_t pixels = std::int64_t{s.height} * s.width;
   const DeviceMap<Context> map(ctx, l);
-  const Floats<Context> x(ctx, values);
-  Floats<Context> dy(ctx, gradients), p(ctx, parameters);
+  const Floats<Context> x(ctx, placed(layout, values, s.channels, pixels));
+  Floats<Context> dy(ctx, placed(layout, gradients, s.channels, pixels)), p(ctx, parameters);
   Floats<Context> dp(ctx, std::vector<float>(l.max_active() * stride_of(s), -7.0f));
   Floats<Context> workspace(ctx, std::vector<float>(group_norm_workspace(ctx, s, l.max_slots, l.max_active()), kJunk));
   Floats<Context> y(ctx, l.max_slots * s.size()), dx(ctx, l.max_slots * s.size());
@@ -41,16 +43,17 @@ NormRun run_norm(Context& ctx, const GroupNormShape& s, const StepLayout& l, con
     group_norm_backward(ctx, *map, s, {x.view(), dy.view(), in_place ? dy.view() : dx.view()}, part(p, 0), memory,
                         {part(dp, 0), part(dp, s.channels)});
   }
-  return {y.download(), mean.download(), inverse_std.download(), (in_place ? dy : dx).download(), dp.download()};
+  return {in_order(layout, y.download(), s.channels, pixels), mean.download(), inverse_std.download(),
+          in_order(layout, (in_place ? dy : dx).download(), s.channels, pixels), dp.download()};
 }
 
 std::vector<GroupNormShape> norm_shapes() {
-  return {{32, 14, 14, 8}, {16, 7, 7, 8}, {6, 3, 5, 3}, {4, 1, 1, 2}, {3, 9, 4, 1}};
+  return {{32, 14, 14, 8}, {16, 7, 7, 8}, {6, 3, 5, 3}, {4, 1, 1, 2}, {3, 9, 4, 1}, {160, 3, 3, 1}, {96, 2, 2, 32}};
 }
 
-template <class Context>
-class GroupNorm : public OnContext<Context> {};
-TYPED_TEST_SUITE(GroupNorm, Contexts);
+template <class B>
+class GroupNorm : public OnBackend<B> {};
+TYPED_TEST_SUITE(GroupNorm, Backends);
 
 // Error of a float sum of n terms in any order: at most n units of the sum of their magnitudes. Everything else here is
 // a handful of roundings; 16 units cover them.
@@ -59,7 +62,7 @@ TYPED_TEST(GroupNorm, ForwardIsWithinRoundingOfTheOracle) {
     for (const StepLayout& l : step_layouts()) {
       const auto x = junk_after(reals(l.max_slots * s.size(), 1), l.slots(), s.size());
       const auto p = reals(l.replicas * stride_of(s), 2);
-      const NormRun run = run_norm(this->ctx(), s, l, x, std::vector<float>(x.size(), 1.0f), p);
+      const NormRun run = run_norm(this->ctx(), this->kLayout, s, l, x, std::vector<float>(x.size(), 1.0f), p);
       const double units = static_cast<double>(s.size()) / s.groups + 16.0;
       for (std::int32_t slot = 0; slot < l.slots(); ++slot) {
         const std::int32_t g = l.replica(l.rank(slot));
@@ -86,7 +89,7 @@ TYPED_TEST(GroupNorm, BackwardMatchesCentralDifferences) {
     const auto x = junk_after(reals(l.max_slots * s.size(), 1), l.slots(), s.size());
     const auto dy = junk_after(reals(l.max_slots * s.size(), 3), l.slots(), s.size());
     const auto p = reals(l.replicas * stride_of(s), 2);
-    const NormRun run = run_norm(this->ctx(), s, l, x, dy, p);
+    const NormRun run = run_norm(this->ctx(), this->kLayout, s, l, x, dy, p);
     std::vector<double> expected_p(l.active() * stride_of(s), -7.0);
     for (std::int32_t r = 0; r < l.active(); ++r) {
       std::fill_n(expected_p.begin() + r * stride_of(s) + kBefore, 2 * s.channels, 0.0);
@@ -135,7 +138,8 @@ TYPED_TEST(GroupNorm, InPlaceGradientIsTheSame) {
   const GroupNormShape s{16, 7, 7, 8};
   const StepLayout l{"", 12, 1, {12}};
   const auto x = reals(l.max_slots * s.size(), 1), dy = reals(l.max_slots * s.size(), 3), p = reals(stride_of(s), 2);
-  const NormRun apart = run_norm(this->ctx(), s, l, x, dy, p), in_place = run_norm(this->ctx(), s, l, x, dy, p, true);
+  const NormRun apart = run_norm(this->ctx(), this->kLayout, s, l, x, dy, p),
+                in_place = run_norm(this->ctx(), this->kLayout, s, l, x, dy, p, true);
   EXPECT_EQ(apart.dx, in_place.dx);
   EXPECT_EQ(apart.gradients, in_place.gradients);
 }
@@ -147,7 +151,7 @@ TYPED_TEST(GroupNorm, LargeMeanDoesNotSpoilTheVariance) {
   for (float& v : x) v += 16384.0f;  // exact; a variance by E x^2 - (E x)^2 would be off by several units
   std::vector<float> p(stride_of(s), 0.0f);
   std::fill_n(p.begin() + kBefore, s.channels, 1.0f);
-  const NormRun run = run_norm(this->ctx(), s, l, x, x, p);
+  const NormRun run = run_norm(this->ctx(), this->kLayout, s, l, x, x, p);
   const auto expected = reference::group_norm(2, 1, double{s.eps}, row(x, 0, s.size()), {1.0, 1.0}, {0.0, 0.0});
   // The mean is off by at most one unit of 16384 (the sum is exact), each x - mean by that.
   for (std::int64_t i = 0; i < s.size(); ++i) ASSERT_NEAR(run.y[i], expected[i], 16384.0 * kUnit * 4.0);
@@ -159,10 +163,10 @@ TEST(GroupNormCpu, BitsDoNotDependOnTheNumberOfThreads) {
   const auto x = reals(l.max_slots * s.size(), 1), dy = reals(l.max_slots * s.size(), 3);
   const auto p = reals(l.replicas * stride_of(s), 2);
   CpuContext one(1);
-  const NormRun expected = run_norm(one, s, l, x, dy, p);
+  const NormRun expected = run_norm(one, Layout::kChannelsFirst, s, l, x, dy, p);
   for (const int threads : {2, 7}) {
     CpuContext ctx(threads);
-    const NormRun run = run_norm(ctx, s, l, x, dy, p);
+    const NormRun run = run_norm(ctx, Layout::kChannelsFirst, s, l, x, dy, p);
     EXPECT_EQ(run.y, expected.y);
     EXPECT_EQ(run.dx, expected.dx);
     EXPECT_EQ(run.gradients, expected.gradients);

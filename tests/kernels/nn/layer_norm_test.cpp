@@ -1,4 +1,4 @@
-#include "kernels/nn/layers/layer_norm.hpp"
+#include "kernels/nn/layers/norm/layer_norm.hpp"
 
 #include <gtest/gtest.h>
 

@@ -14,6 +14,7 @@
 
 #include "kernels/device/buffer.hpp"
 #include "kernels/nn/support/grouped.hpp"
+#include "kernels/nn/support/layout.hpp"
 #include "tests/contexts.hpp"
 #include "tests/reference/nn_reference.hpp"
 
@@ -131,5 +132,29 @@ class Quiet {
 
 template <class Context>
 using Floats = Buffer<float, Context>;
+
+/// [n, columns, rows] of [n, rows, columns].
+template <class T>
+std::vector<T> turned(const std::vector<T>& values, std::int64_t rows, std::int64_t columns) {
+  std::vector<T> result(values.size());
+  for (std::size_t first = 0; first < values.size(); first += static_cast<std::size_t>(rows * columns)) {
+    for (std::int64_t r = 0; r < rows; ++r) {
+      for (std::int64_t c = 0; c < columns; ++c) {
+        result[first + static_cast<std::size_t>(c * rows + r)] =
+            values[first + static_cast<std::size_t>(r * columns + c)];
+      }
+    }
+  }
+  return result;
+}
+/// As a layer of the layout wants values of [n, channels, pixels], and back.
+template <class T>
+std::vector<T> placed(Layout layout, const std::vector<T>& values, std::int64_t channels, std::int64_t pixels) {
+  return layout == Layout::kChannelsFirst ? values : turned(values, channels, pixels);
+}
+template <class T>
+std::vector<T> in_order(Layout layout, const std::vector<T>& values, std::int64_t channels, std::int64_t pixels) {
+  return layout == Layout::kChannelsFirst ? values : turned(values, pixels, channels);
+}
 
 }  // namespace splitsim::test

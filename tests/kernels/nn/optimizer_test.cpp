@@ -54,9 +54,10 @@ TYPED_TEST(Optimizer, ThreeStepsOfSgdEqualTheTextbookExactly) {
   const std::vector<float> rates{0.5f, 0.25f, 1.0f};
   for (const StepLayout& l : layouts()) {
     using Numbers = OptimizerNumbers;
-    for (const Numbers& settings : {Numbers{.momentum = 0.0}, Numbers{.momentum = 0.0, .weight_decay = 0.25},
-                                    Numbers{.momentum = 0.5}, Numbers{.momentum = 0.5, .nesterov = true, .weight_decay = 0.25},
-                                    Numbers{.momentum = 0.5, .dampening = 0.25, .weight_decay = 0.25}}) {
+    for (const Numbers& settings :
+         {Numbers{.momentum = 0.0}, Numbers{.momentum = 0.0, .weight_decay = 0.25}, Numbers{.momentum = 0.5},
+          Numbers{.momentum = 0.5, .nesterov = true, .weight_decay = 0.25},
+          Numbers{.momentum = 0.5, .dampening = 0.25, .weight_decay = 0.25}}) {
       const auto start = integers(l.replicas * kStride, 8, 1);
       std::vector<double> p(start.begin(), start.end()), v(l.replicas * kSize);
       std::vector<int> taken(l.replicas);

@@ -1,4 +1,4 @@
-#include "kernels/nn/layers/pool.hpp"
+#include "kernels/nn/layers/pool/pool.hpp"
 
 #include <gtest/gtest.h>
 
@@ -39,28 +39,48 @@ reference::Window window_of(const PoolShape& s) {
   return {s.channels, s.in_height, s.in_width, s.channels, two(s.window), two(s.stride), two(s.padding)};
 }
 
-template <class Context>
-class Pool : public OnContext<Context> {};
-TYPED_TEST_SUITE(Pool, Contexts);
+std::int64_t in_pixels(const PoolShape& s) { return std::int64_t{s.in_height} * s.in_width; }
+std::int64_t out_pixels(const PoolShape& s) { return std::int64_t{s.out_height()} * s.out_width(); }
+
+template <class B>
+class Pool : public OnBackend<B> {
+ protected:
+  static PoolShape laid(PoolShape shape) {
+    shape.layout = B::kLayout;
+    return shape;
+  }
+  template <class T>
+  static std::vector<T> to(const std::vector<T>& values, std::int64_t channels, std::int64_t pixels) {
+    return placed(B::kLayout, values, channels, pixels);
+  }
+  template <class T>
+  static std::vector<T> from(const std::vector<T>& values, std::int64_t channels, std::int64_t pixels) {
+    return in_order(B::kLayout, values, channels, pixels);
+  }
+};
+TYPED_TEST_SUITE(Pool, Backends);
 
 TYPED_TEST(Pool, MaxEqualsTheOracleWithTies) {
+  using TypeContext = typename TypeParam::Context;
   auto& ctx = this->ctx();
   for (const PoolStep& step : pool_steps()) {
     SCOPED_TRACE(step.name);
-    const PoolShape& s = step.shape;
+    const PoolShape s = this->laid(step.shape);
     const auto values = junk_after(integers(step.max_slots * s.in_size(), 2, 1), step.slots, s.in_size());  // many ties
     const auto gradients = junk_after(integers(step.max_slots * s.out_size(), 9, 2), step.slots, s.out_size());
-    Buffer<std::int32_t, TypeParam> slots(ctx, std::vector<std::int32_t>{step.slots});
-    Floats<TypeParam> x(ctx, values), dy(ctx, gradients), y(ctx, step.max_slots * s.out_size());
-    Floats<TypeParam> dx(ctx, std::vector<float>(values.size(), kJunk));
-    Buffer<std::uint8_t, TypeParam> argmax(ctx, step.max_slots * s.out_size());
+    Buffer<std::int32_t, TypeContext> slots(ctx, std::vector<std::int32_t>{step.slots});
+    Floats<TypeContext> x(ctx, this->to(values, s.channels, in_pixels(s))),
+        dy(ctx, this->to(gradients, s.channels, out_pixels(s))), y(ctx, step.max_slots * s.out_size());
+    Floats<TypeContext> dx(ctx, std::vector<float>(values.size(), kJunk));
+    Buffer<std::uint8_t, TypeContext> argmax(ctx, step.max_slots * s.out_size());
     {
-      const Quiet<TypeParam> quiet(ctx);
+      const Quiet<TypeContext> quiet(ctx);
       max_pool_forward(ctx, Slots{slots.data(), step.max_slots}, s, x.view(), y.view(), argmax.view());
       max_pool_backward(ctx, Slots{slots.data(), step.max_slots}, s, dy.view(), argmax.view(), dx.view());
     }
-    const auto y_out = y.download(), dx_out = dx.download();
-    const auto argmax_out = argmax.download();
+    const auto y_out = this->from(y.download(), s.channels, out_pixels(s));
+    const auto dx_out = this->from(dx.download(), s.channels, in_pixels(s));
+    const auto argmax_out = this->from(argmax.download(), s.channels, out_pixels(s));
     for (std::int32_t slot = 0; slot < step.slots; ++slot) {
       const auto expected = reference::max_pool(window_of(s), row(values, slot, s.in_size()));
       ASSERT_EQ(row(y_out, slot, s.out_size()), expected.y);
@@ -75,10 +95,11 @@ TYPED_TEST(Pool, MaxEqualsTheOracleWithTies) {
 }
 
 TYPED_TEST(Pool, AverageEqualsTheOracle) {
+  using TypeContext = typename TypeParam::Context;
   auto& ctx = this->ctx();
   for (const PoolStep& step : pool_steps()) {
     SCOPED_TRACE(step.name);
-    const PoolShape& s = step.shape;
+    const PoolShape s = this->laid(step.shape);
     if (!(s.padding == 0)) continue;  // max pooling only
     // Multiples of 225 window areas keep quotients exact for windows 1, 3, 15; 2 and 4 divide exactly anyway.
     auto values = integers(step.max_slots * s.in_size(), 2, 1),
@@ -87,15 +108,17 @@ TYPED_TEST(Pool, AverageEqualsTheOracle) {
     for (float& v : gradients) v *= 225.0f;
     values = junk_after(values, step.slots, s.in_size());
     gradients = junk_after(gradients, step.slots, s.out_size());
-    Buffer<std::int32_t, TypeParam> slots(ctx, std::vector<std::int32_t>{step.slots});
-    Floats<TypeParam> x(ctx, values), dy(ctx, gradients), y(ctx, step.max_slots * s.out_size());
-    Floats<TypeParam> dx(ctx, std::vector<float>(values.size(), kJunk));
+    Buffer<std::int32_t, TypeContext> slots(ctx, std::vector<std::int32_t>{step.slots});
+    Floats<TypeContext> x(ctx, this->to(values, s.channels, in_pixels(s))),
+        dy(ctx, this->to(gradients, s.channels, out_pixels(s))), y(ctx, step.max_slots * s.out_size());
+    Floats<TypeContext> dx(ctx, std::vector<float>(values.size(), kJunk));
     {
-      const Quiet<TypeParam> quiet(ctx);
+      const Quiet<TypeContext> quiet(ctx);
       avg_pool_forward(ctx, Slots{slots.data(), step.max_slots}, s, x.view(), y.view());
       avg_pool_backward(ctx, Slots{slots.data(), step.max_slots}, s, dy.view(), dx.view());
     }
-    const auto y_out = y.download(), dx_out = dx.download();
+    const auto y_out = this->from(y.download(), s.channels, out_pixels(s));
+    const auto dx_out = this->from(dx.download(), s.channels, in_pixels(s));
     for (std::int32_t slot = 0; slot < step.slots; ++slot) {
       ASSERT_EQ(row(y_out, slot, s.out_size()), reference::avg_pool(window_of(s), row(values, slot, s.in_size())));
       ASSERT_EQ(row(dx_out, slot, s.in_size()),
@@ -106,20 +129,22 @@ TYPED_TEST(Pool, AverageEqualsTheOracle) {
 
 // Sums of small integers over a power of two pixels: exact. The adjoint of a mean spreads evenly.
 TYPED_TEST(Pool, GlobalAverageEqualsTheOracle) {
+  using TypeContext = typename TypeParam::Context;
   auto& ctx = this->ctx();
   constexpr std::int32_t kMax = 5, kSlots = 4, kChannels = 6;
-  for (const std::int64_t pixels : {1, 16, 64, 1024}) {
+  for (const std::int32_t pixels : {1, 16, 64, 1024}) {
+    const PlaneShape shape{kChannels, pixels, TypeParam::kLayout};
     const auto values = junk_after(integers(kMax * kChannels * pixels, 9, 1), kSlots, kChannels * pixels);
     const auto gradients = junk_after(integers(kMax * kChannels, 9, 2), kSlots, kChannels);
-    const Buffer<std::int32_t, TypeParam> slots(ctx, std::vector<std::int32_t>{kSlots});
-    const Floats<TypeParam> x(ctx, values), dy(ctx, gradients);
-    Floats<TypeParam> y(ctx, kMax * kChannels), dx(ctx, std::vector<float>(values.size(), kJunk));
+    const Buffer<std::int32_t, TypeContext> slots(ctx, std::vector<std::int32_t>{kSlots});
+    const Floats<TypeContext> x(ctx, this->to(values, kChannels, pixels)), dy(ctx, gradients);
+    Floats<TypeContext> y(ctx, kMax * kChannels), dx(ctx, std::vector<float>(values.size(), kJunk));
     {
-      const Quiet<TypeParam> quiet(ctx);
-      global_avg_pool_forward(ctx, Slots{slots.data(), kMax}, kChannels, pixels, x.view(), y.view());
-      global_avg_pool_backward(ctx, Slots{slots.data(), kMax}, kChannels, pixels, dy.view(), dx.view());
+      const Quiet<TypeContext> quiet(ctx);
+      global_avg_pool_forward(ctx, Slots{slots.data(), kMax}, shape, x.view(), y.view());
+      global_avg_pool_backward(ctx, Slots{slots.data(), kMax}, shape, dy.view(), dx.view());
     }
-    const auto y_out = y.download(), dx_out = dx.download();
+    const auto y_out = y.download(), dx_out = this->from(dx.download(), kChannels, pixels);
     for (std::int64_t plane = 0; plane < kSlots * kChannels; ++plane) {
       double sum = 0.0;
       for (std::int64_t i = plane * pixels; i < (plane + 1) * pixels; ++i) {
@@ -132,15 +157,16 @@ TYPED_TEST(Pool, GlobalAverageEqualsTheOracle) {
 }
 
 TYPED_TEST(Pool, NanWinsTheMaximum) {
+  using TypeContext = typename TypeParam::Context;
   auto& ctx = this->ctx();
   for (int at = 0; at < 4; ++at) {
     std::vector<float> values{1.0f, 2.0f, 3.0f, 4.0f};
     values[at] = kJunk;
-    const Buffer<std::int32_t, TypeParam> slots(ctx, std::vector<std::int32_t>{1});
-    const Floats<TypeParam> x(ctx, values);
-    Floats<TypeParam> y(ctx, 1);
-    Buffer<std::uint8_t, TypeParam> argmax(ctx, 1);
-    max_pool_forward(ctx, Slots{slots.data(), 1}, PoolShape{1, 2, 2, 2, 2}, x.view(), y.view(), argmax.view());
+    const Buffer<std::int32_t, TypeContext> slots(ctx, std::vector<std::int32_t>{1});
+    const Floats<TypeContext> x(ctx, values);
+    Floats<TypeContext> y(ctx, 1);
+    Buffer<std::uint8_t, TypeContext> argmax(ctx, 1);
+    max_pool_forward(ctx, Slots{slots.data(), 1}, this->laid({1, 2, 2, 2, 2}), x.view(), y.view(), argmax.view());
     const float result = y.download()[0];
     EXPECT_TRUE(result != result);
     EXPECT_EQ(argmax.download()[0], at);

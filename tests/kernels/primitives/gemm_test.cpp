@@ -80,21 +80,6 @@ TYPED_TEST(Gemm, BiasAndRowSumsAreExactOnIntegers) {
   }
 }
 
-TYPED_TEST(Gemm, StridedProductsAreThoseOneByOne) {
-  auto& ctx = this->ctx();
-  const GemmShape s{.transpose_b = true, .m = 6, .n = 5, .k = 7, .lda = 8, .ldb = 7, .ldc = 5};
-  for (const std::int64_t stride_a : {0, 50}) {  // 0: one matrix for all
-    const GemmBatch batch{.count = 9, .stride_a = stride_a, .stride_b = 36, .stride_c = 31};
-    const Floats<TypeParam> a(ctx, integers(9 * 50, 3, 1)), b(ctx, integers(9 * 36, 3, 2));
-    Floats<TypeParam> together(ctx, std::vector<float>(9 * 31, 0.0f)), apart(ctx, std::vector<float>(9 * 31, 0.0f));
-    gemm_strided(ctx, s, batch, a.data(), b.data(), together.data());
-    for (std::int32_t i = 0; i < batch.count; ++i) {
-      gemm(ctx, s, a.data() + i * batch.stride_a, b.data() + i * batch.stride_b, apart.data() + i * batch.stride_c);
-    }
-    EXPECT_EQ(together.download(), apart.download());
-  }
-}
-
 }  // namespace
 }  // namespace test
 }  // namespace splitsim

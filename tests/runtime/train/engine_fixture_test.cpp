@@ -12,13 +12,16 @@ using test::expect_block;
 using test::load_fixture;
 using test::rig_input;
 
-template <class Context>
-class EngineFixture : public test::OnContext<Context> {
+template <class B>
+class EngineFixture : public test::OnBackend<B> {
  protected:
+  using Context = typename B::Context;
+
   void check(const std::string& name) {
     SCOPED_TRACE(name);
     const json fixture = load_fixture(name);
-    const test::RigInput in = rig_input(fixture);
+    test::RigInput in = rig_input(fixture);
+    in.layout = B::kLayout;
     test::Rig<Context> rig(this->ctx(), in);
     const std::int64_t p_client = rig.network.parameters[kClientSide];
 
@@ -64,7 +67,7 @@ class EngineFixture : public test::OnContext<Context> {
     }
   }
 };
-TYPED_TEST_SUITE(EngineFixture, test::Contexts);
+TYPED_TEST_SUITE(EngineFixture, test::Backends);
 
 TYPED_TEST(EngineFixture, InitialParametersEqualPyTorchSideDraws) {
   for (const char* name : {"lenet_pool1_psl_sum", "cnn32_pool1_psl_mean", "mlp_relu1_psl_sum"}) {

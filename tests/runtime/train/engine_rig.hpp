@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "kernels/device/context.hpp"
@@ -34,6 +35,7 @@ struct RigInput {
   std::vector<std::int64_t> held;  ///< n_k; empty: all alike
   std::uint64_t seed = 1;
   bool capture = true;
+  std::optional<Layout> layout;  ///< empty: the backend's own
 };
 
 inline ScheduleBounds bounds_of(const Schedule& schedule, std::int32_t clients, std::int64_t extra_slots) {
@@ -83,7 +85,7 @@ class Rig {
         bounds_(bounds_of(dealt_.schedule, in.clients, in.extra_slots)),
         data_(ctx, in.images, in.labels),
         schedule_(ctx, bounds_),
-        engine(ctx, network, {in.train, in.seed, in.clients, bounds_, in.schedule.steps(), in.held, in.capture}),
+        engine(ctx, network, {in.train, in.seed, in.clients, bounds_, in.schedule.steps(), in.held, in.capture, in.layout}),
         steps_(dealt_.schedule.steps()) {
     upload(ctx, dealt_.schedule, schedule_);
     parent_ = Buffer<std::int32_t, Context>(ctx, dealt_.parent);
@@ -112,12 +114,7 @@ class Rig {
     if (epoch > 0) engine.begin_epoch(epoch, steps_);
     return run(0, steps_);
   }
-  std::vector<float> gradients(int side) {
-    const View<const float> view = engine.gradients(side);
-    std::vector<float> host(static_cast<std::size_t>(view.size()));
-    if (!host.empty()) ctx_.download(host.data(), view.data(), host.size() * sizeof(float));
-    return host;
-  }
+  std::vector<float> gradients(int side) { return engine.gradients(side); }
 
  private:
   Context& ctx_;

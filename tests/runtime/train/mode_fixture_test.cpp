@@ -14,13 +14,16 @@ using test::rig_input;
 
 constexpr const char* kSides[2] = {"client", "server"};
 
-template <class Context>
-class ModeFixture : public test::OnContext<Context> {
+template <class B>
+class ModeFixture : public test::OnBackend<B> {
  protected:
+  using Context = typename B::Context;
+
   void check(const std::string& name) {
     SCOPED_TRACE(name);
     const json fixture = load_fixture(name);
-    const test::RigInput in = rig_input(fixture);
+    test::RigInput in = rig_input(fixture);
+    in.layout = B::kLayout;
     test::Rig<Context> rig(this->ctx(), in);
     check_layout(fixture, rig.network);
     const DealtSchedule& dealt = rig.dealt_schedule();
@@ -106,7 +109,7 @@ class ModeFixture : public test::OnContext<Context> {
     }
   }
 };
-TYPED_TEST_SUITE(ModeFixture, test::Contexts);
+TYPED_TEST_SUITE(ModeFixture, test::Backends);
 
 TYPED_TEST(ModeFixture, ResNetGroupNorm) { this->check("resnet18_group"); }
 TYPED_TEST(ModeFixture, ResNetBatchNormPerClient) { this->check("resnet18_batch_segment"); }

@@ -1,7 +1,8 @@
-// Grouped 2-D convolution (cross-correlation, as torch.nn.Conv2d), fp32, NCHW per slot.
+// Grouped 2-D convolution (cross-correlation, as torch.nn.Conv2d), fp32.
 //
-// Two implementations (ring R2): CPU im2col + oneDNN sgemm per few slots of a replica, CUDA im2col + cuBLAS batched
-// GEMM on pointers that a kernel fills. Determinism: fixed-order on the CPU (any thread count), library-order on CUDA.
+// Two implementations (ring R2): CPU im2col + oneDNN sgemm per few slots of a replica, CUDA implicit GEMM on tensor
+// cores, channels last. A CPU's channels-last convolution is plain loops: it is there to show that what a GPU trains is
+// the same network. Determinism: fixed-order (on the CPU for any thread count).
 #pragma once
 
 #include <cstdint>
@@ -9,6 +10,7 @@
 #include "kernels/device/macros.hpp"
 #include "kernels/device/view.hpp"
 #include "kernels/nn/support/grouped.hpp"
+#include "kernels/nn/support/layout.hpp"
 #include "kernels/nn/support/size2.hpp"
 
 namespace splitsim {
@@ -18,6 +20,7 @@ struct ConvShape {
   std::int32_t out_channels;
   Size2 kernel, stride, padding;
   std::int32_t groups = 1;  ///< the channels in as many equal parts, each convolved by itself; in_channels: depthwise
+  Layout layout = Layout::kChannelsFirst;  ///< of x, y and the weights
   PSL_HD std::int32_t out_height() const {
     return (in_height + 2 * padding.height - kernel.height) / stride.height + 1;
   }
@@ -35,8 +38,8 @@ struct ConvShape {
 template <class Context>
 std::int64_t conv2d_workspace(Context& ctx, const ConvShape& shape, std::int32_t max_slots, std::int32_t max_active);
 
-/// y[s] = conv(x[s], weight of s's replica) + bias. x: [S, in_size], weight: [G][out, in / groups, kh, kw], bias:
-/// [G][out], y: [S, out_size]. Empty slots' outputs are unspecified.
+/// y[s] = conv(x[s], weight of s's replica) + bias. x: [S, in_size], weight: [G][out, in / groups, kh, kw], channels
+/// last [G][out, kh, kw, in / groups], bias: [G][out], y: [S, out_size]. Empty slots' outputs are unspecified.
 template <class Context>
 void conv2d_forward(Context& ctx, const ReplicaMap& map, const ConvShape& shape, View<const float> x,
                     const Parameters& parameters, View<float> workspace, View<float> y);

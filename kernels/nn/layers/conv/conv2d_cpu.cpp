@@ -5,6 +5,7 @@
 
 #include "kernels/device/context.hpp"
 #include "kernels/nn/layers/conv/conv2d.hpp"
+#include "kernels/nn/layers/conv/conv2d_last_cpu.hpp"
 #include "kernels/nn/layers/conv/im2col_cpu.hpp"
 #include "kernels/nn/support/pieces_cpu.hpp"
 #include "kernels/nn/support/scratch.hpp"
@@ -99,6 +100,7 @@ std::int64_t conv2d_workspace(CpuContext& ctx, const ConvShape& shape, std::int3
 template <>
 void conv2d_forward(CpuContext& ctx, const ReplicaMap& map, const ConvShape& shape, View<const float> x,
                     const Parameters& parameters, View<float> workspace, View<float> y) {
+  if (shape.layout == Layout::kChannelsLast) return conv2d_forward_last(ctx, map, shape, x, parameters, y);
   const Grouped weight = parameters.weight, bias = parameters.bias;
   const ConvWorkspace work(ctx, shape, map.max_slots, Scratch(workspace.data()));
   const std::int32_t pixels = shape.out_height() * shape.out_width();
@@ -143,6 +145,7 @@ void conv2d_forward(CpuContext& ctx, const ReplicaMap& map, const ConvShape& sha
 template <>
 void conv2d_backward(CpuContext& ctx, const ReplicaMap& map, const ConvShape& shape, const Backprop& io, Grouped weight,
                      View<float> workspace, const Parameters& gradients) {
+  if (shape.layout == Layout::kChannelsLast) return conv2d_backward_last(ctx, map, shape, io, weight, gradients);
   const View<const float> x = io.x, dy = io.dy;
   const View<float> dx = io.dx;
   const Grouped dweight = gradients.weight, dbias = gradients.bias;

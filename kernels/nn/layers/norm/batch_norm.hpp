@@ -7,7 +7,7 @@
 // A segment of a single value per channel has variance 0, so it gives beta and passes no gradient on, never NaN; for a
 // replica with n = 1 the factor n / (n - 1) is left out. (PyTorch refuses both.)
 //
-// NCHW per slot. Ring R1. Determinism: fixed-order on each backend (any thread count).
+// Ring R1. Determinism: fixed-order on each backend (any thread count).
 #pragma once
 
 #include <cstdint>
@@ -15,6 +15,7 @@
 #include "kernels/device/macros.hpp"
 #include "kernels/device/view.hpp"
 #include "kernels/nn/support/grouped.hpp"
+#include "kernels/nn/support/layout.hpp"
 
 namespace splitsim {
 
@@ -22,6 +23,7 @@ struct BatchNormShape {
   std::int32_t channels, height, width;
   float eps = 1e-5f;
   float momentum = 0.1f;
+  Layout layout = Layout::kChannelsFirst;
   PSL_HD std::int64_t plane() const { return std::int64_t{height} * width; }
   PSL_HD std::int64_t size() const { return plane() * channels; }
 };

@@ -1,9 +1,9 @@
-// Bodies of kernels/nn/layers/layer_norm.hpp. A block is a slot.
+// Bodies of kernels/nn/layers/norm/layer_norm.hpp. A block is a slot.
 #pragma once
 
 #include <cmath>
 
-#include "kernels/nn/layers/layer_norm.hpp"
+#include "kernels/nn/layers/norm/layer_norm.hpp"
 #include "kernels/nn/support/team_sums.hpp"
 
 namespace splitsim {
@@ -95,7 +95,7 @@ struct LayerNormGradients {
 template <class Context>
 void layer_norm_forward(Context& ctx, const ReplicaMap& map, const LayerNormShape& shape, View<const float> x,
                         const Parameters& parameters, const NormMemory& memory, View<float> y) {
-  for_each_block(ctx, Extent{map.max_slots, map.slots, 1},
+  for_each_block(ctx, layer_slots<Context>(map.valid()),
                  detail::LayerNormForward{shape, map, x.data(), parameters, y.data(), memory.mean.data(),
                                           memory.inverse_std.data()});
 }
@@ -108,15 +108,15 @@ void layer_norm_backward(Context& ctx, const ReplicaMap& map, const LayerNormSha
   for_each_index(ctx, Extent{map.max_active, map.active, shape.features},
                  detail::LayerNormGradients{shape, map.first, x, dy, mean, inverse_std, gradients});
   if (io.dx.empty()) return;
-  for_each_block(ctx, Extent{map.max_slots, map.slots, 1},
+  for_each_block(ctx, layer_slots<Context>(map.valid()),
                  detail::LayerNormBackward{shape, map, x, dy, gamma, mean, inverse_std, io.dx.data()});
 }
 
 }  // namespace splitsim
 
 // What is made for every backend C.
-#define SPLITSIM_UNIT(C)                                                                                     \
-  template void layer_norm_forward(C&, const ReplicaMap&, const LayerNormShape&, View<const float>, const    \
-      Parameters&, const NormMemory&, View<float>);                                                          \
-  template void layer_norm_backward(C&, const ReplicaMap&, const LayerNormShape&, const Backprop&, Grouped,  \
-      const NormMemory&, const Parameters&);
+#define SPLITSIM_UNIT(C)                                                                                               \
+  template void layer_norm_forward(C&, const ReplicaMap&, const LayerNormShape&, View<const float>, const Parameters&, \
+                                   const NormMemory&, View<float>);                                                    \
+  template void layer_norm_backward(C&, const ReplicaMap&, const LayerNormShape&, const Backprop&, Grouped,            \
+                                    const NormMemory&, const Parameters&);

@@ -1,18 +1,14 @@
-// Bodies of kernels/nn/layers/group_norm.hpp. A block is one (slot, group): its channels are contiguous in NCHW.
+// GroupNorm, channels first: a block is one (slot, group), whose channels are contiguous.
 #pragma once
 
 #include <cmath>
 
-#include "kernels/nn/layers/group_norm.hpp"
-#include "kernels/nn/support/batched.hpp"
-#include "kernels/nn/support/planes.hpp"
-#include "kernels/nn/support/scratch.hpp"
+#include "kernels/nn/layers/norm/group_norm.hpp"
 #include "kernels/nn/support/team_loops.hpp"
 #include "kernels/nn/support/team_sums.hpp"
 
-namespace splitsim {
+namespace splitsim::detail {
 
-namespace detail {
 /// What the blocks of both passes share.
 struct NormBlocks {
   std::int32_t channels, groups, plane;  ///< plane: height * width
@@ -102,43 +98,5 @@ struct GroupNormBackward {
     });
   }
 };
-}  // namespace detail
 
-template <class Context>
-std::int64_t group_norm_workspace(Context&, const GroupNormShape& shape, std::int32_t max_slots, std::int32_t) {
-  Scratch scratch;
-  scratch.take<float>(std::int64_t{max_slots} * shape.channels);
-  scratch.take<float>(std::int64_t{max_slots} * shape.channels);
-  return scratch.floats();
-}
-
-template <class Context>
-void group_norm_forward(Context& ctx, const ReplicaMap& map, const GroupNormShape& shape, View<const float> x,
-                        const Parameters& parameters, const NormMemory& memory, View<float> y) {
-  for_each_block(ctx, Extent{map.max_slots, map.slots, shape.groups},
-                 detail::GroupNormForward{detail::NormBlocks(shape, map), shape.eps, x.data(), parameters.weight,
-                                          parameters.bias, y.data(), memory.mean.data(), memory.inverse_std.data()});
-}
-
-template <class Context>
-void group_norm_backward(Context& ctx, const ReplicaMap& map, const GroupNormShape& shape, const Backprop& io,
-                         Grouped gamma, const NormMemory& memory, const Parameters& gradients) {
-  Scratch scratch(memory.workspace.data());
-  float* slot_dgamma = scratch.take<float>(std::int64_t{map.max_slots} * shape.channels);
-  float* slot_dbeta = scratch.take<float>(std::int64_t{map.max_slots} * shape.channels);
-  for_each_block(
-      ctx, Extent{map.max_slots, map.slots, shape.groups},
-      detail::GroupNormBackward{detail::NormBlocks(shape, map), io.x.data(), io.dy.data(), gamma, memory.mean.data(),
-                                memory.inverse_std.data(), slot_dgamma, slot_dbeta, io.dx.data()});
-  detail::sum_slot_rows(ctx, map, shape.channels, slot_dgamma, slot_dbeta, gradients);
-}
-
-}  // namespace splitsim
-
-// What is made for every backend C.
-#define SPLITSIM_UNIT(C)                                                                                       \
-  template std::int64_t group_norm_workspace(C&, const GroupNormShape&, std::int32_t, std::int32_t);           \
-  template void group_norm_forward(C&, const ReplicaMap&, const GroupNormShape&, View<const float>, const      \
-      Parameters&, const NormMemory&, View<float>);                                                            \
-  template void group_norm_backward(C&, const ReplicaMap&, const GroupNormShape&, const Backprop&, Grouped,    \
-      const NormMemory&, const Parameters&);
+}  // namespace splitsim::detail

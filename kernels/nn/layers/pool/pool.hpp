@@ -1,5 +1,5 @@
 // Max and average pooling (floor mode), as torch.nn.MaxPool2d / AvgPool2d; max pooling may pad, with
-// -infinity, by at most half its window. NCHW per slot. Ring R1. Ties go to the first element of the window in row
+// -infinity, by at most half its window. Ring R1. Ties go to the first element of the window in row
 // order, as in PyTorch. Determinism: exact.
 #pragma once
 
@@ -8,6 +8,7 @@
 #include "kernels/device/macros.hpp"
 #include "kernels/device/view.hpp"
 #include "kernels/nn/support/grouped.hpp"
+#include "kernels/nn/support/layout.hpp"
 #include "kernels/nn/support/size2.hpp"
 
 namespace splitsim {
@@ -16,6 +17,7 @@ struct PoolShape {
   std::int32_t channels, in_height, in_width;
   Size2 window, stride;
   Size2 padding = 0;  ///< max pooling only
+  Layout layout = Layout::kChannelsFirst;
   PSL_HD std::int32_t out_height() const {
     return (in_height + 2 * padding.height - window.height) / stride.height + 1;
   }
@@ -38,12 +40,10 @@ void avg_pool_forward(Context& ctx, Slots slots, const PoolShape& shape, View<co
 template <class Context>
 void avg_pool_backward(Context& ctx, Slots slots, const PoolShape& shape, View<const float> dy, View<float> dx);
 
-/// Mean over each plane. x, dx: [S, channels, pixels]; y, dy: [S, channels]. Determinism: fixed-order.
+/// Mean over each plane. x, dx: [S, size]; y, dy: [S, channels]. Determinism: fixed-order.
 template <class Context>
-void global_avg_pool_forward(Context& ctx, Slots slots, std::int32_t channels, std::int64_t pixels, View<const float> x,
-                             View<float> y);
+void global_avg_pool_forward(Context& ctx, Slots slots, const PlaneShape& shape, View<const float> x, View<float> y);
 template <class Context>
-void global_avg_pool_backward(Context& ctx, Slots slots, std::int32_t channels, std::int64_t pixels,
-                              View<const float> dy, View<float> dx);
+void global_avg_pool_backward(Context& ctx, Slots slots, const PlaneShape& shape, View<const float> dy, View<float> dx);
 
 }  // namespace splitsim

@@ -1,5 +1,5 @@
-// GroupNorm with per-channel affine parameters, as torch.nn.GroupNorm (biased variance, eps inside the root). NCHW per
-// slot. Ring R1. Determinism: fixed-order on each backend (any thread count).
+// GroupNorm with per-channel affine parameters, as torch.nn.GroupNorm (biased variance, eps inside the root).
+// Ring R1. Determinism: fixed-order on each backend (any thread count).
 #pragma once
 
 #include <cstdint>
@@ -7,12 +7,14 @@
 #include "kernels/device/macros.hpp"
 #include "kernels/device/view.hpp"
 #include "kernels/nn/support/grouped.hpp"
+#include "kernels/nn/support/layout.hpp"
 
 namespace splitsim {
 
 struct GroupNormShape {
   std::int32_t channels, height, width, groups;
   float eps = 1e-5f;
+  Layout layout = Layout::kChannelsFirst;
   PSL_HD std::int64_t size() const { return std::int64_t{channels} * height * width; }
 };
 

@@ -7,7 +7,7 @@
 #include <cstdint>
 #include <initializer_list>
 
-#include "kernels/nn/layers/pool.hpp"
+#include "kernels/nn/layers/pool/pool.hpp"
 #include "kernels/nn/support/simd.hpp"
 
 namespace splitsim {

@@ -1,0 +1,155 @@
+// GroupNorm, channels last: a block is a few whole groups of one slot, which a team reads line by line.
+#pragma once
+
+#include <cmath>
+
+#include "kernels/nn/layers/norm/group_norm.hpp"
+#include "kernels/nn/support/planes.hpp"
+
+namespace splitsim::detail {
+
+/// What the blocks of both passes share.
+struct NormColumns {
+  std::int32_t channels, width, pixels;  ///< width: channels of a group
+  std::int32_t columns;                  ///< channels of a block
+  const std::int32_t* rank;
+  const std::int32_t* replica;
+
+  NormColumns(const GroupNormShape& shape, const ReplicaMap& map)
+      : channels(shape.channels),
+        width(shape.channels / shape.groups),
+        pixels(shape.height * shape.width),
+        columns(channels_per_block(channels, width)),
+        rank(map.rank),
+        replica(map.replica) {}
+  std::int32_t per_slot() const { return channels / columns; }
+
+  /// A block's slot, its first channel, and where that lies in a [S, channels] and in an activation.
+  struct Place {
+    std::int64_t slot;
+    std::int32_t channel;
+    std::int64_t row, at;
+  };
+  PSL_HD Place place(std::int64_t block) const {
+    const std::int32_t blocks = channels / columns;
+    const std::int64_t slot = block / blocks;
+    const auto channel = static_cast<std::int32_t>(block - slot * blocks) * columns;
+    return {slot, channel, slot * channels + channel, slot * pixels * channels + channel};
+  }
+  /// The sum over column c's group of values, one per column.
+  PSL_HD float of_group(const float* values, std::int32_t c) const {
+    float sum = 0.0f;
+    for (std::int32_t i = c - c % width, end = i + width; i < end; ++i) sum += values[i];
+    return sum;
+  }
+};
+
+struct GroupNormForwardPixels {
+  NormColumns blocks;
+  float eps;
+  const float* x;
+  Grouped gamma, beta;
+  float* y;
+  float* mean;         ///< [S, groups]
+  float* inverse_std;  ///< [S, groups]
+  float* sums;         ///< [S, channels]
+  float* squares;      ///< [S, channels]
+
+  template <class Team>
+  PSL_HD void operator()(Team& team, std::int64_t block) const {
+    const NormColumns b = blocks;
+    const NormColumns::Place place = b.place(block);
+    const float* in = x + place.at;
+    float *out = y + place.at, *sum = sums + place.row, *square = squares + place.row;
+    const float n = static_cast<float>(b.width) * static_cast<float>(b.pixels);
+    team.template column_sums<float>(
+        b.pixels, b.columns, [=](std::int32_t p, std::int32_t c) { return in[p * b.channels + c]; },
+        [=](std::int32_t c, float total) { sum[c] = total; });
+    float* means = mean + place.row / b.width;
+    for (std::int32_t g = team.rank(); g < b.columns / b.width; g += team.size()) {
+      means[g] = b.of_group(sum, g * b.width) / n;
+    }
+    team.sync();
+    team.template column_sums<float>(
+        b.pixels, b.columns,
+        [=](std::int32_t p, std::int32_t c) {
+          const float d = in[p * b.channels + c] - means[c / b.width];
+          return d * d;
+        },
+        [=](std::int32_t c, float total) { square[c] = total; });
+    float* scales = inverse_std + place.row / b.width;
+    for (std::int32_t g = team.rank(); g < b.columns / b.width; g += team.size()) {
+      scales[g] = 1.0f / std::sqrt(b.of_group(square, g * b.width) / n + eps);
+    }
+    team.sync();
+    const std::int32_t g = b.replica[b.rank[place.slot]];
+    const float *gammas = gamma.at(g) + place.channel, *betas = beta.at(g) + place.channel;
+    struct Affine {
+      float center, scale, shift;
+    };
+    team.columns_each(
+        b.pixels, b.columns,
+        [=](std::int32_t c) {
+          return Affine{means[c / b.width], scales[c / b.width] * gammas[c], betas[c]};
+        },
+        [=](std::int32_t p, std::int32_t c, const Affine& a) {
+          out[p * b.channels + c] = (in[p * b.channels + c] - a.center) * a.scale + a.shift;
+        });
+  }
+};
+
+// As channels first: with xhat = (x - mean) scale and h = dy gamma, dx = scale (h - mean(h) - xhat mean(h xhat)).
+struct GroupNormBackwardPixels {
+  NormColumns blocks;
+  const float* x;
+  const float* dy;
+  Grouped gamma;
+  const float* mean;
+  const float* inverse_std;
+  float* slot_dgamma;  ///< [S, channels]
+  float* slot_dbeta;   ///< [S, channels]
+  float* dx;           ///< may be dy, or null
+
+  template <class Team>
+  PSL_HD void operator()(Team& team, std::int64_t block) const {
+    const NormColumns b = blocks;
+    const NormColumns::Place place = b.place(block);
+    const float *in = x + place.at, *grad = dy + place.at;
+    const float *means = mean + place.row / b.width, *scales = inverse_std + place.row / b.width;
+    float *dgamma = slot_dgamma + place.row, *dbeta = slot_dbeta + place.row;
+    team.template column_sums<Pair<float>>(
+        b.pixels, b.columns,
+        [=](std::int32_t p, std::int32_t c) {
+          const float d = grad[p * b.channels + c];
+          return Pair<float>{d, d * (in[p * b.channels + c] - means[c / b.width])};
+        },
+        [=](std::int32_t c, const Pair<float>& sum) {
+          dbeta[c] = sum.a;
+          dgamma[c] = sum.b * scales[c / b.width];
+        });
+    if (dx == nullptr) return;
+    float* out = dx + place.at;
+    const float n = static_cast<float>(b.width) * static_cast<float>(b.pixels);
+    const float* gammas = gamma.at(b.replica[b.rank[place.slot]]) + place.channel;
+    struct Slopes {
+      float center, of_gradient, offset, of_input;
+    };
+    team.columns_each(
+        b.pixels, b.columns,
+        [=](std::int32_t c) {
+          float h = 0.0f, h_xhat = 0.0f;
+          for (std::int32_t i = c - c % b.width, end = i + b.width; i < end; ++i) {
+            h += gammas[i] * dbeta[i];
+            h_xhat += gammas[i] * dgamma[i];
+          }
+          const float scale = scales[c / b.width];
+          return Slopes{means[c / b.width], scale * gammas[c], scale * h / n, scale * scale * h_xhat / n};
+        },
+        [=](std::int32_t p, std::int32_t c, const Slopes& s) {
+          const std::int32_t at = p * b.channels + c;
+          out[at] = grad[at] * s.of_gradient - s.offset - (in[at] - s.center) * s.of_input;
+        });
+  }
+};
+
+}  // namespace splitsim::detail

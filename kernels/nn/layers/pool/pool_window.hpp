@@ -1,0 +1,72 @@
+// What a pool makes of one plane at one place, whatever the layout.
+#pragma once
+
+#include <cstdint>
+
+#include "kernels/device/macros.hpp"
+#include "kernels/nn/layers/pool/pool.hpp"
+
+namespace splitsim::detail {
+
+/// First and last output row (or column) whose window covers input position `at`.
+struct PoolCover {
+  std::int32_t first, last;
+  PSL_HD PoolCover(std::int32_t at, std::int32_t window, std::int32_t stride, std::int32_t outputs) {
+    first = at < window ? 0 : (at - window) / stride + 1;
+    last = at / stride;
+    if (last > outputs - 1) last = outputs - 1;
+  }
+};
+
+/// One plane of a slot, whose pixels lie `step` apart: what each pool makes of it at one place.
+struct PoolPlane {
+  PoolShape shape;
+  std::int32_t step;
+
+  struct Best {
+    float value;
+    std::int32_t where;
+  };
+  PSL_HD Best best(const float* x, std::int32_t row, std::int32_t column) const {
+    const PoolShape& s = shape;
+    const std::int32_t top = row * s.stride.height - s.padding.height, left = column * s.stride.width - s.padding.width;
+    Best best{0.0f, -1};
+    for (std::int32_t i = top < 0 ? -top : 0; i < s.window.height && top + i < s.in_height; ++i) {
+      for (std::int32_t j = left < 0 ? -left : 0; j < s.window.width && left + j < s.in_width; ++j) {
+        const float value = x[((top + i) * s.in_width + left + j) * step];
+        const bool take = best.where < 0 || value > best.value || value != value;  // NaN wins, as in PyTorch
+        best.value = take ? value : best.value;
+        best.where = take ? i * s.window.width + j : best.where;
+      }
+    }
+    return best;
+  }
+  PSL_HD float mean(const float* x, std::int32_t row, std::int32_t column) const {
+    const PoolShape& s = shape;
+    const float* corner = x + (row * s.stride.height * s.in_width + column * s.stride.width) * step;
+    float sum = 0.0f;
+    for (std::int32_t i = 0; i < s.window.height; ++i) {
+      for (std::int32_t j = 0; j < s.window.width; ++j) sum += corner[(i * s.in_width + j) * step];
+    }
+    return sum / static_cast<float>(s.window.area());
+  }
+  /// The gradient of input (row, column), from the windows that cover it in row order: those that took it, or without
+  /// argmax all.
+  PSL_HD float gradient(const float* dy, const std::uint8_t* argmax, std::int32_t row, std::int32_t column) const {
+    const PoolShape& s = shape;
+    const std::int32_t out_width = s.out_width(), y = row + s.padding.height, x = column + s.padding.width;
+    const PoolCover rows(y, s.window.height, s.stride.height, s.out_height());
+    const PoolCover columns(x, s.window.width, s.stride.width, out_width);
+    float sum = 0.0f;
+    for (std::int32_t oy = rows.first; oy <= rows.last; ++oy) {
+      for (std::int32_t ox = columns.first; ox <= columns.last; ++ox) {
+        const std::int32_t at = (oy * out_width + ox) * step;
+        const std::int32_t mine = (y - oy * s.stride.height) * s.window.width + (x - ox * s.stride.width);
+        if (argmax == nullptr || argmax[at] == mine) sum += dy[at];
+      }
+    }
+    return sum;
+  }
+};
+
+}  // namespace splitsim::detail
