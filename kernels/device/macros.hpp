@@ -8,7 +8,7 @@
 #endif
 
 // Of a loop whose arrays a GPU is to keep in registers: no place in them may be known at run time only.
-#if defined(__CUDACC__)
+#if defined(__CUDA_ARCH__)
 #define PSL_UNROLL _Pragma("unroll")
 #else
 #define PSL_UNROLL
