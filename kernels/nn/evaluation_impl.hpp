@@ -75,4 +75,4 @@ void end_eval(Context& ctx, std::int32_t classes, View<const float> loss, View<c
 #define SPLITSIM_UNIT(C)                                                                                   \
   template void begin_eval(C&, View<const std::int32_t>, View<const std::int32_t>, const EvalTables&);     \
   template void end_eval(C&, std::int32_t, View<const float>, View<const std::int32_t>, const EvalTables&, \
-      View<std::int32_t>, View<double>);
+                         View<std::int32_t>, View<double>);

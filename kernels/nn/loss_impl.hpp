@@ -1,74 +1,19 @@
 // Body of kernels/nn/loss.hpp.
 #pragma once
 
-#include <cmath>
-
-#include "kernels/nn/loss.hpp"
+#include "kernels/nn/loss_of_slot.hpp"
 
 namespace splitsim {
-
-namespace detail {
-struct SoftmaxCrossEntropy {
-  const std::int32_t* slots;
-  std::int32_t classes;
-  float smoothing;
-  const float* logits;
-  const std::int32_t* label;
-  const float* weight;
-  float* loss;
-  std::int32_t* correct;
-  std::int32_t* predicted;
-  float* dlogits;
-
-  PSL_HD void operator()(std::int64_t slot) const {
-    float* gradient = dlogits == nullptr ? nullptr : dlogits + slot * classes;
-    if (slot >= *slots) {
-      loss[slot] = 0.0f;
-      correct[slot] = 0;
-      if (predicted != nullptr) predicted[slot] = 0;
-      for (std::int32_t c = 0; gradient != nullptr && c < classes; ++c) gradient[c] = 0.0f;
-      return;
-    }
-    const float* z = logits + slot * classes;
-    std::int32_t best = 0;
-    for (std::int32_t c = 1; c < classes; ++c) best = z[c] > z[best] ? c : best;
-    const float top = z[best];
-    float sum = 0.0f;
-    for (std::int32_t c = 0; c < classes; ++c) {
-      const float e = std::exp(z[c] - top);
-      if (gradient != nullptr) gradient[c] = e;
-      sum += e;
-    }
-    const std::int32_t truth = label[slot];
-    const float log_sum = std::log(sum);
-    loss[slot] = log_sum - (z[truth] - top);
-    if (smoothing != 0.0f) {
-      float mean = 0.0f;  // of -log p
-      for (std::int32_t c = 0; c < classes; ++c) mean += log_sum - (z[c] - top);
-      loss[slot] = (1.0f - smoothing) * loss[slot] + smoothing * (mean / static_cast<float>(classes));
-    }
-    correct[slot] = best == truth ? 1 : 0;
-    if (predicted != nullptr) predicted[slot] = best;
-    if (gradient == nullptr) return;
-    const float w = weight[slot];
-    const float others = smoothing / static_cast<float>(classes), own = 1.0f - smoothing + others;
-    for (std::int32_t c = 0; c < classes; ++c) gradient[c] = w * (gradient[c] / sum - (c == truth ? own : others));
-  }
-};
-}  // namespace detail
 
 template <class Context>
 void softmax_cross_entropy(Context& ctx, Slots slots, const CrossEntropyShape& shape, const CrossEntropyInput& in,
                            const CrossEntropyOutput& out) {
-  for_each_index(ctx, slots.max,
-                 detail::SoftmaxCrossEntropy{slots.count, shape.classes, shape.smoothing, in.logits.data(),
-                                             in.label.data(), in.weight.data(), out.loss.data(), out.correct.data(),
-                                             out.predicted.data(), out.dlogits.data()});
+  for_each_index(ctx, slots.max, detail::loss_of(slots, shape, in, out));
 }
 
 }  // namespace splitsim
 
 // What is made for every backend C.
-#define SPLITSIM_UNIT(C)                                                                              \
+#define SPLITSIM_UNIT(C)                                                                             \
   template void softmax_cross_entropy(C&, Slots, const CrossEntropyShape&, const CrossEntropyInput&, \
-      const CrossEntropyOutput&);
+                                      const CrossEntropyOutput&);

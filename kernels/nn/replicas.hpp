@@ -22,9 +22,8 @@ void average_replicas(Context& ctx, View<const float> parameters, View<const dou
 /// How FedAvg weights the clients that stepped in a round: n_k, the samples they trained in it, or all alike.
 enum class AverageWeights : std::uint8_t { kSamples, kSeen, kUniform };
 constexpr auto names_of(AverageWeights) {
-  return named_values<AverageWeights>({{"samples", "n_k"},
-                                       {"seen", "samples trained in the round"},
-                                       {"uniform", "all alike"}});
+  return named_values<AverageWeights>(
+      {{"samples", "n_k"}, {"seen", "samples trained in the round"}, {"uniform", "all alike"}});
 }
 
 /// seen[client] += b_k for every client of the step. map: ranks by client.

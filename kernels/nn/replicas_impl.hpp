@@ -10,7 +10,6 @@ namespace splitsim {
 
 namespace {
 
-
 struct Broadcast {
   const float* one;
   std::int64_t size;
@@ -182,14 +181,14 @@ void sum_gradients(Context& ctx, const std::int32_t* ranks, std::int64_t paramet
 }  // namespace splitsim
 
 // What is made for every backend C.
-#define SPLITSIM_UNIT(C)                                                                                    \
-  template void broadcast_replicas(C&, View<const float>, std::int64_t, View<float>);                       \
-  template void average_replicas(C&, View<const float>, View<const double>, View<float>);                   \
-  template void note_samples(C&, const ReplicaMap&, View<std::int64_t>);                                    \
-  template void round_weights(C&, const std::int32_t*, AverageWeights, View<const std::int64_t>,            \
-      View<std::int64_t>, View<double>, View<std::int32_t>);                                                \
-  template void average_if(C&, const std::int32_t*, View<const float>, View<const double>, View<float>);    \
-  template void broadcast_if(C&, const std::int32_t*, View<const float>, std::int64_t, View<float>);        \
-  template void drift_if(C&, const std::int32_t*, View<const float>, View<const double>, View<const float>, \
-      std::int64_t, View<double>, View<double>);                                                            \
+#define SPLITSIM_UNIT(C)                                                                                             \
+  template void broadcast_replicas(C&, View<const float>, std::int64_t, View<float>);                                \
+  template void average_replicas(C&, View<const float>, View<const double>, View<float>);                            \
+  template void note_samples(C&, const ReplicaMap&, View<std::int64_t>);                                             \
+  template void round_weights(C&, const std::int32_t*, AverageWeights, View<const std::int64_t>, View<std::int64_t>, \
+                              View<double>, View<std::int32_t>);                                                     \
+  template void average_if(C&, const std::int32_t*, View<const float>, View<const double>, View<float>);             \
+  template void broadcast_if(C&, const std::int32_t*, View<const float>, std::int64_t, View<float>);                 \
+  template void drift_if(C&, const std::int32_t*, View<const float>, View<const double>, View<const float>,          \
+                         std::int64_t, View<double>, View<double>);                                                  \
   template void sum_gradients(C&, const std::int32_t*, std::int64_t, View<float>);

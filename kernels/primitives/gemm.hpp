@@ -21,9 +21,12 @@ struct GemmShape {
 void gemm(CpuContext& ctx, const GemmShape& shape, const float* a, const float* b, float* c);
 void gemm(CudaContext& ctx, const GemmShape& shape, const float* a, const float* b, float* c);
 
-/// C = op(A) op(B) + bias, the same in every row. bias: [n]. On CUDA one launch.
-void gemm_bias(CpuContext& ctx, const GemmShape& shape, const float* a, const float* b, const float* bias, float* c);
-void gemm_bias(CudaContext& ctx, const GemmShape& shape, const float* a, const float* b, const float* bias, float* c);
+/// C = op(A) op(B) + bias, the same in every row, and with relu the maximum of that and 0. bias: [n]. On CUDA one
+/// launch.
+void gemm_bias(CpuContext& ctx, const GemmShape& shape, const float* a, const float* b, const float* bias, float* c,
+               bool relu = false);
+void gemm_bias(CudaContext& ctx, const GemmShape& shape, const float* a, const float* b, const float* bias, float* c,
+               bool relu = false);
 
 /// C = op(A) op(B), and row_sums[i] = the sum of row i of op(A), [m]. On CUDA one launch.
 void gemm_row_sums(CpuContext& ctx, const GemmShape& shape, const float* a, const float* b, float* row_sums, float* c);

@@ -21,6 +21,15 @@ struct FillRows {
   }
 };
 
+struct RectifyRows {
+  std::int64_t n, ldc;
+  float* c;
+  PSL_HD void operator()(std::int64_t i) const {
+    float& value = c[i / n * ldc + i % n];
+    value = value < 0.0f ? 0.0f : value;
+  }
+};
+
 /// A block is a row of op(A).
 struct SumRows {
   GemmShape shape;
@@ -39,10 +48,12 @@ struct SumRows {
 }  // namespace detail
 
 template <class Context>
-void composed_gemm_bias(Context& ctx, GemmShape shape, const float* a, const float* b, const float* bias, float* c) {
+void composed_gemm_bias(Context& ctx, GemmShape shape, const float* a, const float* b, const float* bias, float* c,
+                        bool relu) {
   for_each_index(ctx, std::int64_t{shape.m} * shape.n, detail::FillRows{shape.n, shape.ldc, bias, c});
   shape.beta = 1.0f;
   gemm(ctx, shape, a, b, c);
+  if (relu) for_each_index(ctx, std::int64_t{shape.m} * shape.n, detail::RectifyRows{shape.n, shape.ldc, c});
 }
 
 template <class Context>

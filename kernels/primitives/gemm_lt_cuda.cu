@@ -94,9 +94,11 @@ bool product(CudaContext& ctx, const GemmShape& s, const float* a, const float* 
 
 }  // namespace
 
-void gemm_bias(CudaContext& ctx, const GemmShape& shape, const float* a, const float* b, const float* bias, float* c) {
-  if (product(ctx, shape, a, b, CUBLASLT_EPILOGUE_BIAS, const_cast<float*>(bias), c)) return;
-  composed_gemm_bias(ctx, shape, a, b, bias, c);
+void gemm_bias(CudaContext& ctx, const GemmShape& shape, const float* a, const float* b, const float* bias, float* c,
+               bool relu) {
+  const cublasLtEpilogue_t epilogue = relu ? CUBLASLT_EPILOGUE_RELU_BIAS : CUBLASLT_EPILOGUE_BIAS;
+  if (product(ctx, shape, a, b, epilogue, const_cast<float*>(bias), c)) return;
+  composed_gemm_bias(ctx, shape, a, b, bias, c, relu);
 }
 
 void gemm_row_sums(CudaContext& ctx, const GemmShape& shape, const float* a, const float* b, float* row_sums,

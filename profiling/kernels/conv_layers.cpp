@@ -86,7 +86,7 @@ void time_layer(CudaContext& ctx, const Layer& layer, MathPrecision precision, s
     implicit_gemm_forward(ctx, with.map, s, ConvMath{precision}, x.view(), parameters, y.view());
   });
   const double input = microseconds(ctx, times, [&] {
-    implicit_gemm_input_gradient(ctx, with.map, s, precision, y.view(), parameters.weight, dx.view());
+    implicit_gemm_input_gradient(ctx, with.map, s, precision, {x.view(), y.view(), dx.view()}, parameters.weight);
   });
   const double weight = microseconds(ctx, times, [&] {
     implicit_gemm_weight_gradient(ctx, with.map, s, precision, Backprop{x.view(), y.view(), {}}, work.view(),

@@ -60,11 +60,13 @@ struct LayerIo {
   Saved saved = {};
   SampleKeys keys = {};    ///< addresses of random bits
   std::int32_t index = 0;  ///< place in the network
+  bool relu = false;       ///< forward: y is rectified
+  bool rectified = false;  ///< backward: x is what a ReLU gave; dx is the gradient of what that was given
   View<float> workspace = {};
 
   Parameters own() const { return {parameters[0], parameters[1]}; }
   Parameters own_gradients() const { return {gradients[0], gradients[1]}; }
-  Backprop backprop() const { return {x, dy, dx}; }
+  Backprop backprop() const { return {x, dy, dx, rectified}; }
   /// The input as planes.
   PlaneShape planes() const { return {layer.in.channels, layer.in.height * layer.in.width, layout}; }
 };
@@ -84,6 +86,10 @@ struct LayerKind {
   bool in_place = false;       ///< writes over its input where nobody else reads it; dx comes where dy was
   bool reads_output = false;   ///< its backward pass reads y
   bool adds = false;           ///< y = x + other, and dy is the gradient of both: there is no backward pass
+  // A ReLU is no pass of its own where its neighbours do its work (runtime/train/layer_stack.hpp):
+  bool rectifies = false;     ///< is one
+  bool rectifies_y = false;   ///< its forward pass can end with one (LayerIo::relu)
+  bool rectifies_dx = false;  ///< its backward pass can go through one before it (LayerIo::rectified)
   /// What a spec in model.layers lacks, as the message's end behind "model.layers."; empty: nothing.
   std::string (*lacks)(const LayerSpec& spec) = [](const LayerSpec&) { return std::string(); };
   /// From spec and input shape to output shape. Errors: InputError for an input that does not suit.

@@ -234,25 +234,39 @@ template <class Context>
 void Engine<Context>::step() {
   const Range range("step");
   const StackMaps stack_maps = maps();
-  const Slots slots = stack_maps.side[0].valid();
-  begin_step(ctx_, View<const StepState>(state_), schedule_, rules(), data_->labels.view(), tables_);
-  gather_images(ctx_, slots, gather_, data_->images.view(), tables_.sample, &state_.data()->epoch, stack_.input());
+  begin_step(ctx_, View<const StepState>(state_), schedule_, rules(), data_->labels.view(), tables_,
+             {gather_, data_->images.view(), stack_.input()});
   stack_.forward(ctx_, stack_maps, parameters_);
-  softmax_cross_entropy(ctx_, slots, {network_.classes, static_cast<float>(settings_.train.label_smoothing)},
-                        {stack_.output(), tables_.label, tables_.weight},
-                        {loss_, correct_, {}, stack_.output_gradient()});
+  measure_step(ctx_, state_, tables_, {network_.classes, static_cast<float>(settings_.train.label_smoothing)},
+               {stack_.output(), tables_.label, tables_.weight}, {loss_, correct_, {}, stack_.output_gradient()},
+               metrics_.view());
   stack_.backward(ctx_, stack_maps, parameters_, gradients_,
                   mode_.cut_scale == CutScale::kOne ? View<const float>() : View<const float>(tables_.cut_scale));
-  for (int side = 0; side < 2; ++side) {
-    if (network_.parameters[side] > 0) update(side, stack_maps.side[side]);
-  }
+  update(stack_maps);
   combine();
-  end_step(ctx_, state_, tables_, loss_, correct_, metrics_.view());
 }
 
-// One optimiser step of a side's replicas: of those that the step used, or of all on their common gradient.
+// The optimisers' steps: of both sides at once where they are of one kind.
 template <class Context>
-void Engine<Context>::update(int side, const ReplicaMap& map) {
+void Engine<Context>::update(const StackMaps& maps) {
+  OptimizerStep steps[2];
+  int count = 0;
+  const Optimizer<Context>* row = nullptr;
+  for (int side = 0; side < 2; ++side) {
+    if (network_.parameters[side] == 0) continue;
+    if (count > 0 && optimizers_[side] != row) {
+      row->step(ctx_, steps, count);
+      count = 0;
+    }
+    row = optimizers_[side];
+    steps[count++] = step_of(side, maps.side[side]);
+  }
+  if (count > 0) row->step(ctx_, steps, count);
+}
+
+// A side's step: of the replicas that were used, or of all on their common gradient.
+template <class Context>
+OptimizerStep Engine<Context>::step_of(int side, const ReplicaMap& map) {
   const OptimizerSettings& settings = optimizer(settings_.train, side);
   const Optimizer<Context>& row = *optimizers_[side];
   const std::int64_t p = stack_.placement().trained(side);
@@ -282,8 +296,10 @@ void Engine<Context>::update(int side, const ReplicaMap& map) {
     targets.gradient_scale = clip_scale_[side].data();
   }
   if (targets.taken != nullptr) count_steps(ctx_, targets);
-  row.step(ctx_, targets, settings, {rates_[side].data(), tables_.rate_step.data()},
-           {moments_[0].side[side], moments_[1].side[side]});
+  return {targets,
+          settings,
+          {rates_[side].data(), tables_.rate_step.data()},
+          {moments_[0].side[side], moments_[1].side[side]}};
 }
 
 // At the end of a round the sides that average do; at the end of an epoch every side with replicas says how far they

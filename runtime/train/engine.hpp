@@ -1,5 +1,5 @@
-// The one training loop: an engine runs steps of any mode, since a mode is a map (modes.hpp). A step is begin_step,
-// gather, forward, loss, backward, one optimiser step per side, the averages of replicas that are due, end_step. It can
+// The one training loop: an engine runs steps of any mode, since a mode is a map (modes.hpp). A step is begin_step (which
+// gathers), forward, measure_step (the loss), backward, the optimisers' steps, the averages of replicas that are due. It can
 // be captured once and replayed: no allocation, synchronisation or host read inside, and no launch argument that
 // changes from step to step. Determinism: bit-identical for the same build, device and settings; on the CPU also for
 // any number of threads.
@@ -78,7 +78,8 @@ class Engine {
   StepRules rules() const;
   void wait_for_device();
   void step();
-  void update(int side, const ReplicaMap& map);
+  void update(const StackMaps& maps);
+  OptimizerStep step_of(int side, const ReplicaMap& map);
   void combine();
 
   Context& ctx_;

@@ -22,7 +22,32 @@ LayerStack<Context>::LayerStack(const Network& network, const StackBounds& bound
       bounds_(bounds),
       training_(training),
       plan_(plan_buffers(network, training, first_trained(network))),
-      placement_(network, bounds.layout) {}
+      placement_(network, bounds.layout),
+      relu_behind_(network.layers.size()),
+      forward_done_(network.layers.size()),
+      backward_done_(network.layers.size()) {
+  if (bounds.layout == Layout::kChannelsLast) join_relus();
+}
+
+template <class Context>
+void LayerStack<Context>::join_relus() {
+  const auto at = [](std::int32_t place) { return static_cast<std::size_t>(place); };
+  std::vector<std::vector<std::size_t>> readers(network_.layers.size());
+  for (std::size_t i = 0; i < network_.layers.size(); ++i) {
+    const Layer& layer = network_.layers[i];
+    if (layer.input >= 0) readers[at(layer.input)].push_back(i);
+    if (layer.other >= 0) readers[at(layer.other)].push_back(i);
+  }
+  for (std::size_t i = 0; i < network_.layers.size(); ++i) {
+    const Layer& layer = network_.layers[i];
+    if (!layer.spec.kind->rectifies) continue;
+    if (layer.input >= 0 && readers[at(layer.input)].size() == 1 &&
+        plan_.activation[at(layer.input)] == plan_.activation[i]) {
+      forward_done_[i] = relu_behind_[at(layer.input)] = network_.layers[at(layer.input)].spec.kind->rectifies_y;
+    }
+    backward_done_[i] = readers[i].size() == 1 && network_.layers[readers[i][0]].spec.kind->rectifies_dx;
+  }
+}
 
 template <class Context>
 void LayerStack<Context>::layout(Context& ctx, Arena<Context>& arena) {
@@ -110,8 +135,12 @@ LayerIo LayerStack<Context>::io_of(std::size_t index, const StackMaps& maps, con
 
 template <class Context>
 void LayerStack<Context>::forward(Context& ctx, const StackMaps& maps, const TwoSides& parameters) {
-  for (std::size_t i = 0; i < network_.layers.size(); ++i) {
-    network_.layers[i].spec.kind->passes<Context>().forward(ctx, io_of(i, maps, parameters));
+  const std::size_t layers = network_.layers.size();
+  for (std::size_t i = 0; i < layers; ++i) {
+    if (forward_done_[i]) continue;
+    LayerIo io = io_of(i, maps, parameters);
+    io.relu = relu_behind_[i];
+    network_.layers[i].spec.kind->passes<Context>().forward(ctx, io);
   }
 }
 
@@ -126,9 +155,11 @@ void LayerStack<Context>::backward(Context& ctx, const StackMaps& maps, const Tw
     const View<float> to = op.to < 0 ? View<float>() : gradients_[static_cast<std::size_t>(op.to)];
     switch (op.kind) {
       case BackwardOp::Kind::kLayer: {
+        if (backward_done_[index]) break;
         LayerIo io = io_of(index, maps, parameters);
         io.dy = from;
         io.dx = to;
+        io.rectified = layer.input >= 0 && backward_done_[static_cast<std::size_t>(layer.input)];
         io.gradients = tensors_of(index, gradients, true);
         layer.spec.kind->passes<Context>().backward(ctx, io);
         break;

@@ -1,6 +1,9 @@
 // The activations of a network for a fixed number of slots, and its forward and backward passes over grouped
 // parameters. Which replica a slot uses is the maps' business: the stack knows nothing of modes. Nothing here
 // allocates, synchronises or reads the device: arguments of every launch are the same in every step.
+//
+// Channels last, a ReLU whose input has no other reader is done by the layer before it as it writes, and its gradient by
+// the one layer that reads it as that writes: the same numbers with two passes over memory less.
 #pragma once
 
 #include <cstdint>
@@ -61,6 +64,7 @@ class LayerStack {
                 View<const float> cut_scale);
 
  private:
+  void join_relus();
   View<float> out(std::size_t layer) const;
   View<const float> input_of(std::size_t layer) const;
   LayerBounds layer_bounds(std::size_t layer) const;
@@ -76,6 +80,8 @@ class LayerStack {
   View<float> input_;
   std::vector<View<float>> activations_, gradients_;
   std::vector<Saved> saved_;
+  std::vector<bool> relu_behind_;                   // [layers] whose forward pass does the ReLU behind it
+  std::vector<bool> forward_done_, backward_done_;  // [layers] ReLUs whose neighbour does their work
   View<float> workspace_;
 };
 

@@ -1,4 +1,4 @@
-// The first and the last kernel of a training step. All that varies from step to step lies in device memory behind
+// What frames the layers' passes in a training step. All that varies from step to step lies in device memory behind
 // pointers that never change. Ring R1. Determinism: exact.
 #pragma once
 
@@ -6,6 +6,8 @@
 #include <cstdint>
 
 #include "kernels/device/view.hpp"
+#include "kernels/nn/gather.hpp"
+#include "kernels/nn/loss.hpp"
 #include "kernels/nn/support/grouped.hpp"
 #include "runtime/mode/mode.hpp"
 #include "runtime/record/records.hpp"
@@ -14,7 +16,7 @@
 
 namespace splitsim {
 
-/// Where training is. The last kernel of a step advances it.
+/// Where training is. measure_step advances it.
 struct StepState {
   std::int32_t step = 0;  ///< within the epoch; a micro-step where clients take turns
   std::int32_t epoch = 0;
@@ -74,14 +76,23 @@ struct StepRules {
   Rounds rounds;
 };
 
-/// Reads the schedule at `state` and fills the tables: slots, ranks, w and c, and where rounds end.
+/// What the images of a step's slots come from and go to.
+struct StepImages {
+  GatherShape shape;
+  View<const std::uint8_t> images;  ///< [N, C, H, W]
+  View<float> x;                    ///< [S, size]
+};
+
+/// Reads the schedule at `state` and fills the tables: slots, ranks, w and c, and where rounds end. Gathers the images
+/// (kernels/nn/gather.hpp). On a GPU one launch.
 template <class Context>
 void begin_step(Context& ctx, View<const StepState> state, const ScheduleView& schedule, const StepRules& rules,
-                View<const std::int32_t> labels, const StepTables& tables);
+                View<const std::int32_t> labels, const StepTables& tables, const StepImages& images);
 
-/// Stores the step's metrics at [step] of metrics and advances the state.
+/// The loss and its gradient (kernels/nn/loss.hpp). Stores the step's metrics at [step] of metrics and advances the
+/// state, which nothing behind it reads. On a GPU one launch, if the batch and the classes are few enough for a block.
 template <class Context>
-void end_step(Context& ctx, View<StepState> state, const StepTables& tables, View<const float> loss,
-              View<const std::int32_t> correct, View<StepMetrics> metrics);
+void measure_step(Context& ctx, View<StepState> state, const StepTables& tables, const CrossEntropyShape& shape,
+                  const CrossEntropyInput& in, const CrossEntropyOutput& out, View<StepMetrics> metrics);
 
 }  // namespace splitsim

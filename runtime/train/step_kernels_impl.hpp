@@ -2,6 +2,8 @@
 #pragma once
 
 #include "kernels/device/team.hpp"
+#include "kernels/nn/gather_pixels.hpp"
+#include "kernels/nn/loss_of_slot.hpp"
 #include "runtime/train/step_kernels.hpp"
 
 namespace splitsim {
@@ -44,6 +46,12 @@ struct BeginStep {
     if (i < max_slots) fill_slot(now, static_cast<std::int32_t>(i), rank);
     fill_rank(now, tables.whole, false, i, rank);
     fill_rank(now, tables.by_client, now.active > 0, i, rank);
+  }
+
+  /// The sample of a slot, -1 for empty ones.
+  PSL_HD std::int32_t sample_of(std::int64_t slot) const {
+    const std::int64_t at = schedule.step_first[state->step] + slot;
+    return at < schedule.step_first[state->step + 1] ? schedule.sample[at] : -1;
   }
 
  private:
@@ -98,6 +106,17 @@ struct BeginStep {
   }
 };
 
+/// begin_step and the gather. A row is a slot, and one more for the last rank's end; a column is a pixel.
+struct BeginAndGather {
+  BeginStep begin;
+  detail::GatherPixels gather;
+
+  PSL_HD void operator()(std::int64_t slot, std::int32_t pixel) const {
+    if (pixel == 0) begin(slot);
+    if (slot < begin.max_slots) gather.write(slot, pixel, begin.sample_of(slot));
+  }
+};
+
 struct EndStep {
   StepState* state;
   StepTables tables;
@@ -132,20 +151,53 @@ struct EndStep {
   }
 };
 
+/// The loss of all slots by one team, then the step's end.
+struct MeasureStep {
+  std::int32_t max_slots;
+  detail::SoftmaxCrossEntropy loss;
+  EndStep end;
+
+  template <class Team>
+  PSL_HD void operator()(Team& team, std::int64_t block) const {
+    for (std::int32_t slot = team.rank(); slot < max_slots; slot += team.size()) loss(slot);
+    team.sync();
+    end(team, block);
+  }
+};
+
 }  // namespace
 
 template <class Context>
 void begin_step(Context& ctx, View<const StepState> state, const ScheduleView& schedule, const StepRules& rules,
-                View<const std::int32_t> labels, const StepTables& tables) {
+                View<const std::int32_t> labels, const StepTables& tables, const StepImages& images) {
   const auto max_slots = static_cast<std::int32_t>(tables.sample.size());
-  for_each_index(ctx, std::int64_t{max_slots} + 1,
-                 BeginStep{state.data(), schedule, rules, labels.data(), tables, max_slots});
+  const BeginStep begin{state.data(), schedule, rules, labels.data(), tables, max_slots};
+  const std::int32_t* epoch = &state.data()->epoch;
+  if constexpr (Context::kIsDevice) {
+    const GatherShape& shape = images.shape;
+    for_each_cell(ctx, Extent{std::int64_t{max_slots} + 1}, shape.height * shape.width,
+                  BeginAndGather{begin,
+                                 {tables.slots.data(), shape, FastDiv(shape.width), images.images.data(),
+                                  tables.sample.data(), epoch, images.x.data()}});
+  } else {
+    for_each_index(ctx, std::int64_t{max_slots} + 1, begin);
+    gather_images(ctx, {tables.slots.data(), max_slots}, images.shape, images.images, tables.sample, epoch, images.x);
+  }
 }
 
 template <class Context>
-void end_step(Context& ctx, View<StepState> state, const StepTables& tables, View<const float> loss,
-              View<const std::int32_t> correct, View<StepMetrics> metrics) {
-  for_each_block(ctx, 1, EndStep{state.data(), tables, loss.data(), correct.data(), metrics.data()});
+void measure_step(Context& ctx, View<StepState> state, const StepTables& tables, const CrossEntropyShape& shape,
+                  const CrossEntropyInput& in, const CrossEntropyOutput& out, View<StepMetrics> metrics) {
+  constexpr std::int64_t kFloatsOfATeam = 1 << 14;
+  const auto max_slots = static_cast<std::int32_t>(tables.sample.size());
+  const Slots slots{tables.slots.data(), max_slots};
+  const EndStep end{state.data(), tables, out.loss.data(), out.correct.data(), metrics.data()};
+  if (Context::kIsDevice && std::int64_t{max_slots} * shape.classes <= kFloatsOfATeam) {
+    for_each_block(ctx, 1, MeasureStep{max_slots, detail::loss_of(slots, shape, in, out), end});
+  } else {
+    softmax_cross_entropy(ctx, slots, shape, in, out);
+    for_each_block(ctx, 1, end);
+  }
 }
 
 }  // namespace splitsim
@@ -153,6 +205,6 @@ void end_step(Context& ctx, View<StepState> state, const StepTables& tables, Vie
 // What is made for every backend C.
 #define SPLITSIM_UNIT(C)                                                                                               \
   template void begin_step(C&, View<const StepState>, const ScheduleView&, const StepRules&, View<const std::int32_t>, \
-                           const StepTables&);                                                                         \
-  template void end_step(C&, View<StepState>, const StepTables&, View<const float>, View<const std::int32_t>,          \
-                         View<StepMetrics>);
+                           const StepTables&, const StepImages&);                                                      \
+  template void measure_step(C&, View<StepState>, const StepTables&, const CrossEntropyShape&,                         \
+                             const CrossEntropyInput&, const CrossEntropyOutput&, View<StepMetrics>);

@@ -18,10 +18,11 @@ struct LinearShape {
 template <class Context>
 std::int64_t linear_workspace(Context& ctx, const LinearShape& shape, std::int32_t max_slots, std::int32_t max_active);
 
-/// x: [S, in], weight: [G][out, in], bias: [G][out], y: [S, out]. Empty slots' outputs are unspecified.
+/// x: [S, in], weight: [G][out, in], bias: [G][out], y: [S, out]. relu: y is rectified.
+/// Empty slots' outputs are unspecified.
 template <class Context>
 void linear_forward(Context& ctx, const ReplicaMap& map, const LinearShape& shape, View<const float> x,
-                    const Parameters& parameters, View<float> workspace, View<float> y);
+                    const Parameters& parameters, View<float> workspace, View<float> y, bool relu = false);
 
 /// gradients: [max_active ranks], overwritten for active ranks. On a GPU the empty slots of dy must hold zeros and those
 /// of x something finite; on a CPU they may hold anything.

@@ -31,7 +31,7 @@ std::int64_t linear_workspace(CpuContext&, const LinearShape&, std::int32_t max_
 
 template <>
 void linear_forward(CpuContext& ctx, const ReplicaMap& map, const LinearShape& shape, View<const float> x,
-                    const Parameters& parameters, View<float> workspace, View<float> y) {
+                    const Parameters& parameters, View<float> workspace, View<float> y, bool relu) {
   const Grouped weight = parameters.weight, bias = parameters.bias;
   Piece* pieces = Scratch(workspace.data()).take<Piece>(map.max_slots);
   const std::int32_t piece_count = cut_pieces(map, kForwardSlots, pieces);
@@ -56,6 +56,9 @@ void linear_forward(CpuContext& ctx, const ReplicaMap& map, const LinearShape& s
                          .beta = bias.data == nullptr ? 0.0f : 1.0f},
                         x.data() + std::int64_t{piece.first} * shape.in,
                         weight.at(replica) + std::int64_t{column} * shape.in, out);
+    for (std::int32_t row = 0; relu && row < rows; ++row) {
+      for (std::int32_t i = 0; i < columns; ++i) out[row * shape.out + i] = rectify(out[row * shape.out + i]);
+    }
   });
 }
 
@@ -102,14 +105,20 @@ void linear_backward(CpuContext& ctx, const ReplicaMap& map, const LinearShape& 
   parallel_items(ctx, piece_count * input_blocks, work, [&](std::int64_t item, int) {
     const Piece piece = pieces[item / input_blocks];
     const std::int32_t column = static_cast<std::int32_t>(item % input_blocks) * kInputs;
+    const std::int32_t columns = std::min(kInputs, shape.in - column);
     gemm_on_this_thread({.m = piece.last - piece.first,
-                         .n = std::min(kInputs, shape.in - column),
+                         .n = columns,
                          .k = shape.out,
                          .lda = shape.out,
                          .ldb = shape.in,
                          .ldc = shape.in},
                         dy.data() + std::int64_t{piece.first} * shape.out, weight.at(map.replica[piece.rank]) + column,
                         dx.data() + std::int64_t{piece.first} * shape.in + column);
+    for (std::int64_t slot = piece.first; io.rectified && slot < piece.last; ++slot) {
+      for (std::int64_t i = slot * shape.in + column, end = i + columns; i < end; ++i) {
+        dx.data()[i] = rectify_gradient(x.data()[i], dx.data()[i]);
+      }
+    }
   });
 }
 

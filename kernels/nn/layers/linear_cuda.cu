@@ -17,9 +17,9 @@ std::int64_t linear_workspace(CudaContext&, const LinearShape& shape, std::int32
 
 template <>
 void linear_forward(CudaContext& ctx, const ReplicaMap& map, const LinearShape& shape, View<const float> x,
-                    const Parameters& parameters, View<float>, View<float> y) {
-  if (!map.tied()) {
-    return implicit_gemm_forward(ctx, map, as_convolution(shape), {MathPrecision::kFp32}, x, parameters, y);
+                    const Parameters& parameters, View<float>, View<float> y, bool relu) {
+  if (!map.tied() || parameters.bias.data == nullptr) {
+    return implicit_gemm_forward(ctx, map, as_convolution(shape), {MathPrecision::kFp32, relu}, x, parameters, y);
   }
   const GemmShape product{.transpose_b = true,
                           .m = map.max_slots,
@@ -28,21 +28,21 @@ void linear_forward(CudaContext& ctx, const ReplicaMap& map, const LinearShape& 
                           .lda = shape.in,
                           .ldb = shape.in,
                           .ldc = shape.out};
-  if (parameters.bias.data != nullptr) {
-    gemm_bias(ctx, product, x.data(), parameters.weight.data, parameters.bias.data, y.data());
-  } else {
-    gemm(ctx, product, x.data(), parameters.weight.data, y.data());
-  }
+  gemm_bias(ctx, product, x.data(), parameters.weight.data, parameters.bias.data, y.data(), relu);
 }
 
 template <>
 void linear_backward(CudaContext& ctx, const ReplicaMap& map, const LinearShape& shape, const Backprop& io,
                      Grouped weight, View<float> workspace, const Parameters& gradients) {
+  const ConvShape conv = as_convolution(shape);
+  if (!io.dx.empty() && (io.rectified || !map.tied())) {
+    implicit_gemm_input_gradient(ctx, map, conv, MathPrecision::kFp32, io, weight);
+  } else if (!io.dx.empty()) {
+    gemm(ctx, {.m = map.max_slots, .n = shape.in, .k = shape.out, .lda = shape.out, .ldb = shape.in, .ldc = shape.in},
+         io.dy.data(), weight.data, io.dx.data());
+  }
   if (!map.tied()) {
-    const ConvShape conv = as_convolution(shape);
-    implicit_gemm_weight_gradient(ctx, map, conv, MathPrecision::kFp32, io, workspace, gradients);
-    if (!io.dx.empty()) implicit_gemm_input_gradient(ctx, map, conv, MathPrecision::kFp32, io.dy, weight, io.dx);
-    return;
+    return implicit_gemm_weight_gradient(ctx, map, conv, MathPrecision::kFp32, io, workspace, gradients);
   }
   const GemmShape for_weight{.transpose_a = true,
                              .m = shape.out,
@@ -56,9 +56,6 @@ void linear_backward(CudaContext& ctx, const ReplicaMap& map, const LinearShape&
   } else {
     gemm(ctx, for_weight, io.dy.data(), io.x.data(), gradients.weight.data);
   }
-  if (io.dx.empty()) return;
-  gemm(ctx, {.m = map.max_slots, .n = shape.in, .k = shape.out, .lda = shape.out, .ldb = shape.in, .ldc = shape.in},
-       io.dy.data(), weight.data, io.dx.data());
 }
 
 }  // namespace splitsim

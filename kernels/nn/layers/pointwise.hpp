@@ -20,7 +20,12 @@ void relu_backward(Context& ctx, Slots slots, std::int64_t features, View<const 
 template <class Context>
 void scale_slots(Context& ctx, Slots slots, std::int64_t features, View<const float> scale, View<float> x);
 
-/// y += x over the valid slots: skip connections forward, and gradients of what feeds two layers. x, y: [S, features].
+/// y = a + b over the valid slots, rectified if asked: skip connections. y may be a. a, b, y: [S, features].
+template <class Context>
+void sum_slots(Context& ctx, Slots slots, std::int64_t features, View<const float> a, View<const float> b, bool relu,
+               View<float> y);
+
+/// y += x over the valid slots: gradients of what feeds two layers. x, y: [S, features].
 template <class Context>
 void add_slots(Context& ctx, Slots slots, std::int64_t features, View<const float> x, View<float> y);
 

@@ -6,16 +6,15 @@
 namespace splitsim {
 
 namespace detail {
-// Comparisons are written so that NaN passes through: a diverged run must show in its loss.
 struct ReluForward {
   float* x;
-  PSL_HD void operator()(std::int64_t i) const { x[i] = x[i] < 0.0f ? 0.0f : x[i]; }
+  PSL_HD void operator()(std::int64_t i) const { x[i] = rectify(x[i]); }
 };
 
 struct ReluBackward {
   const float* y;
   float* dy;
-  PSL_HD void operator()(std::int64_t i) const { dy[i] = y[i] <= 0.0f ? 0.0f : dy[i]; }
+  PSL_HD void operator()(std::int64_t i) const { dy[i] = rectify_gradient(y[i], dy[i]); }
 };
 
 struct ScaleSlots {
@@ -34,6 +33,16 @@ struct AddSlots {
   const float* x;
   float* y;
   PSL_HD void operator()(std::int64_t i) const { y[i] += x[i]; }
+};
+struct SumSlots {
+  const float* a;
+  const float* b;
+  float* y;
+  bool relu;
+  PSL_HD void operator()(std::int64_t i) const {
+    const float sum = a[i] + b[i];
+    y[i] = relu ? rectify(sum) : sum;
+  }
 };
 struct CopySlots {
   const float* x;
@@ -68,6 +77,12 @@ void add_slots(Context& ctx, Slots slots, std::int64_t features, View<const floa
 }
 
 template <class Context>
+void sum_slots(Context& ctx, Slots slots, std::int64_t features, View<const float> a, View<const float> b, bool relu,
+               View<float> y) {
+  for_each_index(ctx, layer_slots<Context>(slots, features), detail::SumSlots{a.data(), b.data(), y.data(), relu});
+}
+
+template <class Context>
 void copy_slots(Context& ctx, Slots slots, std::int64_t features, View<const float> x, View<float> y) {
   for_each_index(ctx, layer_slots<Context>(slots, features), detail::CopySlots{x.data(), y.data()});
 }
@@ -80,10 +95,11 @@ void multiply(Context& ctx, Slots slots, std::int64_t features, float factor, Vi
 }  // namespace splitsim
 
 // What is made for every backend C.
-#define SPLITSIM_UNIT(C)                                                                \
-  template void relu_forward(C&, Slots, std::int64_t, View<float>);                     \
-  template void relu_backward(C&, Slots, std::int64_t, View<const float>, View<float>); \
-  template void scale_slots(C&, Slots, std::int64_t, View<const float>, View<float>);   \
-  template void add_slots(C&, Slots, std::int64_t, View<const float>, View<float>);     \
-  template void copy_slots(C&, Slots, std::int64_t, View<const float>, View<float>);    \
+#define SPLITSIM_UNIT(C)                                                                                     \
+  template void relu_forward(C&, Slots, std::int64_t, View<float>);                                          \
+  template void relu_backward(C&, Slots, std::int64_t, View<const float>, View<float>);                      \
+  template void scale_slots(C&, Slots, std::int64_t, View<const float>, View<float>);                        \
+  template void add_slots(C&, Slots, std::int64_t, View<const float>, View<float>);                          \
+  template void sum_slots(C&, Slots, std::int64_t, View<const float>, View<const float>, bool, View<float>); \
+  template void copy_slots(C&, Slots, std::int64_t, View<const float>, View<float>);                         \
   template void multiply(C&, Slots, std::int64_t, float, View<float>);

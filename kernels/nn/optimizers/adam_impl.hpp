@@ -9,23 +9,18 @@ namespace splitsim {
 
 namespace detail {
 
-struct AdamStep {
-  StepTargets targets;
-  OptimizerNumbers numbers;
+struct AdamUpdate {
   bool decoupled;  ///< AdamW: the decay shrinks the weights; else it is added to the gradient
-  StepRate rate;
-  float* first;
-  float* second;
 
   template <class Team>
-  PSL_HD void operator()(Team& team, std::int64_t block) const {
-    const StepChunk chunk(targets, block);
+  PSL_HD void operator()(Team& team, const OptimizerStep& step, const StepChunk& chunk) const {
+    const OptimizerNumbers& numbers = step.numbers;
     const float* __restrict__ g = chunk.gradient;
     float* __restrict__ p = chunk.parameters;
-    float* __restrict__ m = first + chunk.state;
-    float* __restrict__ v = second + chunk.state;
-    const double lr = static_cast<double>(rate.table[*rate.step]);
-    const double t = static_cast<double>(targets.taken[chunk.target]);
+    float* __restrict__ m = step.state.first.data() + chunk.state;
+    float* __restrict__ v = step.state.second.data() + chunk.state;
+    const double lr = static_cast<double>(step.rate.table[*step.rate.step]);
+    const double t = static_cast<double>(step.targets.taken[chunk.target]);
     const auto step_size = static_cast<float>(lr / (1.0 - std::pow(numbers.beta1, t)));
     const auto root = static_cast<float>(1.0 / std::sqrt(1.0 - std::pow(numbers.beta2, t)));
     const auto keep1 = static_cast<float>(numbers.beta1), take1 = static_cast<float>(1.0 - numbers.beta1);
@@ -43,16 +38,18 @@ struct AdamStep {
 };
 
 template <class Context, bool kDecoupled>
-void adam_step(Context& ctx, const StepTargets& targets, const OptimizerNumbers& numbers, const StepRate& rate,
-               const OptimizerState& state) {
-  for_each_block(ctx, step_extent(targets),
-                 AdamStep{targets, numbers, kDecoupled, rate, state.first.data(), state.second.data()});
+void adam_step(Context& ctx, const OptimizerStep* sides, int count) {
+  step_sides(ctx, sides, count, AdamUpdate{kDecoupled});
 }
 
 template <class Context, bool kDecoupled>
 Optimizer<Context> adam_row(const char* name, const char* summary) {
-  return {name, summary, {"beta1", "beta2", "eps", "weight_decay"}, [](const OptimizerNumbers&) { return 2; },
-          [](const OptimizerNumbers&) { return true; }, adam_step<Context, kDecoupled>};
+  return {name,
+          summary,
+          {"beta1", "beta2", "eps", "weight_decay"},
+          [](const OptimizerNumbers&) { return 2; },
+          [](const OptimizerNumbers&) { return true; },
+          adam_step<Context, kDecoupled>};
 }
 
 }  // namespace detail
@@ -69,6 +66,6 @@ Optimizer<Context> adamw() {
 }  // namespace splitsim
 
 // What is made for every backend C.
-#define SPLITSIM_UNIT(C)          \
+#define SPLITSIM_UNIT(C)           \
   template Optimizer<C> adam<C>(); \
   template Optimizer<C> adamw<C>();

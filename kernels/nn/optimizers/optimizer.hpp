@@ -54,17 +54,24 @@ struct OptimizerState {
   View<float> first, second;
 };
 
+/// A side's step: which replicas, on what, how.
+struct OptimizerStep {
+  StepTargets targets;
+  OptimizerNumbers numbers;
+  StepRate rate;
+  OptimizerState state;
+};
+
 /// One kind of optimiser: a row of optimizers().
 template <class Context>
 struct Optimizer {
   const char* name;
-  const char* summary;                             ///< one line for --help
-  std::vector<const char*> reads;                  ///< which numbers, by name
-  int (*moments)(const OptimizerNumbers&);         ///< how many of the two states it keeps
-  bool (*counts_steps)(const OptimizerNumbers&);   ///< whether it reads StepTargets::taken
-  /// One step of the targets' replicas; `taken` is already counted for it.
-  void (*step)(Context& ctx, const StepTargets& targets, const OptimizerNumbers& numbers, const StepRate& rate,
-               const OptimizerState& state);
+  const char* summary;                            ///< one line for --help
+  std::vector<const char*> reads;                 ///< which numbers, by name
+  int (*moments)(const OptimizerNumbers&);        ///< how many of the two states it keeps
+  bool (*counts_steps)(const OptimizerNumbers&);  ///< whether it reads StepTargets::taken
+  /// One step of the targets' replicas of one side, or of two at once (count: 1 or 2); `taken` is already counted for it.
+  void (*step)(Context& ctx, const OptimizerStep* sides, int count);
 };
 
 /// All kinds. A new one is a file <name>_impl.hpp and a line in optimizers.cpp.

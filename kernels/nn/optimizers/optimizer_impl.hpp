@@ -72,4 +72,4 @@ void clip_scales(Context& ctx, const std::int32_t* count, std::int32_t max_rows,
 #define SPLITSIM_UNIT(C)                                                                                   \
   template void count_steps(C&, const StepTargets&);                                                       \
   template void clip_scales(C&, const std::int32_t*, std::int32_t, std::int64_t, float, View<const float>, \
-      View<double>, View<float>);
+                            View<double>, View<float>);

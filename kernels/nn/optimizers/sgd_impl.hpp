@@ -7,20 +7,27 @@ namespace splitsim {
 
 namespace detail {
 
-template <bool kMomentum, bool kNesterov>
-struct SgdStep {
-  StepTargets targets;
-  OptimizerNumbers numbers;
-  StepRate rate;
-  float* velocity;
-
+struct SgdUpdate {
   template <class Team>
-  PSL_HD void operator()(Team& team, std::int64_t block) const {
-    const StepChunk chunk(targets, block);
+  PSL_HD void operator()(Team& team, const OptimizerStep& step, const StepChunk& chunk) const {
+    if (step.numbers.momentum == 0.0) {
+      move<false, false>(team, step, chunk);
+    } else if (step.numbers.nesterov) {
+      move<true, true>(team, step, chunk);
+    } else {
+      move<true, false>(team, step, chunk);
+    }
+  }
+
+ private:
+  template <bool kMomentum, bool kNesterov, class Team>
+  PSL_HD void move(Team& team, const OptimizerStep& step, const StepChunk& chunk) const {
+    const OptimizerNumbers& numbers = step.numbers;
+    const StepTargets& targets = step.targets;
     const float* __restrict__ g = chunk.gradient;
     float* __restrict__ p = chunk.parameters;
-    float* __restrict__ v = velocity + (kMomentum ? chunk.state : 0);
-    const float lr = rate.table[*rate.step];
+    float* __restrict__ v = step.state.first.data() + (kMomentum ? chunk.state : 0);
+    const float lr = step.rate.table[*step.rate.step];
     const auto momentum = static_cast<float>(numbers.momentum), decay = static_cast<float>(numbers.weight_decay);
     const bool first = kMomentum && targets.taken != nullptr && targets.taken[chunk.target] == 1;
     const float share = first ? 1.0f : 1.0f - static_cast<float>(numbers.dampening);
@@ -36,28 +43,20 @@ struct SgdStep {
 };
 
 template <class Context>
-void sgd_step(Context& ctx, const StepTargets& targets, const OptimizerNumbers& numbers, const StepRate& rate,
-              const OptimizerState& state) {
-  const auto run = [&](auto functor) {
-    functor = {targets, numbers, rate, state.first.data()};
-    for_each_block(ctx, step_extent(targets), functor);
-  };
-  if (numbers.momentum == 0.0) {
-    run(SgdStep<false, false>{});
-  } else if (numbers.nesterov) {
-    run(SgdStep<true, true>{});
-  } else {
-    run(SgdStep<true, false>{});
-  }
+void sgd_step(Context& ctx, const OptimizerStep* sides, int count) {
+  step_sides(ctx, sides, count, SgdUpdate{});
 }
 
 }  // namespace detail
 
 template <class Context>
 Optimizer<Context> sgd() {
-  return {"sgd", "as torch.optim.SGD", {"momentum", "dampening", "nesterov", "weight_decay"},
+  return {"sgd",
+          "as torch.optim.SGD",
+          {"momentum", "dampening", "nesterov", "weight_decay"},
           [](const OptimizerNumbers& n) { return n.momentum != 0.0 ? 1 : 0; },
-          [](const OptimizerNumbers& n) { return n.momentum != 0.0 && n.dampening != 0.0; }, detail::sgd_step<Context>};
+          [](const OptimizerNumbers& n) { return n.momentum != 0.0 && n.dampening != 0.0; },
+          detail::sgd_step<Context>};
 }
 
 }  // namespace splitsim

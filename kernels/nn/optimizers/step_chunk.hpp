@@ -1,4 +1,4 @@
-// How optimisers share out their work: a block is a chunk of one replica that steps.
+// How optimisers share out their work: a block is a chunk of one replica that steps, of the first side or the second.
 #pragma once
 
 #include <cstdint>
@@ -13,6 +13,7 @@ PSL_HD constexpr std::int64_t chunks_of(std::int64_t size, std::int64_t chunk) {
 
 /// What a block works on.
 struct StepChunk {
+  bool active;  ///< whether this many replicas step
   std::int64_t target, begin, end;
   const float* __restrict__ gradient;
   float* __restrict__ parameters;
@@ -21,6 +22,8 @@ struct StepChunk {
 
   PSL_HD StepChunk(const StepTargets& t, std::int64_t block) {
     const std::int64_t chunks = chunks_of(t.size, kStepChunk), row = block / chunks;
+    active = row < *t.count;
+    if (!active) return;
     target = t.target(row);
     begin = (block - row * chunks) * kStepChunk;
     end = begin + kStepChunk < t.size ? begin + kStepChunk : t.size;
@@ -31,8 +34,37 @@ struct StepChunk {
   }
 };
 
-inline Extent step_extent(const StepTargets& targets) {
-  return {targets.max, targets.count, chunks_of(targets.size, kStepChunk)};
+/// Update: update(team, OptimizerStep, StepChunk).
+template <class Update>
+struct StepSides {
+  OptimizerStep first, second;
+  std::int64_t first_blocks;
+  Update update;
+
+  template <class Team>
+  PSL_HD void operator()(Team& team, std::int64_t block) const {
+    // Two branches, not a choice of one: what a kernel is given cannot be addressed.
+    if (block < first_blocks) {
+      run(team, first, block);
+    } else {
+      run(team, second, block - first_blocks);
+    }
+  }
+
+ private:
+  template <class Team>
+  PSL_HD void run(Team& team, const OptimizerStep& step, std::int64_t block) const {
+    const StepChunk chunk(step.targets, block);
+    if (chunk.active) update(team, step, chunk);
+  }
+};
+
+template <class Context, class Update>
+void step_sides(Context& ctx, const OptimizerStep* sides, int count, const Update& update) {
+  const auto blocks = [&](int i) {
+    return i < count ? sides[i].targets.max * chunks_of(sides[i].targets.size, kStepChunk) : 0;
+  };
+  for_each_block(ctx, blocks(0) + blocks(1), StepSides<Update>{sides[0], sides[count - 1], blocks(0), update});
 }
 
 }  // namespace splitsim::detail

@@ -71,6 +71,12 @@ struct NormMemory {
 struct Backprop {
   View<const float> x, dy;
   View<float> dx;
+  bool rectified = false;  ///< x is what a ReLU gave, and dx is to be the gradient of what that was given
 };
+
+// Comparisons are written so that NaN passes through: a diverged run must show in its loss.
+PSL_HD constexpr float rectify(float x) { return x < 0.0f ? 0.0f : x; }
+/// The gradient of rectify(), from its result.
+PSL_HD constexpr float rectify_gradient(float y, float dy) { return y <= 0.0f ? 0.0f : dy; }
 
 }  // namespace splitsim

@@ -7,14 +7,15 @@ namespace {
 struct Add {
   template <class Context>
   static void forward(Context& ctx, const LayerIo& io) {
-    copy_input(ctx, io);
-    add_slots(ctx, io.map.valid(), io.layer.out.size(), io.other, io.y);
+    sum_slots(ctx, io.map.valid(), io.layer.out.size(), io.x, io.other, io.relu, io.y);
   }
   template <class Context>
   static void backward(Context&, const LayerIo&) {}
 };
 }  // namespace
 
-LayerKind add() { return with_passes<Add>({.name = "add", .listed = false, .in_place = true, .adds = true}); }
+LayerKind add() {
+  return with_passes<Add>({.name = "add", .listed = false, .in_place = true, .adds = true, .rectifies_y = true});
+}
 
 }  // namespace splitsim::layers

@@ -25,13 +25,14 @@ struct BatchNorm {
   }
   template <class Context>
   static void forward(Context& ctx, const LayerIo& io) {
+    BatchNormShape shape = shape_of(io.layer, io.layout);
+    shape.relu = io.relu;
     const auto& p = io.parameters;
     const BatchNormParameters parameters{p[0], p[1], {p[2], p[3]}};
     if (io.training) {
-      batch_norm_forward(ctx, io.map, io.segments, shape_of(io.layer, io.layout), io.x, parameters, norm_memory(io),
-                         io.y);
+      batch_norm_forward(ctx, io.map, io.segments, shape, io.x, parameters, norm_memory(io), io.y);
     } else {
-      batch_norm_evaluate(ctx, io.map, shape_of(io.layer, io.layout), io.x, parameters, io.y);
+      batch_norm_evaluate(ctx, io.map, shape, io.x, parameters, io.y);
     }
   }
   template <class Context>
@@ -47,6 +48,7 @@ LayerKind batch_norm() {
   return with_passes<BatchNorm>(
       {.name = "batch_norm",
        .listed = false,
+       .rectifies_y = true,
        .tensors = tensors,
        .saved = [](const Layer& layer, const LayerBounds& bounds) {
          return SavedSize{.floats = bounds.training ? std::int64_t{2} * bounds.segments * layer.in.channels : 0};

@@ -51,7 +51,7 @@ struct Conv {
   }
   template <class Context>
   static void forward(Context& ctx, const LayerIo& io) {
-    conv2d_forward(ctx, io.map, shape_of(io.layer, io.layout), io.x, io.own(), io.workspace, io.y);
+    conv2d_forward(ctx, io.map, shape_of(io.layer, io.layout), io.x, io.own(), io.workspace, io.y, io.relu);
   }
   template <class Context>
   static void backward(Context& ctx, const LayerIo& io) {
@@ -70,6 +70,8 @@ LayerKind conv() {
                                      {"padding", &LayerSpec::padding, 0},
                                      {"bias", &LayerSpec::bias},
                                      {"groups", &LayerSpec::conv_groups, 1, true}},
+                            .rectifies_y = true,
+                            .rectifies_dx = true,
                             .lacks =
                                 [](const LayerSpec& spec) {
                                   return spec.out == 0 ? "out: a conv needs its output channels" : lacks_window(spec);

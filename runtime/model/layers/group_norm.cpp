@@ -37,7 +37,9 @@ struct GroupNorm {
   }
   template <class Context>
   static void forward(Context& ctx, const LayerIo& io) {
-    group_norm_forward(ctx, io.map, shape_of(io.layer, io.layout), io.x, io.own(), norm_memory(io), io.y);
+    GroupNormShape shape = shape_of(io.layer, io.layout);
+    shape.relu = io.relu;
+    group_norm_forward(ctx, io.map, shape, io.x, io.own(), norm_memory(io), io.y);
   }
   template <class Context>
   static void backward(Context& ctx, const LayerIo& io) {
@@ -51,6 +53,7 @@ struct GroupNorm {
 LayerKind group_norm() {
   return with_passes<GroupNorm>({.name = "group_norm",
                                  .listed = false,
+                                 .rectifies_y = true,
                                  .place = place,
                                  .tensors = gamma_and_beta,
                                  .saved = [](const Layer& layer, const LayerBounds& bounds) {

@@ -18,7 +18,7 @@ struct Linear {
   }
   template <class Context>
   static void forward(Context& ctx, const LayerIo& io) {
-    linear_forward(ctx, io.map, shape_of(io.layer), io.x, io.own(), io.workspace, io.y);
+    linear_forward(ctx, io.map, shape_of(io.layer), io.x, io.own(), io.workspace, io.y, io.relu);
   }
   template <class Context>
   static void backward(Context& ctx, const LayerIo& io) {
@@ -40,6 +40,8 @@ LayerKind linear() {
   return with_passes<Linear>({.name = "linear",
                               .keys = {{"out", &LayerSpec::out, 0}},
                               .takes_classes = true,
+                              .rectifies_y = true,
+                              .rectifies_dx = true,
                               .place =
                                   [](Layer& layer) {
                                     layer.out = {layer.spec.out, 1, 1};

@@ -36,8 +36,8 @@ struct MaxPool {
   }
   template <class Context>
   static void backward(Context& ctx, const LayerIo& io) {
-    max_pool_backward(ctx, io.map.valid(), shape_of(io.layer, io.layout), View<const float>(io.dy),
-                      View<const std::uint8_t>(io.saved.bytes), io.dx);
+    max_pool_backward(ctx, io.map.valid(), shape_of(io.layer, io.layout), io.backprop(),
+                      View<const std::uint8_t>(io.saved.bytes));
   }
 };
 
@@ -47,6 +47,7 @@ LayerKind max_pool() {
   return with_passes<MaxPool>(
       {.name = "max_pool",
        .keys = {{"kernel", &LayerSpec::kernel}, {"stride", &LayerSpec::stride}, {"padding", &LayerSpec::padding, 0}},
+       .rectifies_dx = true,
        .lacks = lacks,
        .place = place,
        .saved = [](const Layer& layer, const LayerBounds& bounds) {

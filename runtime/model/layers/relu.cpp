@@ -17,6 +17,8 @@ struct Relu {
 };
 }  // namespace
 
-LayerKind relu() { return with_passes<Relu>({.name = "relu", .in_place = true, .reads_output = true}); }
+LayerKind relu() {
+  return with_passes<Relu>({.name = "relu", .in_place = true, .reads_output = true, .rectifies = true});
+}
 
 }  // namespace splitsim::layers

@@ -229,6 +229,22 @@ TYPED_TEST(BatchNorm, ASegmentOfOneValueGivesBetaAndNoGradient) {
   for (const float value : run.parameters) EXPECT_TRUE(std::isfinite(value));
 }
 
+TYPED_TEST(BatchNorm, ReluWithinThePass) {
+  if (TypeParam::kLayout == Layout::kChannelsFirst) GTEST_SKIP() << "channels last only";
+  BatchNormShape s{6, 4, 4};
+  const StepLayout l{"", 7, 4, {1, 3, 2}};
+  const auto x = reals(l.max_slots * s.size(), 1), dy = reals(l.max_slots * s.size(), 3);
+  const auto p = positive_variances(reals(l.replicas * stride_of(s), 2), s);
+  const NormRun plain = run_norm(this->ctx(), this->kLayout, s, l, segment_sizes(l, By::kClient), x, dy, p);
+  s.relu = true;
+  const NormRun joined = run_norm(this->ctx(), this->kLayout, s, l, segment_sizes(l, By::kClient), x, dy, p);
+  for (std::int32_t i = 0; i < l.slots() * s.size(); ++i) ASSERT_EQ(joined.y[i], std::max(0.0f, plain.y[i]));
+  for (std::int32_t i = 0; i < l.slots() * s.size(); ++i) {
+    ASSERT_EQ(joined.evaluated[i], std::max(0.0f, plain.evaluated[i]));
+  }
+  EXPECT_EQ(joined.gradients, plain.gradients);
+}
+
 TEST(BatchNormCpu, BitsDoNotDependOnTheNumberOfThreads) {
   const BatchNormShape s{16, 7, 9};
   const StepLayout l = step_layouts()[4];

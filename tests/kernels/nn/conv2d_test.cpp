@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <vector>
 
 #include "tests/kernels/nn/nn_support.hpp"
@@ -13,6 +14,7 @@ struct ConvCase {
   const char* name;
   ConvShape shape;
   bool bias = true;
+  bool relu = false;  ///< forward: y is rectified; backward: x is taken as what a ReLU gave
 };
 
 std::vector<ConvCase> conv_cases() {
@@ -65,8 +67,8 @@ struct ConvRun {
     const Grouped db = c.bias ? Grouped{dw.data + s.weights(), stride} : Grouped{};
     {
       const Quiet<Context> quiet(ctx);
-      conv2d_forward(ctx, *map, s, x.view(), Parameters{w, b}, workspace.view(), y_out.view());
-      conv2d_backward(ctx, *map, s, Backprop{x.view(), dy.view(), want_dx ? dx_out.view() : View<float>()}, w,
+      conv2d_forward(ctx, *map, s, x.view(), Parameters{w, b}, workspace.view(), y_out.view(), c.relu);
+      conv2d_backward(ctx, *map, s, Backprop{x.view(), dy.view(), want_dx ? dx_out.view() : View<float>(), c.relu}, w,
                       workspace.view(), Parameters{dw, db});
     }
     y = in_order(B::kLayout, y_out.download(), s.out_channels, out_pixels);
@@ -140,6 +142,28 @@ TYPED_TEST(Conv2d, WithoutInputGradientTheOthersAreTheSame) {
   const ConvRun<TypeParam> with(this->ctx(), c, l, x, dy, p), without(this->ctx(), c, l, x, dy, p, false);
   EXPECT_EQ(with.gradients, without.gradients);
   for (const float v : without.dx) ASSERT_TRUE(v != v);  // untouched
+}
+
+// With the ReLUs beside it in its passes, a layer gives what they make of its results.
+TYPED_TEST(Conv2d, ReluWithinThePasses) {
+  if (TypeParam::kLayout == Layout::kChannelsFirst) GTEST_SKIP() << "channels last only";
+  std::vector<ConvCase> cases = conv_cases();
+  cases.push_back({"wide stores", {8, 6, 5, 16, 3, 1, 1}});
+  for (ConvCase c : cases) {
+    SCOPED_TRACE(c.name);
+    const ConvShape& s = c.shape;
+    const StepLayout l{"", 6, 3, {1, 3}};
+    const auto x = integers(l.max_slots * s.in_size(), 3, 1), dy = integers(l.max_slots * s.out_size(), 3, 2);
+    const auto p = integers(l.replicas * (s.weights() + s.out_channels + 5), 3, 3);
+    const ConvRun<TypeParam> plain(this->ctx(), c, l, x, dy, p);
+    c.relu = true;
+    const ConvRun<TypeParam> joined(this->ctx(), c, l, x, dy, p);
+    for (std::int64_t i = 0; i < l.slots() * s.out_size(); ++i) ASSERT_EQ(joined.y[i], std::max(0.0f, plain.y[i]));
+    for (std::int64_t i = 0; i < l.slots() * s.in_size(); ++i) {
+      ASSERT_EQ(joined.dx[i], x[i] > 0.0f ? plain.dx[i] : 0.0f);
+    }
+    EXPECT_EQ(joined.gradients, plain.gradients);
+  }
 }
 
 // <A x, y> = <x, A' y> with A the convolution without bias: exact on integers.

@@ -157,6 +157,19 @@ TYPED_TEST(GroupNorm, LargeMeanDoesNotSpoilTheVariance) {
   for (std::int64_t i = 0; i < s.size(); ++i) ASSERT_NEAR(run.y[i], expected[i], 16384.0 * kUnit * 4.0);
 }
 
+TYPED_TEST(GroupNorm, ReluWithinThePass) {
+  if (TypeParam::kLayout == Layout::kChannelsFirst) GTEST_SKIP() << "channels last only";
+  GroupNormShape s{16, 4, 4, 4};
+  const StepLayout l{"", 7, 4, {1, 3, 2}};
+  const auto x = reals(l.max_slots * s.size(), 1), dy = reals(l.max_slots * s.size(), 3);
+  const auto p = reals(l.replicas * stride_of(s), 2);
+  const NormRun plain = run_norm(this->ctx(), this->kLayout, s, l, x, dy, p);
+  s.relu = true;
+  const NormRun joined = run_norm(this->ctx(), this->kLayout, s, l, x, dy, p);
+  for (std::int32_t i = 0; i < l.slots() * s.size(); ++i) ASSERT_EQ(joined.y[i], std::max(0.0f, plain.y[i]));
+  EXPECT_EQ(joined.gradients, plain.gradients);
+}
+
 TEST(GroupNormCpu, BitsDoNotDependOnTheNumberOfThreads) {
   const GroupNormShape s{16, 7, 7, 8};
   const StepLayout l{"", 50, 6, {20, 1, 29}};

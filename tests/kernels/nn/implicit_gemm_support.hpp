@@ -90,7 +90,7 @@ struct GemmRun {
     {
       const Quiet<CudaContext> quiet(ctx);
       implicit_gemm_forward(ctx, *map, s, math, from, Parameters{w, b}, to);
-      implicit_gemm_input_gradient(ctx, *map, s, math.precision, gradient, w, dx_to);
+      implicit_gemm_input_gradient(ctx, *map, s, math.precision, Backprop{from, gradient, dx_to}, w);
       implicit_gemm_weight_gradient(ctx, *map, s, math.precision, Backprop{from, gradient, {}}, workspace.view(),
                                     Parameters{dw, db});
     }

@@ -15,7 +15,7 @@ struct LinearRun {
   static constexpr std::int64_t kBefore = 1, kAfter = 4;  // other parameters of the block
 
   LinearRun(Context& ctx, const LinearShape& s, bool bias, const StepLayout& l, const std::vector<float>& values_x,
-            const std::vector<float>& values_dy, const std::vector<float>& values_p)
+            const std::vector<float>& values_dy, const std::vector<float>& values_p, bool relu = false)
       : stride(kBefore + s.weights() + s.out + kAfter) {
     const DeviceMap<Context> map(ctx, l);
     const Floats<Context> x(ctx, values_x), dy(ctx, values_dy);
@@ -28,8 +28,8 @@ struct LinearRun {
     const Grouped db = bias ? Grouped{dw.data + s.weights(), stride} : Grouped{};
     {
       const Quiet<Context> quiet(ctx);
-      linear_forward(ctx, *map, s, x.view(), Parameters{w, b}, workspace.view(), y_out.view());
-      linear_backward(ctx, *map, s, Backprop{x.view(), dy.view(), dx_out.view()}, w, workspace.view(),
+      linear_forward(ctx, *map, s, x.view(), Parameters{w, b}, workspace.view(), y_out.view(), relu);
+      linear_backward(ctx, *map, s, Backprop{x.view(), dy.view(), dx_out.view(), relu}, w, workspace.view(),
                       Parameters{dw, db});
     }
     y = y_out.download();
@@ -79,6 +79,21 @@ TYPED_TEST(Linear, EqualsTheOracleExactlyOnIntegers) {
         }
         ASSERT_EQ(run.gradients, expected_gradients);
       }
+    }
+  }
+}
+
+// As Conv2d's.
+TYPED_TEST(Linear, ReluWithinThePasses) {
+  for (const LinearShape& s : {LinearShape{40, 12}, LinearShape{7, 3}}) {
+    for (const StepLayout& l : {StepLayout{"", 6, 1, {6}}, StepLayout{"", 6, 4, {1, 3}}}) {
+      const auto x = integers(l.max_slots * s.in, 3, 1), dy = integers(l.max_slots * s.out, 3, 2);
+      const auto p = integers(l.replicas * (s.weights() + s.out + 5), 3, 3);
+      const LinearRun<TypeParam> plain(this->ctx(), s, true, l, x, dy, p),
+          joined(this->ctx(), s, true, l, x, dy, p, true);
+      for (std::int64_t i = 0; i < l.slots() * s.out; ++i) ASSERT_EQ(joined.y[i], std::max(0.0f, plain.y[i]));
+      for (std::int64_t i = 0; i < l.slots() * s.in; ++i) ASSERT_EQ(joined.dx[i], x[i] > 0.0f ? plain.dx[i] : 0.0f);
+      EXPECT_EQ(joined.gradients, plain.gradients);
     }
   }
 }

@@ -72,8 +72,9 @@ TYPED_TEST(Optimizer, ThreeStepsOfSgdEqualTheTextbookExactly) {
           const Quiet<TypeParam> quiet(ctx);
           const StepTargets targets = rig.targets(gradients, true);
           count_steps(ctx, targets);
-          optimizer_named<TypeParam>("sgd").step(ctx, targets, settings, {table.data(), step.data()},
-                                                 {momentum ? rig.first.view() : View<float>(), {}});
+          const OptimizerStep side{
+              targets, settings, {table.data(), step.data()}, {momentum ? rig.first.view() : View<float>(), {}}};
+          optimizer_named<TypeParam>("sgd").step(ctx, &side, 1);
         }
         for (std::int32_t r = 0; r < l.active(); ++r) {
           const bool first_step = taken[l.replica(r)]++ == 0;
@@ -119,8 +120,8 @@ TYPED_TEST(Optimizer, AdamEqualsTheTextbook) {
         const Quiet<TypeParam> quiet(ctx);
         const StepTargets targets = rig.targets(gradients, true);
         count_steps(ctx, targets);
-        optimizer_named<TypeParam>(decoupled ? "adamw" : "adam")
-            .step(ctx, targets, settings, {table.data(), step.data()}, {rig.first.view(), rig.second.view()});
+        const OptimizerStep side{targets, settings, {table.data(), step.data()}, {rig.first.view(), rig.second.view()}};
+        optimizer_named<TypeParam>(decoupled ? "adamw" : "adam").step(ctx, &side, 1);
       }
       for (std::int32_t r = 0; r < l.active(); ++r) {
         const int n = ++taken[l.replica(r)];
@@ -185,11 +186,42 @@ TYPED_TEST(Optimizer, OneGradientForAll) {
   targets.max = 4;
   targets.gradient_stride = 0;
   targets.gradient_scale = scale.data();
-  optimizer_named<TypeParam>("sgd").step(ctx, targets, {.momentum = 0.0}, {rates.data(), step.data()}, {});
+  const OptimizerStep side{targets, {.momentum = 0.0}, {rates.data(), step.data()}, {}};
+  optimizer_named<TypeParam>("sgd").step(ctx, &side, 1);
   const auto result = rig.parameters.download(), g = gradients.download();
   for (std::int64_t i = 0; i < 4 * kStride; ++i) {
     const std::int64_t at = i % kStride;
     ASSERT_EQ(result[i], at < kSize ? one[at] - 0.25f * g[at] : one[at]);
+  }
+}
+
+// Two sides of different sizes and numbers in one launch are each what they are alone.
+TYPED_TEST(Optimizer, TwoSidesAtOnce) {
+  auto& ctx = this->ctx();
+  const StepLayout few{"", 4, 5, {1, 2}}, tied{"", 4, 1, {4}};
+  const Floats<TypeParam> rates(ctx, std::vector<float>{0.5f});
+  const Buffer<std::int32_t, TypeParam> step(ctx, std::vector<std::int32_t>{0});
+  for (const char* kind : {"sgd", "adam"}) {
+    std::vector<std::vector<float>> results;
+    for (const bool together : {false, true}) {
+      typename TestFixture::Rig a(ctx, few, reals(5 * kStride, 1)), b(ctx, tied, reals(kStride, 2));
+      const Floats<TypeParam> of_a(ctx, reals(4 * kSize, 3)), of_b(ctx, reals(kSize, 4));
+      const OptimizerStep sides[2] = {
+          {a.targets(of_a, true), {.momentum = 0.0}, {rates.data(), step.data()}, {a.first.view(), a.second.view()}},
+          {b.targets(of_b, true), {.momentum = 0.5}, {rates.data(), step.data()}, {b.first.view(), b.second.view()}}};
+      const auto& row = optimizer_named<TypeParam>(kind);
+      for (const OptimizerStep& side : sides) count_steps(ctx, side.targets);
+      if (together) {
+        row.step(ctx, sides, 2);
+      } else {
+        row.step(ctx, &sides[0], 1);
+        row.step(ctx, &sides[1], 1);
+      }
+      results.push_back(a.parameters.download());
+      results.push_back(b.parameters.download());
+    }
+    EXPECT_EQ(results[0], results[2]) << kind;
+    EXPECT_EQ(results[1], results[3]) << kind;
   }
 }
 

@@ -42,7 +42,22 @@ TYPED_TEST(Pointwise, ReluLetsNanThrough) {
   for (const float v : x.download()) EXPECT_TRUE(v != v);
 }
 
-TYPED_TEST(Pointwise, ScaleMultipliesTheValidSlotsOnly) {
+TYPED_TEST(Pointwise, SumsMayBeRectified) {
+  auto& ctx = this->ctx();
+  const auto a = integers(kMaxSlots * kFeatures, 3, 1), b = integers(kMaxSlots * kFeatures, 3, 2);
+  const Buffer<std::int32_t, TypeParam> slots(ctx, std::vector<std::int32_t>{kSlots});
+  const Floats<TypeParam> from(ctx, b);
+  for (const bool relu : {false, true}) {
+    Floats<TypeParam> y(ctx, a);  // in place
+    sum_slots(ctx, Slots{slots.data(), kMaxSlots}, kFeatures, View<const float>(y.view()), from.view(), relu, y.view());
+    const auto out = y.download();
+    for (std::int64_t i = 0; i < kSlots * kFeatures; ++i) {
+      ASSERT_EQ(out[i], relu && a[i] + b[i] < 0.0f ? 0.0f : a[i] + b[i]);
+    }
+  }
+}
+
+TYPED_TEST(Pointwise, ScaleMultipliesTheSlots) {
   auto& ctx = this->ctx();
   const auto values = integers(kMaxSlots * kFeatures, 9, 1), factors = integers(kMaxSlots, 5, 2);
   const Buffer<std::int32_t, TypeParam> slots(ctx, std::vector<std::int32_t>{kSlots});
@@ -53,9 +68,7 @@ TYPED_TEST(Pointwise, ScaleMultipliesTheValidSlotsOnly) {
     scale_slots(ctx, Slots{slots.data(), kMaxSlots}, kFeatures, scale.view(), x.view());
   }
   const auto out = x.download();
-  for (std::int64_t i = 0; i < kMaxSlots * kFeatures; ++i) {
-    ASSERT_EQ(out[i], i < kSlots * kFeatures ? values[i] * factors[i / kFeatures] : values[i]);
-  }
+  for (std::int64_t i = 0; i < kSlots * kFeatures; ++i) ASSERT_EQ(out[i], values[i] * factors[i / kFeatures]);
 }
 
 }  // namespace

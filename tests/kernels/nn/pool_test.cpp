@@ -76,7 +76,7 @@ TYPED_TEST(Pool, MaxEqualsTheOracleWithTies) {
     {
       const Quiet<TypeContext> quiet(ctx);
       max_pool_forward(ctx, Slots{slots.data(), step.max_slots}, s, x.view(), y.view(), argmax.view());
-      max_pool_backward(ctx, Slots{slots.data(), step.max_slots}, s, dy.view(), argmax.view(), dx.view());
+      max_pool_backward(ctx, Slots{slots.data(), step.max_slots}, s, {x.view(), dy.view(), dx.view()}, argmax.view());
     }
     const auto y_out = this->from(y.download(), s.channels, out_pixels(s));
     const auto dx_out = this->from(dx.download(), s.channels, in_pixels(s));
@@ -92,6 +92,24 @@ TYPED_TEST(Pool, MaxEqualsTheOracleWithTies) {
       ASSERT_EQ(row(dx_out, slot, s.in_size()), expected_dx);
     }
   }
+}
+
+TYPED_TEST(Pool, MaxAfterAReluGivesItsGradientToo) {
+  if (TypeParam::kLayout == Layout::kChannelsFirst) GTEST_SKIP() << "channels last only";
+  using TypeContext = typename TypeParam::Context;
+  auto& ctx = this->ctx();
+  const PoolShape s = this->laid({5, 7, 9, 3, 2, 1});
+  const auto values = integers(3 * s.in_size(), 2, 1);
+  const Buffer<std::int32_t, TypeContext> slots(ctx, std::vector<std::int32_t>{3});
+  const Floats<TypeContext> x(ctx, values), dy(ctx, integers(3 * s.out_size(), 9, 2));
+  Floats<TypeContext> y(ctx, 3 * s.out_size()), plain(ctx, 3 * s.in_size()), joined(ctx, 3 * s.in_size());
+  Buffer<std::uint8_t, TypeContext> argmax(ctx, 3 * s.out_size());
+  const Slots all{slots.data(), 3};
+  max_pool_forward(ctx, all, s, x.view(), y.view(), argmax.view());
+  max_pool_backward(ctx, all, s, {x.view(), dy.view(), plain.view()}, argmax.view());
+  max_pool_backward(ctx, all, s, {x.view(), dy.view(), joined.view(), true}, argmax.view());
+  const auto expected = plain.download(), dx = joined.download();
+  for (std::size_t i = 0; i < dx.size(); ++i) ASSERT_EQ(dx[i], values[i] > 0.0f ? expected[i] : 0.0f);
 }
 
 TYPED_TEST(Pool, AverageEqualsTheOracle) {
@@ -184,7 +202,7 @@ TEST(PoolCpu, BitsDoNotDependOnTheNumberOfThreads) {
     Floats<CpuContext> y(ctx, 40 * s.out_size()), dx(ctx, 40 * s.in_size());
     Buffer<std::uint8_t, CpuContext> argmax(ctx, 40 * s.out_size());
     max_pool_forward(ctx, Slots{slots.data(), 40}, s, x.view(), y.view(), argmax.view());
-    max_pool_backward(ctx, Slots{slots.data(), 40}, s, dy.view(), argmax.view(), dx.view());
+    max_pool_backward(ctx, Slots{slots.data(), 40}, s, {x.view(), dy.view(), dx.view()}, argmax.view());
     results.push_back(dx.download());
   }
   EXPECT_EQ(results[0], results[1]);

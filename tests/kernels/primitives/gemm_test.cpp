@@ -11,7 +11,8 @@
 
 namespace splitsim {
 #if SPLITSIM_WITH_CUDA  // gemm_composed_cuda.cu
-extern template void composed_gemm_bias(CudaContext&, GemmShape, const float*, const float*, const float*, float*);
+extern template void composed_gemm_bias(CudaContext&, GemmShape, const float*, const float*, const float*, float*,
+                                        bool);
 extern template void composed_gemm_row_sums(CudaContext&, const GemmShape&, const float*, const float*, float*, float*);
 #endif
 
@@ -26,14 +27,14 @@ class Gemm : public OnContext<Context> {
   };
   /// Both products of one shape, rows of stored matrices three floats longer than they need be.
   Product run(const GemmShape& s, const std::vector<float>& a, const std::vector<float>& b,
-              const std::vector<float>& bias, bool with_bias, bool composed) {
+              const std::vector<float>& bias, bool with_bias, bool composed, bool relu = false) {
     auto& ctx = this->ctx();
     const Floats<Context> da(ctx, a), db(ctx, b), dbias(ctx, bias);
     Floats<Context> c(ctx, std::vector<float>(static_cast<std::size_t>(s.m) * s.ldc, kJunk));
     Floats<Context> sums(ctx, std::vector<float>(static_cast<std::size_t>(s.m), kJunk));
     if (with_bias) {
-      composed ? composed_gemm_bias(ctx, s, da.data(), db.data(), dbias.data(), c.data())
-               : gemm_bias(ctx, s, da.data(), db.data(), dbias.data(), c.data());
+      composed ? composed_gemm_bias(ctx, s, da.data(), db.data(), dbias.data(), c.data(), relu)
+               : gemm_bias(ctx, s, da.data(), db.data(), dbias.data(), c.data(), relu);
     } else {
       composed ? composed_gemm_row_sums(ctx, s, da.data(), db.data(), sums.data(), c.data())
                : gemm_row_sums(ctx, s, da.data(), db.data(), sums.data(), c.data());
@@ -58,6 +59,7 @@ TYPED_TEST(Gemm, BiasAndRowSumsAreExactOnIntegers) {
         SCOPED_TRACE(testing::Message() << m << "x" << n << "x" << k << " layout " << layout << " composed "
                                         << composed);
         const auto biased = this->run(s, a, b, bias, true, composed),
+                   rectified = this->run(s, a, b, bias, true, composed, true),
                    summed = this->run(s, a, b, bias, false, composed);
         for (int i = 0; i < m; ++i) {
           float row_sum = 0.0f;
@@ -69,6 +71,7 @@ TYPED_TEST(Gemm, BiasAndRowSumsAreExactOnIntegers) {
             const auto place = static_cast<std::size_t>(i * s.ldc + j);
             ASSERT_EQ(summed.c[place], expected) << i << ", " << j;
             ASSERT_EQ(biased.c[place], expected + bias[static_cast<std::size_t>(j)]) << i << ", " << j;
+            ASSERT_EQ(rectified.c[place], std::max(0.0f, biased.c[place])) << i << ", " << j;
           }
           for (int j = n; j < s.ldc; ++j) {  // between the rows nothing is written
             ASSERT_NE(biased.c[static_cast<std::size_t>(i * s.ldc + j)],

@@ -39,13 +39,14 @@ template <class Context>
 std::int64_t conv2d_workspace(Context& ctx, const ConvShape& shape, std::int32_t max_slots, std::int32_t max_active);
 
 /// y[s] = conv(x[s], weight of s's replica) + bias. x: [S, in_size], weight: [G][out, in / groups, kh, kw], channels
-/// last [G][out, kh, kw, in / groups], bias: [G][out], y: [S, out_size]. Empty slots' outputs are unspecified.
+/// last [G][out, kh, kw, in / groups], bias: [G][out], y: [S, out_size]. relu: y is rectified; channels last only.
+/// Empty slots' outputs are unspecified.
 template <class Context>
 void conv2d_forward(Context& ctx, const ReplicaMap& map, const ConvShape& shape, View<const float> x,
-                    const Parameters& parameters, View<float> workspace, View<float> y);
+                    const Parameters& parameters, View<float> workspace, View<float> y, bool relu = false);
 
 /// Gradients of conv2d_forward. gradients: [max_active ranks], overwritten for active ranks with the sum over the
-/// rank's slots.
+/// rank's slots. io.rectified: channels last only.
 template <class Context>
 void conv2d_backward(Context& ctx, const ReplicaMap& map, const ConvShape& shape, const Backprop& io, Grouped weight,
                      View<float> workspace, const Parameters& gradients);

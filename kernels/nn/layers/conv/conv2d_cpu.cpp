@@ -99,8 +99,8 @@ std::int64_t conv2d_workspace(CpuContext& ctx, const ConvShape& shape, std::int3
 
 template <>
 void conv2d_forward(CpuContext& ctx, const ReplicaMap& map, const ConvShape& shape, View<const float> x,
-                    const Parameters& parameters, View<float> workspace, View<float> y) {
-  if (shape.layout == Layout::kChannelsLast) return conv2d_forward_last(ctx, map, shape, x, parameters, y);
+                    const Parameters& parameters, View<float> workspace, View<float> y, bool relu) {
+  if (shape.layout == Layout::kChannelsLast) return conv2d_forward_last(ctx, map, shape, x, parameters, y, relu);
   const Grouped weight = parameters.weight, bias = parameters.bias;
   const ConvWorkspace work(ctx, shape, map.max_slots, Scratch(workspace.data()));
   const std::int32_t pixels = shape.out_height() * shape.out_width();

@@ -10,8 +10,8 @@ std::int64_t conv2d_workspace(CudaContext&, const ConvShape& shape, std::int32_t
 
 template <>
 void conv2d_forward(CudaContext& ctx, const ReplicaMap& map, const ConvShape& shape, View<const float> x,
-                    const Parameters& parameters, View<float>, View<float> y) {
-  implicit_gemm_forward(ctx, map, shape, {MathPrecision::kFp32}, x, parameters, y);
+                    const Parameters& parameters, View<float>, View<float> y, bool relu) {
+  implicit_gemm_forward(ctx, map, shape, {MathPrecision::kFp32, relu}, x, parameters, y);
 }
 
 template <>
@@ -19,7 +19,7 @@ void conv2d_backward(CudaContext& ctx, const ReplicaMap& map, const ConvShape& s
                      Grouped weight, View<float> workspace, const Parameters& gradients) {
   implicit_gemm_weight_gradient(ctx, map, shape, MathPrecision::kFp32, io, workspace, gradients);
   if (!io.dx.empty()) {
-    implicit_gemm_input_gradient(ctx, map, shape, MathPrecision::kFp32, io.dy, weight, io.dx);
+    implicit_gemm_input_gradient(ctx, map, shape, MathPrecision::kFp32, io, weight);
   }
 }
 

@@ -43,7 +43,7 @@ void for_each_product(const ConvShape& s, std::int32_t channel, const F& f) {
 }  // namespace
 
 void conv2d_forward_last(CpuContext& ctx, const ReplicaMap& map, const ConvShape& shape, View<const float> x,
-                         const Parameters& parameters, View<float> y) {
+                         const Parameters& parameters, View<float> y, bool relu) {
   for_each_cell(ctx, layer_slots<CpuContext>(map.valid()), shape.out_channels, [&](std::int64_t slot, std::int32_t o) {
     const std::int32_t replica = map.replica[map.rank[slot]];
     const float *in = x.data() + slot * shape.in_size(), *weight = parameters.weight.at(replica);
@@ -52,6 +52,7 @@ void conv2d_forward_last(CpuContext& ctx, const ReplicaMap& map, const ConvShape
     for (std::int64_t i = o; i < shape.out_size(); i += shape.out_channels) out[i] = bias;
     for_each_product(shape, o,
                      [&](std::int64_t to, std::int64_t from, std::int64_t w) { out[to] += in[from] * weight[w]; });
+    for (std::int64_t i = o; relu && i < shape.out_size(); i += shape.out_channels) out[i] = rectify(out[i]);
   });
 }
 
@@ -78,6 +79,8 @@ void conv2d_backward_last(CpuContext& ctx, const ReplicaMap& map, const ConvShap
       for_each_product(shape, o,
                        [&](std::int64_t to, std::int64_t from, std::int64_t w) { in[from] += out[to] * own[w]; });
     }
+    const float* x = io.x.data() + slot * shape.in_size();
+    for (std::int64_t i = 0; io.rectified && i < shape.in_size(); ++i) in[i] = rectify_gradient(x[i], in[i]);
   });
 }
 

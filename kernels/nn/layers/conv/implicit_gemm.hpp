@@ -41,9 +41,10 @@ void implicit_gemm_forward(CudaContext& ctx, const ReplicaMap& map, const ConvSh
                            View<const float> x, const Parameters& parameters, View<float> y);
 
 /// dx[s] = the adjoint of s's convolution, applied to dy[s]. dy: [S, OH, OW, OC], dx: [S, H, W, C]; empty slots' dx:
-/// zeros. A stride's phases are separate products, so that no factor is a zero between pixels. Errors as forward.
+/// zeros. x is read only where it was rectified. A stride's phases are separate products, so that no factor is a zero
+/// between pixels. Errors as forward.
 void implicit_gemm_input_gradient(CudaContext& ctx, const ReplicaMap& map, const ConvShape& shape,
-                                  MathPrecision precision, View<const float> dy, Grouped weight, View<float> dx);
+                                  MathPrecision precision, const Backprop& io, Grouped weight);
 
 /// gradients [max_active ranks]: overwritten for active ranks with the sum over the rank's slots, left alone for
 /// others. The bias's gradient is a sum of floats in every precision. workspace: 64-byte aligned. Errors as forward.

@@ -16,7 +16,8 @@ struct ImageArgs {
   Parameters parameters;
   std::int32_t column_tiles;
   bool relu;
-  bool wide_stores;  ///< a group's channels of `out` begin at multiples of 16 bytes
+  bool wide_stores;        ///< a group's channels of `out` begin at multiples of 16 bytes
+  const float* rectified;  ///< x, where the input gradient is to be that of what a ReLU was given, or null
 };
 
 /// Arguments of the weight gradient and of the sum over parts.

@@ -175,7 +175,7 @@ std::int64_t implicit_gemm_workspace(const ConvShape& shape, std::int32_t max_sl
 void implicit_gemm_forward(CudaContext& ctx, const ReplicaMap& map, const ConvShape& shape, const ConvMath& math,
                            View<const float> x, const Parameters& parameters, View<float> y) {
   check(map, shape);
-  ImageArgs args{map, shape, x.data(), y.data(), parameters, 1, math.relu, false};
+  ImageArgs args{map, shape, x.data(), y.data(), parameters, 1, math.relu, false, nullptr};
   args.wide_stores = fours(shape.out_channels, shape.groups) && aligned(y.data());
   if (is_direct(shape)) return direct_forward(ctx, args);
   ImageLaunch how{};
@@ -188,14 +188,15 @@ void implicit_gemm_forward(CudaContext& ctx, const ReplicaMap& map, const ConvSh
 }
 
 void implicit_gemm_input_gradient(CudaContext& ctx, const ReplicaMap& map, const ConvShape& shape,
-                                  MathPrecision precision, View<const float> dy, Grouped weight, View<float> dx) {
+                                  MathPrecision precision, const Backprop& io, Grouped weight) {
   check(map, shape);
-  ImageArgs args{map, shape, dy.data(), dx.data(), {weight, {}}, 1, false, false};
-  args.wide_stores = fours(shape.in_channels, shape.groups) && aligned(dx.data());
+  ImageArgs args{map, shape, io.dy.data(), io.dx.data(), {weight, {}}, 1, false, false, nullptr};
+  if (io.rectified) args.rectified = io.x.data();
+  args.wide_stores = fours(shape.in_channels, shape.groups) && aligned(io.dx.data()) && aligned(args.rectified);
   if (is_direct(shape)) return direct_input_gradient(ctx, args);
   ImageLaunch how{};
   how.gradient = true;
-  how.vector = {fours(shape.out_channels, shape.groups) && aligned(dy.data()),
+  how.vector = {fours(shape.out_channels, shape.groups) && aligned(io.dy.data()),
                 fours(shape.in_channels, shape.groups) && aligned(weight, map.replicas)};
   how.phases = shape.stride.area(), how.groups = shape.groups;
   // Of the largest phase.

@@ -38,7 +38,7 @@ __global__ void __launch_bounds__(kThreads) forward_kernel(const __grid_constant
         }
       }
       if (args.parameters.bias.data != nullptr) sum += args.parameters.bias.at(replica)[o];
-      if (args.relu) sum = sum < 0.0f ? 0.0f : sum;
+      if (args.relu) sum = rectify(sum);
     }
     args.out[slot * s.out_size() + i] = sum;
   }
@@ -71,7 +71,8 @@ __global__ void __launch_bounds__(kThreads) input_gradient_kernel(const __grid_c
         }
       }
     }
-    args.out[slot * s.in_size() + i] = sum;
+    const std::int64_t at = slot * s.in_size() + i;
+    args.out[at] = args.rectified == nullptr ? sum : rectify_gradient(args.rectified[at], sum);
   }
 }
 

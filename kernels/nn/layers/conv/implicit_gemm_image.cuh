@@ -267,7 +267,8 @@ __device__ inline void store_tile(const ImageArgs& args, const WarpTile<Tile>& w
         const int slot = row / pixels, y = (row - slot * pixels) / ax.pixels, x = row - slot * pixels - y * ax.pixels;
         pixel = (std::int64_t{at.slot + slot} * height + ay.out + y * ay.out_step) * width + ax.out + x * ax.out_step;
       }
-      float* to = args.out + pixel * channels + group * columns;
+      const std::int64_t first = pixel * channels + group * columns;
+      float* to = args.out + first;
 #pragma unroll
       for (int p = 0; p < WarpTile<Tile>::kN / 2; ++p) {
         const int c = column + warp.column(p);
@@ -278,11 +279,11 @@ __device__ inline void store_tile(const ImageArgs& args, const WarpTile<Tile>& w
           v.z += c + 2 < columns ? bias[c + 2] : 0.0f;
           v.w += c + 3 < columns ? bias[c + 3] : 0.0f;
         }
-        if (args.relu) {  // a NaN stays one
-          v.x = v.x < 0.0f ? 0.0f : v.x;
-          v.y = v.y < 0.0f ? 0.0f : v.y;
-          v.z = v.z < 0.0f ? 0.0f : v.z;
-          v.w = v.w < 0.0f ? 0.0f : v.w;
+        if (!kGradient && args.relu) v = {rectify(v.x), rectify(v.y), rectify(v.z), rectify(v.w)};
+        if (kGradient && args.rectified != nullptr) {
+          const float4 x = load_four(args.rectified + first, c, columns, args.wide_stores);
+          v = {rectify_gradient(x.x, v.x), rectify_gradient(x.y, v.y), rectify_gradient(x.z, v.z),
+               rectify_gradient(x.w, v.w)};
         }
         store_four(to, c, columns, args.wide_stores, v);
       }

@@ -233,6 +233,15 @@ __device__ inline void store_four(float* row, int column, int columns, bool wide
   }
 }
 
+/// Loads them; 0 beyond the row.
+__device__ inline float4 load_four(const float* row, int column, int columns, bool wide) {
+  if (wide) return column < columns ? *reinterpret_cast<const float4*>(row + column) : float4{};
+  float values[4];
+#pragma unroll
+  for (int i = 0; i < 4; ++i) values[i] = column + i < columns ? row[column + i] : 0.0f;
+  return {values[0], values[1], values[2], values[3]};
+}
+
 /// The block's shared memory: kStages of both operands, and what follows them.
 extern __shared__ float4 shared_memory[];
 

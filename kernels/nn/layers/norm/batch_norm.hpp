@@ -24,6 +24,7 @@ struct BatchNormShape {
   float eps = 1e-5f;
   float momentum = 0.1f;
   Layout layout = Layout::kChannelsFirst;
+  bool relu = false;  ///< y is rectified; channels last only
   PSL_HD std::int64_t plane() const { return std::int64_t{height} * width; }
   PSL_HD std::int64_t size() const { return plane() * channels; }
 };

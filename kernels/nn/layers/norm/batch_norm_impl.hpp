@@ -50,7 +50,7 @@ void normalise(Context& ctx, const ReplicaMap& map, const BatchNormShape& shape,
   }
   const ChannelBlocks blocks(shape, map);
   for_each_block(ctx, layer_slots<Context>(map.valid(), blocks.per_slot()),
-                 NormaliseColumns<Moments>{blocks, x.data(), p.gamma, p.beta, moments, y.data()});
+                 NormaliseColumns<Moments>{blocks, x.data(), p.gamma, p.beta, moments, y.data(), shape.relu});
 }
 }  // namespace detail
 

@@ -69,6 +69,7 @@ struct NormaliseColumns {
   Grouped gamma, beta;
   Moments moments;
   float* y;
+  bool relu;
 
   template <class Team>
   PSL_HD void operator()(Team& team, std::int64_t block) const {
@@ -79,6 +80,7 @@ struct NormaliseColumns {
     const std::int32_t g = b.replica[b.rank[place.slot]];
     const float *gammas = gamma.at(g) + place.channel, *betas = beta.at(g) + place.channel;
     const Moments of = moments;
+    const bool relu_here = relu;
     struct Affine {
       float center, scale, shift;
     };
@@ -91,7 +93,8 @@ struct NormaliseColumns {
         },
         [=](std::int32_t p, std::int32_t c, const Affine& a) {
           const std::int32_t at = p * b.channels + c;
-          out[at] = place.empty ? 0.0f : (in[at] - a.center) * a.scale + a.shift;
+          const float value = place.empty ? 0.0f : (in[at] - a.center) * a.scale + a.shift;
+          out[at] = relu_here ? rectify(value) : value;
         });
   }
 };

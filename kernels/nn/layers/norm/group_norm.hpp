@@ -15,6 +15,7 @@ struct GroupNormShape {
   std::int32_t channels, height, width, groups;
   float eps = 1e-5f;
   Layout layout = Layout::kChannelsFirst;
+  bool relu = false;  ///< y is rectified; channels last only
   PSL_HD std::int64_t size() const { return std::int64_t{channels} * height * width; }
 };
 

@@ -42,7 +42,7 @@ void group_norm_forward(Context& ctx, const ReplicaMap& map, const GroupNormShap
   const detail::NormColumns blocks(shape, map);
   for_each_block(ctx, layer_slots<Context>(map.valid(), blocks.per_slot()),
                  detail::GroupNormForwardPixels{blocks, shape.eps, x.data(), parameters.weight, parameters.bias,
-                                                y.data(), mean, inverse_std, work.a, work.b});
+                                                y.data(), mean, inverse_std, work.a, work.b, shape.relu});
 }
 
 template <class Context>

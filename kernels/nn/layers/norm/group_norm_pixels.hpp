@@ -54,6 +54,7 @@ struct GroupNormForwardPixels {
   float* inverse_std;  ///< [S, groups]
   float* sums;         ///< [S, channels]
   float* squares;      ///< [S, channels]
+  bool relu;
 
   template <class Team>
   PSL_HD void operator()(Team& team, std::int64_t block) const {
@@ -84,6 +85,7 @@ struct GroupNormForwardPixels {
     team.sync();
     const std::int32_t g = b.replica[b.rank[place.slot]];
     const float *gammas = gamma.at(g) + place.channel, *betas = beta.at(g) + place.channel;
+    const bool relu_here = relu;
     struct Affine {
       float center, scale, shift;
     };
@@ -93,7 +95,8 @@ struct GroupNormForwardPixels {
           return Affine{means[c / b.width], scales[c / b.width] * gammas[c], betas[c]};
         },
         [=](std::int32_t p, std::int32_t c, const Affine& a) {
-          out[p * b.channels + c] = (in[p * b.channels + c] - a.center) * a.scale + a.shift;
+          const float value = (in[p * b.channels + c] - a.center) * a.scale + a.shift;
+          out[p * b.channels + c] = relu_here ? rectify(value) : value;
         });
   }
 };

@@ -30,10 +30,10 @@ struct PoolShape {
 template <class Context>
 void max_pool_forward(Context& ctx, Slots slots, const PoolShape& shape, View<const float> x, View<float> y,
                       View<std::uint8_t> argmax);
-/// dx: [S, in_size], overwritten.
+/// io.dx: [S, in_size], overwritten; x is read only where it was rectified (channels last only).
 template <class Context>
-void max_pool_backward(Context& ctx, Slots slots, const PoolShape& shape, View<const float> dy,
-                       View<const std::uint8_t> argmax, View<float> dx);
+void max_pool_backward(Context& ctx, Slots slots, const PoolShape& shape, const Backprop& io,
+                       View<const std::uint8_t> argmax);
 
 template <class Context>
 void avg_pool_forward(Context& ctx, Slots slots, const PoolShape& shape, View<const float> x, View<float> y);

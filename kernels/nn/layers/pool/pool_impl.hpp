@@ -24,19 +24,23 @@ void max_pool_forward(Context& ctx, Slots slots, const PoolShape& shape, View<co
 }
 
 template <class Context>
-void max_pool_backward(Context& ctx, Slots slots, const PoolShape& shape, View<const float> dy,
-                       View<const std::uint8_t> argmax, View<float> dx) {
+void max_pool_backward(Context& ctx, Slots slots, const PoolShape& shape, const Backprop& io,
+                       View<const std::uint8_t> argmax) {
   if constexpr (!Context::kIsDevice) {
     if (shape.layout == Layout::kChannelsFirst) {
       const std::int32_t planes = detail::pool_planes(shape);
       for_each_block(ctx, layer_slots<Context>(slots, shape.channels / planes),
-                     detail::MaxPoolBackward{shape, planes, dy.data(), argmax.data(), dx.data()});
+                     detail::MaxPoolBackward{shape, planes, io.dy.data(), argmax.data(), io.dx.data()});
       return;
     }
   }
   for_each_cell(ctx, layer_slots<Context>(slots), static_cast<std::int32_t>(shape.in_size()),
-                detail::MaxPoolBackwardLast{
-                    {shape, shape.channels}, detail::pool_inputs(shape), dy.data(), argmax.data(), dx.data()});
+                detail::MaxPoolBackwardLast{{shape, shape.channels},
+                                            detail::pool_inputs(shape),
+                                            io.dy.data(),
+                                            argmax.data(),
+                                            io.rectified ? io.x.data() : nullptr,
+                                            io.dx.data()});
 }
 
 template <class Context>
@@ -98,8 +102,7 @@ void global_avg_pool_backward(Context& ctx, Slots slots, const PlaneShape& shape
 // What is made for every backend C.
 #define SPLITSIM_UNIT(C)                                                                                           \
   template void max_pool_forward(C&, Slots, const PoolShape&, View<const float>, View<float>, View<std::uint8_t>); \
-  template void max_pool_backward(C&, Slots, const PoolShape&, View<const float>, View<const std::uint8_t>,        \
-                                  View<float>);                                                                    \
+  template void max_pool_backward(C&, Slots, const PoolShape&, const Backprop&, View<const std::uint8_t>);          \
   template void avg_pool_forward(C&, Slots, const PoolShape&, View<const float>, View<float>);                     \
   template void avg_pool_backward(C&, Slots, const PoolShape&, View<const float>, View<float>);                    \
   template void global_avg_pool_forward(C&, Slots, const PlaneShape&, View<const float>, View<float>);             \

@@ -27,11 +27,13 @@ struct MaxPoolBackwardLast {
   ChannelsLast inputs;
   const float* dy;
   const std::uint8_t* argmax;
+  const float* rectified;  ///< x, or null
   float* dx;
   PSL_HD void operator()(std::int64_t slot, std::int32_t i) const {
     const ChannelsLast::Place at = inputs(i);
-    const std::int64_t from = slot * plane.shape.out_size() + at.channel;
-    dx[slot * plane.shape.in_size() + i] = plane.gradient(dy + from, argmax + from, at.row, at.column);
+    const std::int64_t from = slot * plane.shape.out_size() + at.channel, to = slot * plane.shape.in_size() + i;
+    const float sum = plane.gradient(dy + from, argmax + from, at.row, at.column);
+    dx[to] = rectified == nullptr ? sum : rectify_gradient(rectified[to], sum);
   }
 };
 struct AvgPoolForwardLast {

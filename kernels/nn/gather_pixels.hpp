@@ -1,0 +1,73 @@
+// How an image becomes the input of a slot, pixel by pixel.
+#pragma once
+
+#include <cstdint>
+
+#include "kernels/device/fast_div.hpp"
+#include "kernels/device/macros.hpp"
+#include "kernels/device/philox.hpp"
+#include "kernels/nn/gather.hpp"
+
+namespace splitsim::detail {
+
+/// Uniform integer in [0, n) from 32 bits (the bias, n / 2^32, is far below anything an image shows).
+PSL_HD inline std::int32_t uniform_below(std::uint32_t bits, std::int32_t n) {
+  return static_cast<std::int32_t>((std::uint64_t{bits} * static_cast<std::uint32_t>(n)) >> 32);
+}
+
+/// How an image is cut out and turned over.
+struct Augmentation {
+  std::int32_t shift_y = 0, shift_x = 0;  ///< of the crop window against the image
+  bool mirror = false;
+
+  PSL_HD Augmentation(const GatherShape& shape, std::int32_t sample, const std::int32_t* epoch) {
+    if (shape.crop_pad == 0 && !shape.flip) return;
+    const Bits128 bits = random_bits(
+        shape.seed, {Purpose::kAugment, static_cast<std::uint32_t>(sample), 0, static_cast<std::uint32_t>(*epoch), 0});
+    shift_y = uniform_below(bits.x, 2 * shape.crop_pad + 1) - shape.crop_pad;
+    shift_x = uniform_below(bits.y, 2 * shape.crop_pad + 1) - shape.crop_pad;
+    mirror = shape.flip && (bits.z >> 31) != 0;
+  }
+  PSL_HD bool none() const { return shift_y == 0 && shift_x == 0 && !mirror; }
+  /// Pixel (row, column) of what is cut out of a plane, 0..1; outside of the plane 0.
+  PSL_HD float at(const GatherShape& shape, const std::uint8_t* plane, std::int32_t row, std::int32_t column) const {
+    const std::int32_t from_row = row + shift_y;
+    const std::int32_t from_column = (mirror ? shape.width - 1 - column : column) + shift_x;
+    const bool inside = from_row >= 0 && from_row < shape.height && from_column >= 0 && from_column < shape.width;
+    return inside ? static_cast<float>(plane[from_row * shape.width + from_column]) / 255.0f : 0.0f;
+  }
+};
+
+/// Channels last. A row is a slot, a column a pixel.
+struct GatherPixels {
+  const std::int32_t* slots;
+  GatherShape shape;
+  FastDiv width;
+  const std::uint8_t* images;
+  const std::int32_t* sample;
+  const std::int32_t* epoch;
+  float* x;
+
+  PSL_HD void operator()(std::int64_t slot, std::int32_t pixel) const {
+    write(slot, pixel, slot < *slots ? sample[slot] : -1);
+  }
+  /// of: the slot's sample, or -1.
+  PSL_HD void write(std::int64_t slot, std::int32_t pixel, std::int32_t of) const {
+    const std::int64_t size = shape.size();
+    const std::int32_t pixels = shape.height * shape.width;
+    const bool valid = of >= 0;
+    const std::int32_t id = valid ? of : 0;
+    const std::uint8_t* image = images + id * size;
+    float* out = x + slot * size + pixel * shape.channels;
+    const Augmentation cut(shape, id, epoch);
+    const std::int32_t row = width.quotient(pixel), column = pixel - row * shape.width;
+    PSL_UNROLL
+    for (std::int32_t c = 0; c < GatherShape::kMaxChannels; ++c) {
+      if (c >= shape.channels) break;
+      const float value = valid ? cut.at(shape, image + c * pixels, row, column) : shape.mean[c];
+      out[c] = (value - shape.mean[c]) * shape.inverse_std[c];
+    }
+  }
+};
+
+}  // namespace splitsim::detail
