@@ -5,6 +5,7 @@
 
 #include "drivers/common.hpp"
 #include "drivers/process_start.hpp"
+#include "kernels/nn/layers/conv/cudnn.hpp"
 #include "runtime/config/version.hpp"
 #include "runtime/data/dataset.hpp"
 #include "runtime/mode/mode.hpp"
@@ -31,7 +32,16 @@ Json cuda_backend() {
   std::string why_not;
   if (!cuda_available(&why_not)) return {{"name", "cuda"}, {"available", false}, {"why_not", why_not}};
   const CudaContext ctx;
-  return {{"name", "cuda"}, {"available", true}, {"device", ctx.device_name()}, {"memory_bytes", ctx.memory_bytes()}};
+  std::string no_cudnn;
+  const std::string cudnn = cudnn_version(&no_cudnn);
+  Json backend = {
+      {"name", "cuda"}, {"available", true}, {"device", ctx.device_name()}, {"memory_bytes", ctx.memory_bytes()}};
+  if (!cudnn.empty()) {
+    backend["cudnn"] = cudnn;
+  } else {
+    backend["no_cudnn"] = no_cudnn + ": convolutions of one replica take our own kernels";
+  }
+  return backend;
 }
 
 template <class Infos>

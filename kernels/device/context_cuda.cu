@@ -53,6 +53,7 @@ CudaContext::CudaContext(bool products) : impl_(std::make_unique<Impl>()) {
 
 CudaContext::~CudaContext() {
   cudaStreamSynchronize(impl_->stream);
+  impl_->cudnn.reset();
   if (impl_->cublas != nullptr) {
     cublasDestroy(impl_->cublas);
     cublasLtDestroy(impl_->cublas_lt);

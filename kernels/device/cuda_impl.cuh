@@ -7,6 +7,7 @@
 
 #include <compare>
 #include <map>
+#include <memory>
 #include <optional>
 #include <string>
 
@@ -47,6 +48,7 @@ struct CudaContext::Impl {
   cublasLtHandle_t cublas_lt = nullptr;
   std::map<ProductKey, std::optional<cublasLtMatmulAlgo_t>>
       product_algorithms;            // asked for once each; none: no algorithm
+  std::shared_ptr<void> cudnn;       // what kernels/nn/layers/conv/cudnn_cuda.cu keeps; null until it is asked
   void* cublas_workspace = nullptr;  // set before any capture, so that cuBLAS never allocates inside a step
 };
 

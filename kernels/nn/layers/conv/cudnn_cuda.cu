@@ -1,0 +1,200 @@
+#include "kernels/nn/layers/conv/cudnn.hpp"
+
+#include <algorithm>
+#include <array>
+#include <map>
+#include <memory>
+#include <optional>
+
+#include "kernels/device/cuda_impl.cuh"
+#include "kernels/nn/layers/pointwise.hpp"
+
+#if SPLITSIM_WITH_CUDNN
+#include "kernels/nn/layers/conv/cudnn_library.hpp"
+#endif
+
+namespace splitsim {
+
+#if SPLITSIM_WITH_CUDNN
+
+namespace {
+
+constexpr cudnnConvolutionFwdAlgo_t kForward = CUDNN_CONVOLUTION_FWD_ALGO_IMPLICIT_PRECOMP_GEMM;
+constexpr cudnnConvolutionBwdDataAlgo_t kData = CUDNN_CONVOLUTION_BWD_DATA_ALGO_1;
+constexpr cudnnConvolutionBwdFilterAlgo_t kFilter = CUDNN_CONVOLUTION_BWD_FILTER_ALGO_1;
+
+/// A descriptor that is destroyed with its owner.
+template <class T>
+class Described {
+ public:
+  template <class Create>
+  Described(Create create, cudnnStatus_t (*destroy)(T)) : destroy_(destroy) {
+    cudnn_library().check(create(&handle_), "a descriptor");
+  }
+  Described(const Described&) = delete;
+  Described& operator=(const Described&) = delete;
+  ~Described() { destroy_(handle_); }
+  operator T() const { return handle_; }
+
+ private:
+  T handle_ = nullptr;
+  cudnnStatus_t (*destroy_)(T);
+};
+
+/// One layer over all slots.
+struct LayerPlan {
+  const CudnnLibrary& library = cudnn_library();
+  Described<cudnnTensorDescriptor_t> x{library.CreateTensorDescriptor, library.DestroyTensorDescriptor};
+  Described<cudnnTensorDescriptor_t> y{library.CreateTensorDescriptor, library.DestroyTensorDescriptor};
+  Described<cudnnTensorDescriptor_t> bias{library.CreateTensorDescriptor, library.DestroyTensorDescriptor};
+  Described<cudnnFilterDescriptor_t> weight{library.CreateFilterDescriptor, library.DestroyFilterDescriptor};
+  Described<cudnnConvolutionDescriptor_t> convolution{library.CreateConvolutionDescriptor,
+                                                      library.DestroyConvolutionDescriptor};
+  Described<cudnnActivationDescriptor_t> relu{library.CreateActivationDescriptor, library.DestroyActivationDescriptor};
+  Described<cudnnActivationDescriptor_t> identity{library.CreateActivationDescriptor,
+                                                  library.DestroyActivationDescriptor};
+  std::size_t bytes = 0;
+  bool usable = false;
+
+  LayerPlan(cudnnHandle_t handle, const ConvShape& s, int slots) {
+    const auto tensor = [&](cudnnTensorDescriptor_t of, int n, int channels, int height, int width) {
+      library.check(library.SetTensor4dDescriptor(of, CUDNN_TENSOR_NHWC, CUDNN_DATA_FLOAT, n, channels, height, width),
+                    "cudnnSetTensor4dDescriptor");
+    };
+    tensor(x, slots, s.in_channels, s.in_height, s.in_width);
+    tensor(y, slots, s.out_channels, s.out_height(), s.out_width());
+    tensor(bias, 1, s.out_channels, 1, 1);
+    library.check(library.SetFilter4dDescriptor(weight, CUDNN_DATA_FLOAT, CUDNN_TENSOR_NHWC, s.out_channels,
+                                                s.in_channels, s.kernel.height, s.kernel.width),
+                  "cudnnSetFilter4dDescriptor");
+    library.check(library.SetConvolution2dDescriptor(convolution, s.padding.height, s.padding.width, s.stride.height,
+                                                     s.stride.width, 1, 1, CUDNN_CROSS_CORRELATION, CUDNN_DATA_FLOAT),
+                  "cudnnSetConvolution2dDescriptor");
+    library.check(library.SetConvolutionMathType(convolution, CUDNN_FMA_MATH), "cudnnSetConvolutionMathType");
+    const auto activation = [&](cudnnActivationDescriptor_t of, cudnnActivationMode_t mode) {
+      library.check(library.SetActivationDescriptor(of, mode, CUDNN_PROPAGATE_NAN, 0.0), "cudnnSetActivationDescriptor");
+    };
+    activation(relu, CUDNN_ACTIVATION_RELU);
+    activation(identity, CUDNN_ACTIVATION_IDENTITY);
+    std::size_t forward = 0, data = 0, filter = 0;
+    usable = library.GetConvolutionForwardWorkspaceSize(handle, x, weight, convolution, y, kForward, &forward) ==
+                 CUDNN_STATUS_SUCCESS &&
+             library.GetConvolutionBackwardDataWorkspaceSize(handle, weight, y, convolution, x, kData, &data) ==
+                 CUDNN_STATUS_SUCCESS &&
+             library.GetConvolutionBackwardFilterWorkspaceSize(handle, x, y, convolution, weight, kFilter, &filter) ==
+                 CUDNN_STATUS_SUCCESS;
+    bytes = std::max({forward, data, filter});
+  }
+};
+
+using Key = std::array<std::int32_t, 11>;
+Key key_of(const ConvShape& s, std::int32_t slots) {
+  return {s.in_channels,   s.in_height,     s.in_width,       s.out_channels,  s.kernel.height, s.kernel.width,
+          s.stride.height, s.stride.width, s.padding.height, s.padding.width, slots};
+}
+
+/// What a context keeps of cuDNN.
+struct Kept {
+  cudnnHandle_t handle = nullptr;
+  std::map<Key, LayerPlan> plans;
+
+  explicit Kept(cudaStream_t stream) {
+    const CudnnLibrary& library = cudnn_library();
+    library.check(library.Create(&handle), "cudnnCreate");
+    library.check(library.SetStream(handle, stream), "cudnnSetStream");
+  }
+  Kept(const Kept&) = delete;
+  Kept& operator=(const Kept&) = delete;
+  ~Kept() {
+    plans.clear();
+    cudnn_library().Destroy(handle);
+  }
+};
+
+Kept& kept(CudaContext& ctx) {
+  std::shared_ptr<void>& place = ctx.impl().cudnn;
+  if (place == nullptr) place = std::make_shared<Kept>(ctx.impl().stream);
+  return *static_cast<Kept*>(place.get());
+}
+
+LayerPlan& plan_of(CudaContext& ctx, const ConvShape& shape, std::int32_t slots) {
+  Kept& own = kept(ctx);
+  return own.plans.try_emplace(key_of(shape, slots), own.handle, shape, slots).first->second;
+}
+
+constexpr float kOne = 1.0f, kZero = 0.0f;
+
+}  // namespace
+
+std::string cudnn_version(std::string* why_not) {
+  if (why_not != nullptr) *why_not = cudnn_library().why_not;
+  return cudnn_library().version;
+}
+
+CudnnPlan cudnn_plan(CudaContext& ctx, const ConvShape& shape, std::int32_t slots) {
+  if (cudnn_library().version.empty() || slots == 0 || shape.groups != 1) return {};
+  const LayerPlan& plan = plan_of(ctx, shape, slots);
+  return {plan.usable, static_cast<std::int64_t>((plan.bytes + sizeof(float) - 1) / sizeof(float))};
+}
+
+void cudnn_forward(CudaContext& ctx, const ReplicaMap& map, const ConvShape& shape, View<const float> x,
+                   const Parameters& parameters, View<float> workspace, View<float> y, bool relu) {
+  const LayerPlan& p = plan_of(ctx, shape, map.max_slots);
+  const cudnnHandle_t handle = kept(ctx).handle;
+  const std::size_t bytes = workspace.size() * sizeof(float);
+  if (parameters.bias.data == nullptr) {
+    p.library.check(p.library.ConvolutionForward(handle, &kOne, p.x, x.data(), p.weight, parameters.weight.data,
+                                                 p.convolution, kForward, workspace.data(), bytes, &kZero, p.y,
+                                                 y.data()),
+                    "cudnnConvolutionForward");
+    if (relu) relu_forward(ctx, map.valid(), shape.out_size(), y);
+    return;
+  }
+  p.library.check(p.library.ConvolutionBiasActivationForward(
+                      handle, &kOne, p.x, x.data(), p.weight, parameters.weight.data, p.convolution, kForward,
+                      workspace.data(), bytes, &kZero, p.y, y.data(), p.bias, parameters.bias.data,
+                      relu ? p.relu : p.identity, p.y, y.data()),
+                  "cudnnConvolutionBiasActivationForward");
+}
+
+void cudnn_backward(CudaContext& ctx, const ReplicaMap& map, const ConvShape& shape, const Backprop& io, Grouped weight,
+                    View<float> workspace, const Parameters& gradients) {
+  const LayerPlan& p = plan_of(ctx, shape, map.max_slots);
+  const cudnnHandle_t handle = kept(ctx).handle;
+  const std::size_t bytes = workspace.size() * sizeof(float);
+  p.library.check(p.library.ConvolutionBackwardFilter(handle, &kOne, p.x, io.x.data(), p.y, io.dy.data(), p.convolution,
+                                                      kFilter, workspace.data(), bytes, &kZero, p.weight,
+                                                      gradients.weight.data),
+                  "cudnnConvolutionBackwardFilter");
+  if (gradients.bias.data != nullptr) {
+    p.library.check(p.library.ConvolutionBackwardBias(handle, &kOne, p.y, io.dy.data(), &kZero, p.bias,
+                                                      gradients.bias.data),
+                    "cudnnConvolutionBackwardBias");
+  }
+  if (io.dx.empty()) return;
+  p.library.check(p.library.ConvolutionBackwardData(handle, &kOne, p.weight, weight.data, p.y, io.dy.data(),
+                                                    p.convolution, kData, workspace.data(), bytes, &kZero, p.x,
+                                                    io.dx.data()),
+                  "cudnnConvolutionBackwardData");
+  if (io.rectified) relu_backward(ctx, map.valid(), shape.in_size(), io.x, io.dx);
+}
+
+#else
+
+std::string cudnn_version(std::string* why_not) {
+  if (why_not != nullptr) *why_not = "cuDNN's headers were not found when this was built";
+  return "";
+}
+CudnnPlan cudnn_plan(CudaContext&, const ConvShape&, std::int32_t) { return {}; }
+void cudnn_forward(CudaContext&, const ReplicaMap&, const ConvShape&, View<const float>, const Parameters&, View<float>,
+                   View<float>, bool) {
+  throw BackendError("built without cuDNN");
+}
+void cudnn_backward(CudaContext&, const ReplicaMap&, const ConvShape&, const Backprop&, Grouped, View<float>,
+                    const Parameters&) {
+  throw BackendError("built without cuDNN");
+}
+
+#endif
+
+}  // namespace splitsim
