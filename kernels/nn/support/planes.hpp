@@ -53,10 +53,10 @@ struct Pair {
   }
 };
 
-/// Channels that a block takes where channels lie side by side: enough for whole lines of memory, few enough for many
-/// blocks. A multiple of `unit`, unless that is larger.
+/// Channels that a block takes where channels lie side by side: enough for whole sectors of memory (32 bytes), few enough
+/// for many blocks. A multiple of `unit`, unless that is larger.
 inline std::int32_t channels_per_block(std::int32_t channels, std::int32_t unit = 1) {
-  constexpr std::int32_t kChannels = 32;
+  constexpr std::int32_t kChannels = 8;
   std::int32_t most = unit;
   for (std::int32_t n = unit; n <= channels && n <= kChannels; n += unit) {
     if (channels % n == 0) most = n;

@@ -46,7 +46,8 @@ void conv2d_forward(Context& ctx, const ReplicaMap& map, const ConvShape& shape,
                     const Parameters& parameters, View<float> workspace, View<float> y, bool relu = false);
 
 /// Gradients of conv2d_forward. gradients: [max_active ranks], overwritten for active ranks with the sum over the
-/// rank's slots. io.rectified: channels last only.
+/// rank's slots. io.rectified: channels last only. With one replica on a GPU the empty slots of dy must hold zeros and
+/// those of x something finite; elsewhere they may hold anything.
 template <class Context>
 void conv2d_backward(Context& ctx, const ReplicaMap& map, const ConvShape& shape, const Backprop& io, Grouped weight,
                      View<float> workspace, const Parameters& gradients);

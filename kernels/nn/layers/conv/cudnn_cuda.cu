@@ -1,5 +1,3 @@
-#include "kernels/nn/layers/conv/cudnn.hpp"
-
 #include <algorithm>
 #include <array>
 #include <map>
@@ -7,6 +5,7 @@
 #include <optional>
 
 #include "kernels/device/cuda_impl.cuh"
+#include "kernels/nn/layers/conv/cudnn.hpp"
 #include "kernels/nn/layers/pointwise.hpp"
 
 #if SPLITSIM_WITH_CUDNN
@@ -72,7 +71,8 @@ struct LayerPlan {
                   "cudnnSetConvolution2dDescriptor");
     library.check(library.SetConvolutionMathType(convolution, CUDNN_FMA_MATH), "cudnnSetConvolutionMathType");
     const auto activation = [&](cudnnActivationDescriptor_t of, cudnnActivationMode_t mode) {
-      library.check(library.SetActivationDescriptor(of, mode, CUDNN_PROPAGATE_NAN, 0.0), "cudnnSetActivationDescriptor");
+      library.check(library.SetActivationDescriptor(of, mode, CUDNN_PROPAGATE_NAN, 0.0),
+                    "cudnnSetActivationDescriptor");
     };
     activation(relu, CUDNN_ACTIVATION_RELU);
     activation(identity, CUDNN_ACTIVATION_IDENTITY);
@@ -89,8 +89,9 @@ struct LayerPlan {
 
 using Key = std::array<std::int32_t, 11>;
 Key key_of(const ConvShape& s, std::int32_t slots) {
-  return {s.in_channels,   s.in_height,     s.in_width,       s.out_channels,  s.kernel.height, s.kernel.width,
-          s.stride.height, s.stride.width, s.padding.height, s.padding.width, slots};
+  return {s.in_channels,  s.in_height,     s.in_width,     s.out_channels,   s.kernel.height,
+          s.kernel.width, s.stride.height, s.stride.width, s.padding.height, s.padding.width,
+          slots};
 }
 
 /// What a context keeps of cuDNN.
@@ -143,18 +144,18 @@ void cudnn_forward(CudaContext& ctx, const ReplicaMap& map, const ConvShape& sha
   const cudnnHandle_t handle = kept(ctx).handle;
   const std::size_t bytes = workspace.size() * sizeof(float);
   if (parameters.bias.data == nullptr) {
-    p.library.check(p.library.ConvolutionForward(handle, &kOne, p.x, x.data(), p.weight, parameters.weight.data,
-                                                 p.convolution, kForward, workspace.data(), bytes, &kZero, p.y,
-                                                 y.data()),
-                    "cudnnConvolutionForward");
+    p.library.check(
+        p.library.ConvolutionForward(handle, &kOne, p.x, x.data(), p.weight, parameters.weight.data, p.convolution,
+                                     kForward, workspace.data(), bytes, &kZero, p.y, y.data()),
+        "cudnnConvolutionForward");
     if (relu) relu_forward(ctx, map.valid(), shape.out_size(), y);
     return;
   }
-  p.library.check(p.library.ConvolutionBiasActivationForward(
-                      handle, &kOne, p.x, x.data(), p.weight, parameters.weight.data, p.convolution, kForward,
-                      workspace.data(), bytes, &kZero, p.y, y.data(), p.bias, parameters.bias.data,
-                      relu ? p.relu : p.identity, p.y, y.data()),
-                  "cudnnConvolutionBiasActivationForward");
+  p.library.check(
+      p.library.ConvolutionBiasActivationForward(
+          handle, &kOne, p.x, x.data(), p.weight, parameters.weight.data, p.convolution, kForward, workspace.data(),
+          bytes, &kZero, p.y, y.data(), p.bias, parameters.bias.data, relu ? p.relu : p.identity, p.y, y.data()),
+      "cudnnConvolutionBiasActivationForward");
 }
 
 void cudnn_backward(CudaContext& ctx, const ReplicaMap& map, const ConvShape& shape, const Backprop& io, Grouped weight,
@@ -162,20 +163,20 @@ void cudnn_backward(CudaContext& ctx, const ReplicaMap& map, const ConvShape& sh
   const LayerPlan& p = plan_of(ctx, shape, map.max_slots);
   const cudnnHandle_t handle = kept(ctx).handle;
   const std::size_t bytes = workspace.size() * sizeof(float);
-  p.library.check(p.library.ConvolutionBackwardFilter(handle, &kOne, p.x, io.x.data(), p.y, io.dy.data(), p.convolution,
-                                                      kFilter, workspace.data(), bytes, &kZero, p.weight,
-                                                      gradients.weight.data),
-                  "cudnnConvolutionBackwardFilter");
+  p.library.check(
+      p.library.ConvolutionBackwardFilter(handle, &kOne, p.x, io.x.data(), p.y, io.dy.data(), p.convolution, kFilter,
+                                          workspace.data(), bytes, &kZero, p.weight, gradients.weight.data),
+      "cudnnConvolutionBackwardFilter");
   if (gradients.bias.data != nullptr) {
-    p.library.check(p.library.ConvolutionBackwardBias(handle, &kOne, p.y, io.dy.data(), &kZero, p.bias,
-                                                      gradients.bias.data),
-                    "cudnnConvolutionBackwardBias");
+    p.library.check(
+        p.library.ConvolutionBackwardBias(handle, &kOne, p.y, io.dy.data(), &kZero, p.bias, gradients.bias.data),
+        "cudnnConvolutionBackwardBias");
   }
   if (io.dx.empty()) return;
-  p.library.check(p.library.ConvolutionBackwardData(handle, &kOne, p.weight, weight.data, p.y, io.dy.data(),
-                                                    p.convolution, kData, workspace.data(), bytes, &kZero, p.x,
-                                                    io.dx.data()),
-                  "cudnnConvolutionBackwardData");
+  p.library.check(
+      p.library.ConvolutionBackwardData(handle, &kOne, p.weight, weight.data, p.y, io.dy.data(), p.convolution, kData,
+                                        workspace.data(), bytes, &kZero, p.x, io.dx.data()),
+      "cudnnConvolutionBackwardData");
   if (io.rectified) relu_backward(ctx, map.valid(), shape.in_size(), io.x, io.dx);
 }
 
