@@ -95,7 +95,8 @@ def main():
     folder = emulator()
     if folder is None:
         return 0
-    targets = [word for program in PROGRAMS for word in ("--target", program)]
+    # splitsim-run is for profiling/model/cost_account.py.
+    targets = [word for program in [*PROGRAMS, "splitsim-run"] for word in ("--target", program)]
     print("== building for the emulator", flush=True)
     subprocess.run([folder / "run.sh", ROOT, "--jobs", str(options.jobs), *targets], check=True)
 

@@ -13,3 +13,10 @@
 #else
 #define PSL_UNROLL
 #endif
+
+// Of a long loop whose turns read memory: a GPU asks for several turns' values at once.
+#if defined(__CUDA_ARCH__)
+#define PSL_UNROLL_READS _Pragma("unroll 8")
+#else
+#define PSL_UNROLL_READS
+#endif

@@ -25,6 +25,7 @@ struct Average {
   float* average;
   PSL_HD void operator()(std::int64_t p) const {
     double sum = 0.0;
+    PSL_UNROLL_READS
     for (std::int64_t g = 0; g < replicas; ++g) {
       if (weight[g] != 0.0) sum += weight[g] * static_cast<double>(parameters[g * size + p]);
     }
@@ -91,6 +92,7 @@ struct DriftPartials {
     const std::int64_t g_max = replicas, stride = size;
     const auto spread = [=](std::int64_t i) {
       double sum = 0.0;
+      PSL_UNROLL_READS
       for (std::int64_t g = 0; g < g_max; ++g) {
         const double d = static_cast<double>(from[g * stride + i]) - static_cast<double>(center[i]);
         sum += w[g] * d * d;
@@ -120,6 +122,7 @@ struct SumGradients {
   float* gradients;
   PSL_HD void operator()(std::int64_t p) const {
     float sum = gradients[p];
+    PSL_UNROLL_READS
     for (std::int64_t r = 1; r < *ranks; ++r) sum += gradients[r * parameters + p];
     gradients[p] = sum;
   }

@@ -53,20 +53,20 @@ struct LayerIo {
   Segments segments;  ///< who shares a BatchNorm's statistics
   bool training = true;
   Layout layout = Layout::kChannelsFirst;  ///< of all activations
-  View<const float> x = {}, other = {};  ///< other: the second summand
-  View<float> y = {};                    ///< may be x, where the kind works in place
+  View<const float> x = {}, other = {};    ///< other: the second summand
+  View<float> y = {};                      ///< may be x, where the kind works in place
   View<float> dy = {}, dx = {};  ///< backward only; dx is dy where the kind works in place, empty where nobody needs it
   Tensors parameters = {}, gradients = {};
   Saved saved = {};
   SampleKeys keys = {};    ///< addresses of random bits
   std::int32_t index = 0;  ///< place in the network
-  bool relu = false;       ///< forward: y is rectified
+  bool relu = false;       ///< forward: y is rectified; backward: dy is the gradient of that
   bool rectified = false;  ///< backward: x is what a ReLU gave; dx is the gradient of what that was given
   View<float> workspace = {};
 
   Parameters own() const { return {parameters[0], parameters[1]}; }
   Parameters own_gradients() const { return {gradients[0], gradients[1]}; }
-  Backprop backprop() const { return {x, dy, dx, rectified}; }
+  Backprop backprop() const { return {x, dy, dx, rectified, relu ? View<const float>(y) : View<const float>()}; }
   /// The input as planes.
   PlaneShape planes() const { return {layer.in.channels, layer.in.height * layer.in.width, layout}; }
 };
@@ -90,6 +90,7 @@ struct LayerKind {
   bool rectifies = false;     ///< is one
   bool rectifies_y = false;   ///< its forward pass can end with one (LayerIo::relu)
   bool rectifies_dx = false;  ///< its backward pass can go through one before it (LayerIo::rectified)
+  bool rectifies_dy = false;  ///< its backward pass can begin with one behind it (LayerIo::relu)
   /// What a spec in model.layers lacks, as the message's end behind "model.layers."; empty: nothing.
   std::string (*lacks)(const LayerSpec& spec) = [](const LayerSpec&) { return std::string(); };
   /// From spec and input shape to output shape. Errors: InputError for an input that does not suit.

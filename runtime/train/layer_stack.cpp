@@ -25,7 +25,8 @@ LayerStack<Context>::LayerStack(const Network& network, const StackBounds& bound
       placement_(network, bounds.layout),
       relu_behind_(network.layers.size()),
       forward_done_(network.layers.size()),
-      backward_done_(network.layers.size()) {
+      gradient_behind_(network.layers.size()),
+      gradient_before_(network.layers.size()) {
   if (bounds.layout == Layout::kChannelsLast) join_relus();
 }
 
@@ -45,7 +46,10 @@ void LayerStack<Context>::join_relus() {
         plan_.activation[at(layer.input)] == plan_.activation[i]) {
       forward_done_[i] = relu_behind_[at(layer.input)] = network_.layers[at(layer.input)].spec.kind->rectifies_y;
     }
-    backward_done_[i] = readers[i].size() == 1 && network_.layers[readers[i][0]].spec.kind->rectifies_dx;
+    // By the layer before it, whoever reads it; else by its one reader.
+    gradient_behind_[i] = forward_done_[i] && network_.layers[at(layer.input)].spec.kind->rectifies_dy;
+    gradient_before_[i] =
+        !gradient_behind_[i] && readers[i].size() == 1 && network_.layers[readers[i][0]].spec.kind->rectifies_dx;
   }
 }
 
@@ -145,21 +149,32 @@ void LayerStack<Context>::forward(Context& ctx, const StackMaps& maps, const Two
 }
 
 template <class Context>
+bool LayerStack<Context>::is_relu_of(std::size_t next, const BackwardOp& sum) const {
+  if (bounds_.layout == Layout::kChannelsFirst || next >= plan_.backward.size()) return false;
+  const BackwardOp& op = plan_.backward[next];
+  const auto index = static_cast<std::size_t>(op.layer);
+  return op.kind == BackwardOp::Kind::kLayer && op.layer == sum.layer && op.from == sum.to && op.to == sum.to &&
+         network_.layers[index].spec.kind->rectifies && !gradient_behind_[index] && !gradient_before_[index];
+}
+
+template <class Context>
 void LayerStack<Context>::backward(Context& ctx, const StackMaps& maps, const TwoSides& parameters,
                                    const TwoSides& gradients, View<const float> cut_scale) {
   const Slots slots = maps.side[kClientSide].valid();
-  for (const BackwardOp& op : plan_.backward) {
+  for (std::size_t i = 0; i < plan_.backward.size(); ++i) {
+    const BackwardOp& op = plan_.backward[i];
     const auto index = static_cast<std::size_t>(op.layer);
     const Layer& layer = network_.layers[index];
     const View<float> from = gradients_[static_cast<std::size_t>(op.from)];
     const View<float> to = op.to < 0 ? View<float>() : gradients_[static_cast<std::size_t>(op.to)];
     switch (op.kind) {
       case BackwardOp::Kind::kLayer: {
-        if (backward_done_[index]) break;
+        if (gradient_behind_[index] || gradient_before_[index]) break;
         LayerIo io = io_of(index, maps, parameters);
         io.dy = from;
         io.dx = to;
-        io.rectified = layer.input >= 0 && backward_done_[static_cast<std::size_t>(layer.input)];
+        io.rectified = layer.input >= 0 && gradient_before_[static_cast<std::size_t>(layer.input)];
+        io.relu = relu_behind_[index] && layer.spec.kind->rectifies_dy;
         io.gradients = tensors_of(index, gradients, true);
         layer.spec.kind->passes<Context>().backward(ctx, io);
         break;
@@ -168,6 +183,11 @@ void LayerStack<Context>::backward(Context& ctx, const StackMaps& maps, const Tw
         if (!cut_scale.empty()) scale_slots(ctx, slots, layer.out.size(), cut_scale, from);
         break;
       case BackwardOp::Kind::kAccumulate:
+        if (is_relu_of(i + 1, op)) {  // both at once
+          add_slots_rectified(ctx, slots, layer.out.size(), View<const float>(from), View<const float>(out(index)), to);
+          ++i;
+          break;
+        }
         add_slots(ctx, slots, layer.out.size(), View<const float>(from), to);
         break;
       case BackwardOp::Kind::kCopy:

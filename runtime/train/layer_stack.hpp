@@ -3,7 +3,8 @@
 // allocates, synchronises or reads the device: arguments of every launch are the same in every step.
 //
 // Channels last, a ReLU whose input has no other reader is done by the layer before it as it writes, and its gradient by
-// the one layer that reads it as that writes: the same numbers with two passes over memory less.
+// that layer as it reads, by the one layer that reads the ReLU as that writes, or by the sum of what its readers give: the
+// same numbers with passes over memory less.
 #pragma once
 
 #include <cstdint>
@@ -65,6 +66,8 @@ class LayerStack {
 
  private:
   void join_relus();
+  /// Whether the backward plan's next step is the ReLU whose gradient `sum` completes, and nobody else takes it on.
+  bool is_relu_of(std::size_t next, const BackwardOp& sum) const;
   View<float> out(std::size_t layer) const;
   View<const float> input_of(std::size_t layer) const;
   LayerBounds layer_bounds(std::size_t layer) const;
@@ -80,8 +83,10 @@ class LayerStack {
   View<float> input_;
   std::vector<View<float>> activations_, gradients_;
   std::vector<Saved> saved_;
-  std::vector<bool> relu_behind_;                   // [layers] whose forward pass does the ReLU behind it
-  std::vector<bool> forward_done_, backward_done_;  // [layers] ReLUs whose neighbour does their work
+  std::vector<bool> relu_behind_;   // [layers] whose forward pass does the ReLU behind it
+  std::vector<bool> forward_done_;  // [layers] ReLUs whose work the layer before them does
+  std::vector<bool> gradient_behind_,
+      gradient_before_;  // and whose gradient that, or the layer that reads them, takes on
   View<float> workspace_;
 };
 

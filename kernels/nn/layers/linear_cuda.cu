@@ -1,7 +1,9 @@
-// Fully connected layers on a GPU: with one replica products of a library over all slots, the empty ones too (their
-// dy is 0, so that they add nothing to a gradient); with many a convolution of one pixel.
+// Fully connected layers on a GPU: with one replica our own small products, or those of a library, over all slots, the
+// empty ones too (their dy is 0, so that they add nothing to a gradient); with many a convolution of one pixel.
 #include "kernels/nn/layers/conv/implicit_gemm.hpp"
 #include "kernels/nn/layers/linear.hpp"
+#include "kernels/nn/layers/linear_small.hpp"
+#include "kernels/nn/layers/pointwise.hpp"
 #include "kernels/primitives/gemm.hpp"
 
 namespace splitsim {
@@ -18,6 +20,9 @@ std::int64_t linear_workspace(CudaContext&, const LinearShape& shape, std::int32
 template <>
 void linear_forward(CudaContext& ctx, const ReplicaMap& map, const LinearShape& shape, View<const float> x,
                     const Parameters& parameters, View<float>, View<float> y, bool relu) {
+  if (map.tied() && is_small(shape, map.max_slots)) {
+    return small_linear_forward(ctx, map.max_slots, shape, x, parameters, y, relu);
+  }
   if (!map.tied() || parameters.bias.data == nullptr) {
     return implicit_gemm_forward(ctx, map, as_convolution(shape), {MathPrecision::kFp32, relu}, x, parameters, y);
   }
@@ -34,15 +39,18 @@ void linear_forward(CudaContext& ctx, const ReplicaMap& map, const LinearShape& 
 template <>
 void linear_backward(CudaContext& ctx, const ReplicaMap& map, const LinearShape& shape, const Backprop& io,
                      Grouped weight, View<float> workspace, const Parameters& gradients) {
-  const ConvShape conv = as_convolution(shape);
-  if (!io.dx.empty() && (io.rectified || !map.tied())) {
-    implicit_gemm_input_gradient(ctx, map, conv, MathPrecision::kFp32, io, weight);
-  } else if (!io.dx.empty()) {
-    gemm(ctx, {.m = map.max_slots, .n = shape.in, .k = shape.out, .lda = shape.out, .ldb = shape.in, .ldc = shape.in},
-         io.dy.data(), weight.data, io.dx.data());
+  if (map.tied() && is_small(shape, map.max_slots)) {
+    return small_linear_backward(ctx, map.max_slots, shape, io, weight, gradients);
   }
   if (!map.tied()) {
+    const ConvShape conv = as_convolution(shape);
+    if (!io.dx.empty()) implicit_gemm_input_gradient(ctx, map, conv, MathPrecision::kFp32, io, weight);
     return implicit_gemm_weight_gradient(ctx, map, conv, MathPrecision::kFp32, io, workspace, gradients);
+  }
+  if (!io.dx.empty()) {
+    gemm(ctx, {.m = map.max_slots, .n = shape.in, .k = shape.out, .lda = shape.out, .ldb = shape.in, .ldc = shape.in},
+         io.dy.data(), weight.data, io.dx.data());
+    if (io.rectified) relu_backward(ctx, map.valid(), shape.in, io.x, io.dx);
   }
   const GemmShape for_weight{.transpose_a = true,
                              .m = shape.out,

@@ -29,6 +29,11 @@ void sum_slots(Context& ctx, Slots slots, std::int64_t features, View<const floa
 template <class Context>
 void add_slots(Context& ctx, Slots slots, std::int64_t features, View<const float> x, View<float> y);
 
+/// As add_slots, then y is made the gradient of what a ReLU was given that gave `rectified`.
+template <class Context>
+void add_slots_rectified(Context& ctx, Slots slots, std::int64_t features, View<const float> x,
+                         View<const float> rectified, View<float> y);
+
 /// y = x over the valid slots.
 template <class Context>
 void copy_slots(Context& ctx, Slots slots, std::int64_t features, View<const float> x, View<float> y);

@@ -34,6 +34,12 @@ struct AddSlots {
   float* y;
   PSL_HD void operator()(std::int64_t i) const { y[i] += x[i]; }
 };
+struct AddSlotsRectified {
+  const float* x;
+  const float* rectified;
+  float* y;
+  PSL_HD void operator()(std::int64_t i) const { y[i] = rectify_gradient(rectified[i], y[i] + x[i]); }
+};
 struct SumSlots {
   const float* a;
   const float* b;
@@ -83,6 +89,13 @@ void sum_slots(Context& ctx, Slots slots, std::int64_t features, View<const floa
 }
 
 template <class Context>
+void add_slots_rectified(Context& ctx, Slots slots, std::int64_t features, View<const float> x,
+                         View<const float> rectified, View<float> y) {
+  for_each_index(ctx, layer_slots<Context>(slots, features),
+                 detail::AddSlotsRectified{x.data(), rectified.data(), y.data()});
+}
+
+template <class Context>
 void copy_slots(Context& ctx, Slots slots, std::int64_t features, View<const float> x, View<float> y) {
   for_each_index(ctx, layer_slots<Context>(slots, features), detail::CopySlots{x.data(), y.data()});
 }
@@ -95,11 +108,12 @@ void multiply(Context& ctx, Slots slots, std::int64_t features, float factor, Vi
 }  // namespace splitsim
 
 // What is made for every backend C.
-#define SPLITSIM_UNIT(C)                                                                                     \
-  template void relu_forward(C&, Slots, std::int64_t, View<float>);                                          \
-  template void relu_backward(C&, Slots, std::int64_t, View<const float>, View<float>);                      \
-  template void scale_slots(C&, Slots, std::int64_t, View<const float>, View<float>);                        \
-  template void add_slots(C&, Slots, std::int64_t, View<const float>, View<float>);                          \
-  template void sum_slots(C&, Slots, std::int64_t, View<const float>, View<const float>, bool, View<float>); \
-  template void copy_slots(C&, Slots, std::int64_t, View<const float>, View<float>);                         \
+#define SPLITSIM_UNIT(C)                                                                                         \
+  template void relu_forward(C&, Slots, std::int64_t, View<float>);                                              \
+  template void relu_backward(C&, Slots, std::int64_t, View<const float>, View<float>);                          \
+  template void scale_slots(C&, Slots, std::int64_t, View<const float>, View<float>);                            \
+  template void add_slots(C&, Slots, std::int64_t, View<const float>, View<float>);                              \
+  template void sum_slots(C&, Slots, std::int64_t, View<const float>, View<const float>, bool, View<float>);     \
+  template void add_slots_rectified(C&, Slots, std::int64_t, View<const float>, View<const float>, View<float>); \
+  template void copy_slots(C&, Slots, std::int64_t, View<const float>, View<float>);                             \
   template void multiply(C&, Slots, std::int64_t, float, View<float>);

@@ -72,6 +72,8 @@ struct Backprop {
   View<const float> x, dy;
   View<float> dx;
   bool rectified = false;  ///< x is what a ReLU gave, and dx is to be the gradient of what that was given
+  /// What the layer gave, rectified, where dy is the gradient of that ReLU's result; else empty.
+  View<const float> y = {};
 };
 
 // Comparisons are written so that NaN passes through: a diverged run must show in its loss.

@@ -49,6 +49,7 @@ LayerKind batch_norm() {
       {.name = "batch_norm",
        .listed = false,
        .rectifies_y = true,
+       .rectifies_dy = true,
        .tensors = tensors,
        .saved = [](const Layer& layer, const LayerBounds& bounds) {
          return SavedSize{.floats = bounds.training ? std::int64_t{2} * bounds.segments * layer.in.channels : 0};

@@ -54,6 +54,7 @@ LayerKind group_norm() {
   return with_passes<GroupNorm>({.name = "group_norm",
                                  .listed = false,
                                  .rectifies_y = true,
+                                 .rectifies_dy = true,
                                  .place = place,
                                  .tensors = gamma_and_beta,
                                  .saved = [](const Layer& layer, const LayerBounds& bounds) {

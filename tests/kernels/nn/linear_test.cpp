@@ -47,7 +47,8 @@ TYPED_TEST_SUITE(Linear, Contexts);
 
 TYPED_TEST(Linear, EqualsTheOracleExactlyOnIntegers) {
   auto& ctx = this->ctx();
-  for (const LinearShape& s : {LinearShape{400, 120}, LinearShape{7, 3}, LinearShape{1, 1}, LinearShape{600, 70}}) {
+  for (const LinearShape& s : {LinearShape{400, 120}, LinearShape{7, 3}, LinearShape{1, 1}, LinearShape{600, 70},
+                               LinearShape{1100, 310}}) {
     for (const StepLayout& l : step_layouts()) {
       for (const bool with_bias : {true, false}) {
         SCOPED_TRACE(std::to_string(s.in) + " -> " + std::to_string(s.out) + ", " + l.name);
@@ -85,7 +86,7 @@ TYPED_TEST(Linear, EqualsTheOracleExactlyOnIntegers) {
 
 // As Conv2d's.
 TYPED_TEST(Linear, ReluWithinThePasses) {
-  for (const LinearShape& s : {LinearShape{40, 12}, LinearShape{7, 3}}) {
+  for (const LinearShape& s : {LinearShape{40, 12}, LinearShape{7, 3}, LinearShape{1210, 1160}}) {
     for (const StepLayout& l : {StepLayout{"", 6, 1, {6}}, StepLayout{"", 6, 4, {1, 3}}}) {
       const auto x = integers(l.max_slots * s.in, 3, 1), dy = integers(l.max_slots * s.out, 3, 2);
       const auto p = integers(l.replicas * (s.weights() + s.out + 5), 3, 3);

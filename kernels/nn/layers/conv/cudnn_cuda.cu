@@ -56,33 +56,27 @@ struct LayerPlan {
   bool usable = false;
 
   LayerPlan(cudnnHandle_t handle, const ConvShape& s, int slots) {
+    // What the library says no to (sizes beyond 32 bits, for one) is left to our own kernels.
+    usable = true;
+    const auto ask = [&](cudnnStatus_t status) { usable = usable && status == CUDNN_STATUS_SUCCESS; };
     const auto tensor = [&](cudnnTensorDescriptor_t of, int n, int channels, int height, int width) {
-      library.check(library.SetTensor4dDescriptor(of, CUDNN_TENSOR_NHWC, CUDNN_DATA_FLOAT, n, channels, height, width),
-                    "cudnnSetTensor4dDescriptor");
+      ask(library.SetTensor4dDescriptor(of, CUDNN_TENSOR_NHWC, CUDNN_DATA_FLOAT, n, channels, height, width));
     };
     tensor(x, slots, s.in_channels, s.in_height, s.in_width);
     tensor(y, slots, s.out_channels, s.out_height(), s.out_width());
     tensor(bias, 1, s.out_channels, 1, 1);
-    library.check(library.SetFilter4dDescriptor(weight, CUDNN_DATA_FLOAT, CUDNN_TENSOR_NHWC, s.out_channels,
-                                                s.in_channels, s.kernel.height, s.kernel.width),
-                  "cudnnSetFilter4dDescriptor");
-    library.check(library.SetConvolution2dDescriptor(convolution, s.padding.height, s.padding.width, s.stride.height,
-                                                     s.stride.width, 1, 1, CUDNN_CROSS_CORRELATION, CUDNN_DATA_FLOAT),
-                  "cudnnSetConvolution2dDescriptor");
-    library.check(library.SetConvolutionMathType(convolution, CUDNN_FMA_MATH), "cudnnSetConvolutionMathType");
-    const auto activation = [&](cudnnActivationDescriptor_t of, cudnnActivationMode_t mode) {
-      library.check(library.SetActivationDescriptor(of, mode, CUDNN_PROPAGATE_NAN, 0.0),
-                    "cudnnSetActivationDescriptor");
-    };
-    activation(relu, CUDNN_ACTIVATION_RELU);
-    activation(identity, CUDNN_ACTIVATION_IDENTITY);
+    ask(library.SetFilter4dDescriptor(weight, CUDNN_DATA_FLOAT, CUDNN_TENSOR_NHWC, s.out_channels, s.in_channels,
+                                      s.kernel.height, s.kernel.width));
+    ask(library.SetConvolution2dDescriptor(convolution, s.padding.height, s.padding.width, s.stride.height,
+                                           s.stride.width, 1, 1, CUDNN_CROSS_CORRELATION, CUDNN_DATA_FLOAT));
+    ask(library.SetConvolutionMathType(convolution, CUDNN_FMA_MATH));
+    ask(library.SetActivationDescriptor(relu, CUDNN_ACTIVATION_RELU, CUDNN_PROPAGATE_NAN, 0.0));
+    ask(library.SetActivationDescriptor(identity, CUDNN_ACTIVATION_IDENTITY, CUDNN_PROPAGATE_NAN, 0.0));
+    if (!usable) return;
     std::size_t forward = 0, data = 0, filter = 0;
-    usable = library.GetConvolutionForwardWorkspaceSize(handle, x, weight, convolution, y, kForward, &forward) ==
-                 CUDNN_STATUS_SUCCESS &&
-             library.GetConvolutionBackwardDataWorkspaceSize(handle, weight, y, convolution, x, kData, &data) ==
-                 CUDNN_STATUS_SUCCESS &&
-             library.GetConvolutionBackwardFilterWorkspaceSize(handle, x, y, convolution, weight, kFilter, &filter) ==
-                 CUDNN_STATUS_SUCCESS;
+    ask(library.GetConvolutionForwardWorkspaceSize(handle, x, weight, convolution, y, kForward, &forward));
+    ask(library.GetConvolutionBackwardDataWorkspaceSize(handle, weight, y, convolution, x, kData, &data));
+    ask(library.GetConvolutionBackwardFilterWorkspaceSize(handle, x, y, convolution, weight, kFilter, &filter));
     bytes = std::max({forward, data, filter});
   }
 };

@@ -12,16 +12,17 @@ namespace splitsim {
 struct CudnnLibrary {
   std::string version;  ///< empty: there is none
   std::string why_not;
-#define SPLITSIM_CUDNN_FUNCTIONS(F)                                                                            \
-  F(Create)                                                                                                    \
-  F(Destroy) F(SetStream) F(GetErrorString) F(CreateTensorDescriptor) F(DestroyTensorDescriptor)               \
-      F(SetTensor4dDescriptor) F(CreateFilterDescriptor) F(DestroyFilterDescriptor) F(SetFilter4dDescriptor)   \
-          F(CreateConvolutionDescriptor) F(DestroyConvolutionDescriptor) F(SetConvolution2dDescriptor)         \
-              F(SetConvolutionMathType) F(CreateActivationDescriptor) F(DestroyActivationDescriptor)           \
-                  F(SetActivationDescriptor) F(GetConvolutionForwardWorkspaceSize)                             \
-                      F(GetConvolutionBackwardDataWorkspaceSize) F(GetConvolutionBackwardFilterWorkspaceSize)  \
-                          F(ConvolutionForward) F(ConvolutionBiasActivationForward) F(ConvolutionBackwardData) \
-                              F(ConvolutionBackwardFilter) F(ConvolutionBackwardBias)
+#define SPLITSIM_CUDNN_FUNCTIONS(F)                                                                                   \
+  F(Create)                                                                                                           \
+  F(Destroy)                                                                                                          \
+  F(SetStream) F(GetErrorString) F(CreateTensorDescriptor) F(DestroyTensorDescriptor) F(SetTensor4dDescriptor)        \
+      F(CreateFilterDescriptor) F(DestroyFilterDescriptor) F(SetFilter4dDescriptor) F(CreateConvolutionDescriptor)    \
+          F(DestroyConvolutionDescriptor) F(SetConvolution2dDescriptor) F(SetConvolutionMathType)                     \
+              F(CreateActivationDescriptor) F(DestroyActivationDescriptor) F(SetActivationDescriptor)                 \
+                  F(GetConvolutionForwardWorkspaceSize) F(GetConvolutionBackwardDataWorkspaceSize)                    \
+                      F(GetConvolutionBackwardFilterWorkspaceSize) F(ConvolutionForward)                              \
+                          F(ConvolutionBiasActivationForward) F(ConvolutionBackwardData) F(ConvolutionBackwardFilter) \
+                              F(ConvolutionBackwardBias)
 #define SPLITSIM_CUDNN_POINTER(name) decltype(&cudnn##name) name = nullptr;
   SPLITSIM_CUDNN_FUNCTIONS(SPLITSIM_CUDNN_POINTER)
 #undef SPLITSIM_CUDNN_POINTER

@@ -52,7 +52,7 @@ void batch_norm_forward(Context& ctx, const ReplicaMap& map, const Segments& seg
                         View<const float> x, const BatchNormParameters& parameters, const NormMemory& memory,
                         View<float> y);
 
-/// gradients: of gamma and beta, [max_active ranks], overwritten for active ranks; dx may be dy.
+/// gradients: of gamma and beta, [max_active ranks], overwritten for active ranks; dx may be dy. io.y: channels last only.
 template <class Context>
 void batch_norm_backward(Context& ctx, const ReplicaMap& map, const Segments& segments, const BatchNormShape& shape,
                          const Backprop& io, Grouped gamma, const NormMemory& memory, const Parameters& gradients);

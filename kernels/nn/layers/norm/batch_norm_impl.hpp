@@ -134,11 +134,12 @@ void batch_norm_backward(Context& ctx, const ReplicaMap& map, const Segments& se
   if (!planes) {
     const ChannelBlocks blocks(shape, map);
     const Extent all = layer_slots<Context>(map.valid(), blocks.per_slot());
-    for_each_block(ctx, all, ColumnGradients{blocks, x, dy, of, work.plane_a, work.plane_b});
+    for_each_block(ctx, all, ColumnGradients{blocks, x, dy, of, work.plane_a, work.plane_b, io.y.data()});
     segment_sums();
     if (!io.dx.empty()) {
-      for_each_block(ctx, all,
-                     ColumnInputGradients{blocks, x, dy, gamma, of, work.segment_a, work.segment_b, io.dx.data()});
+      for_each_block(
+          ctx, all,
+          ColumnInputGradients{blocks, x, dy, gamma, of, work.segment_a, work.segment_b, io.dx.data(), io.y.data()});
     }
   }
   sum_slot_rows(ctx, map, shape.channels, work.plane_a, work.plane_b, gradients);

@@ -105,22 +105,24 @@ struct ColumnGradients {
   const float* x;
   const float* dy;
   SegmentStatistics of;
-  float* dgamma;  ///< [S, channels]
-  float* dbeta;   ///< [S, channels]
+  float* dgamma;   ///< [S, channels]
+  float* dbeta;    ///< [S, channels]
+  const float* y;  ///< what was rectified behind the layer, or null
 
   template <class Team>
   PSL_HD void operator()(Team& team, std::int64_t block) const {
     const ChannelBlocks b = blocks;
     const ChannelBlocks::Place place = b.place(block);
     if (place.empty) return;
-    const float *in = x + place.at, *grad = dy + place.at;
+    const float *in = x + place.at, *behind = dy + place.at, *own = y == nullptr ? nullptr : y + place.at;
     const std::int64_t segment = std::int64_t{of.of_slot[place.slot]} * b.channels + place.channel;
     const float *means = of.means + segment, *scales = of.inverse_stds + segment;
     float *gamma_out = dgamma + place.row, *beta_out = dbeta + place.row;
     team.template column_sums<Pair<float>>(
         b.pixels, b.columns,
         [=](std::int32_t p, std::int32_t c) {
-          const float d = grad[p * b.channels + c];
+          const std::int32_t at = p * b.channels + c;
+          const float d = own == nullptr ? behind[at] : rectify_gradient(own[at], behind[at]);
           return Pair<float>{d, d * (in[p * b.channels + c] - means[c])};
         },
         [=](std::int32_t c, const Pair<float>& sum) {
@@ -140,12 +142,13 @@ struct ColumnInputGradients {
   const float* mean_h;
   const float* mean_h_xhat;
   float* dx;
+  const float* y;  ///< what was rectified behind the layer, or null
 
   template <class Team>
   PSL_HD void operator()(Team& team, std::int64_t block) const {
     const ChannelBlocks b = blocks;
     const ChannelBlocks::Place place = b.place(block);
-    const float *in = x + place.at, *grad = dy + place.at;
+    const float *in = x + place.at, *behind = dy + place.at, *own = y == nullptr ? nullptr : y + place.at;
     float* out = dx + place.at;
     const float* gammas = gamma.at(b.replica[b.rank[place.slot]]) + place.channel;
     const std::int64_t segment = std::int64_t{of.of_slot[place.slot]} * b.channels + place.channel;
@@ -164,7 +167,8 @@ struct ColumnInputGradients {
         [=](std::int32_t p, std::int32_t c, const Slopes& k) {
           const std::int32_t at = p * b.channels + c;
           // h - mean(h) first: for a single value it is exactly 0.
-          const float h = grad[at] * k.gamma - k.mean_h;
+          const float d = own == nullptr ? behind[at] : rectify_gradient(own[at], behind[at]);
+          const float h = d * k.gamma - k.mean_h;
           out[at] = place.empty ? 0.0f : h * k.scale - (in[at] - k.center) * k.of_input;
         });
   }

@@ -29,7 +29,7 @@ template <class Context>
 void group_norm_forward(Context& ctx, const ReplicaMap& map, const GroupNormShape& shape, View<const float> x,
                         const Parameters& parameters, const NormMemory& memory, View<float> y);
 
-/// gradients: [max_active ranks], overwritten for active ranks; dx may be dy.
+/// gradients: [max_active ranks], overwritten for active ranks; dx may be dy. io.y: channels last only.
 template <class Context>
 void group_norm_backward(Context& ctx, const ReplicaMap& map, const GroupNormShape& shape, const Backprop& io,
                          Grouped gamma, const NormMemory& memory, const Parameters& gradients);

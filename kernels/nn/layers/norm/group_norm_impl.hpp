@@ -63,7 +63,7 @@ void group_norm_backward(Context& ctx, const ReplicaMap& map, const GroupNormSha
     const detail::NormColumns blocks(shape, map);
     for_each_block(ctx, layer_slots<Context>(map.valid(), blocks.per_slot()),
                    detail::GroupNormBackwardPixels{blocks, io.x.data(), io.dy.data(), gamma, mean, inverse_std, work.a,
-                                                   work.b, io.dx.data()});
+                                                   work.b, io.dx.data(), io.y.data()});
   }
   detail::sum_slot_rows(ctx, map, shape.channels, work.a, work.b, gradients);
 }

@@ -112,18 +112,22 @@ struct GroupNormBackwardPixels {
   float* slot_dgamma;  ///< [S, channels]
   float* slot_dbeta;   ///< [S, channels]
   float* dx;           ///< may be dy, or null
+  const float* y;      ///< what was rectified behind the layer, or null
 
   template <class Team>
   PSL_HD void operator()(Team& team, std::int64_t block) const {
     const NormColumns b = blocks;
     const NormColumns::Place place = b.place(block);
-    const float *in = x + place.at, *grad = dy + place.at;
+    const float *in = x + place.at, *behind = dy + place.at, *own = y == nullptr ? nullptr : y + place.at;
+    const auto grad = [=](std::int32_t at) {
+      return own == nullptr ? behind[at] : rectify_gradient(own[at], behind[at]);
+    };
     const float *means = mean + place.row / b.width, *scales = inverse_std + place.row / b.width;
     float *dgamma = slot_dgamma + place.row, *dbeta = slot_dbeta + place.row;
     team.template column_sums<Pair<float>>(
         b.pixels, b.columns,
         [=](std::int32_t p, std::int32_t c) {
-          const float d = grad[p * b.channels + c];
+          const float d = grad(p * b.channels + c);
           return Pair<float>{d, d * (in[p * b.channels + c] - means[c / b.width])};
         },
         [=](std::int32_t c, const Pair<float>& sum) {
@@ -150,7 +154,7 @@ struct GroupNormBackwardPixels {
         },
         [=](std::int32_t p, std::int32_t c, const Slopes& s) {
           const std::int32_t at = p * b.channels + c;
-          out[at] = grad[at] * s.of_gradient - s.offset - (in[at] - s.center) * s.of_input;
+          out[at] = grad(at) * s.of_gradient - s.offset - (in[at] - s.center) * s.of_input;
         });
   }
 };

@@ -102,7 +102,7 @@ void global_avg_pool_backward(Context& ctx, Slots slots, const PlaneShape& shape
 // What is made for every backend C.
 #define SPLITSIM_UNIT(C)                                                                                           \
   template void max_pool_forward(C&, Slots, const PoolShape&, View<const float>, View<float>, View<std::uint8_t>); \
-  template void max_pool_backward(C&, Slots, const PoolShape&, const Backprop&, View<const std::uint8_t>);          \
+  template void max_pool_backward(C&, Slots, const PoolShape&, const Backprop&, View<const std::uint8_t>);         \
   template void avg_pool_forward(C&, Slots, const PoolShape&, View<const float>, View<float>);                     \
   template void avg_pool_backward(C&, Slots, const PoolShape&, View<const float>, View<float>);                    \
   template void global_avg_pool_forward(C&, Slots, const PlaneShape&, View<const float>, View<float>);             \
