@@ -12,7 +12,7 @@
 namespace splitsim {
 
 /// Whether a layer is: a library would give it a few blocks, of a GPU's hundred processors.
-constexpr bool is_small(const LinearShape& shape, std::int32_t slots) {
+inline bool is_small(const LinearShape& shape, std::int32_t slots) {
   return shape.weights() * slots <= (std::int64_t{1} << 23);
 }
 

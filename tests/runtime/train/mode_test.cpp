@@ -293,10 +293,13 @@ TYPED_TEST(ModeTest, EvaluationOfOneReplicaIsThatOfItsModel) {
   evaluator.start(images, gather);
   const View<const float> parameters[2] = {rig.engine.parameters(0), rig.engine.parameters(1)};
   const std::int64_t replicas[2] = {3, 3};
+  const Placement placement(rig.network, native_layout<TypeParam>());
   std::vector<double> losses;
   for (std::int64_t g = 0; g < 3; ++g) {
-    const Buffer<float, TypeParam> client(this->ctx(), this->replica(state, rig.network, 0, g));
-    const Buffer<float, TypeParam> server(this->ctx(), this->replica(state, rig.network, 1, g));
+    const Buffer<float, TypeParam> client(this->ctx(),
+                                          placement.placed(0, true, this->replica(state, rig.network, 0, g)));
+    const Buffer<float, TypeParam> server(this->ctx(),
+                                          placement.placed(1, true, this->replica(state, rig.network, 1, g)));
     const View<const float> one[2] = {client.view(), server.view()};
     const std::int64_t single[2] = {1, 1};
     const Evaluation expected = evaluator.evaluate(one, single);
