@@ -22,5 +22,7 @@ constexpr std::int64_t kSerialBelow = 4096;
 //   for_each_index(ctx, Extent or n, f)      f(std::int64_t i) for i in [0, outer * inner)
 //   for_each_cell(ctx, Extent, columns, f)   f(std::int64_t row, std::int32_t column): rows of equal length
 //   for_each_block(ctx, Extent or n, f)      f(Team&, std::int64_t block)
+//   for_each_column_block(ctx, Extent, items, f)  the same for teams that work on columns and never reduce(): wider ones
+//                                            where a block has many items
 
 }  // namespace splitsim

@@ -59,6 +59,11 @@ void for_each_block(CpuContext& ctx, const Extent& extent, const F& f) {
 }
 
 template <class F>
+void for_each_column_block(CpuContext& ctx, const Extent& extent, std::int64_t, const F& f) {
+  for_each_block(ctx, extent, f);
+}
+
+template <class F>
 void for_each_block(CpuContext& ctx, std::int64_t n, const F& f) {
   for_each_block(ctx, Extent{n, nullptr, 1}, f);
 }

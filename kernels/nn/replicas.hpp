@@ -45,10 +45,16 @@ template <class Context>
 void broadcast_if(Context& ctx, const std::int32_t* flag, View<const float> one, std::int64_t replicas,
                   View<float> parameters);
 
-/// Floats of a replica whose distances one team sums.
-inline constexpr std::int64_t kDriftChunk = 4096;
+/// Floats of a replica whose distances one team sums: a lane of a GPU one.
+template <class Context>
+constexpr std::int64_t drift_chunk() {
+  return Context::kIsDevice ? 128 : 4096;
+}
 /// Doubles that drift_if needs as workspace.
-constexpr std::int64_t drift_workspace(std::int64_t trained) { return (trained + kDriftChunk - 1) / kDriftChunk; }
+template <class Context>
+constexpr std::int64_t drift_workspace(std::int64_t trained) {
+  return (trained + drift_chunk<Context>() - 1) / drift_chunk<Context>();
+}
 /// If *flag: drift[0] = sqrt(sum_g weight[g] |theta_g - average|^2) over the first `trained` floats of each replica.
 template <class Context>
 void drift_if(Context& ctx, const std::int32_t* flag, View<const float> parameters, View<const double> weight,

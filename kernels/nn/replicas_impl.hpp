@@ -76,6 +76,7 @@ struct RoundWeights {
 };
 
 struct DriftPartials {
+  std::int64_t chunk_size;
   const float* parameters;
   const double* weight;
   std::int64_t replicas, size, trained;
@@ -84,8 +85,8 @@ struct DriftPartials {
 
   template <class Team>
   PSL_HD void operator()(Team& team, std::int64_t chunk) const {
-    const std::int64_t begin = chunk * kDriftChunk;
-    const std::int64_t n = begin + kDriftChunk < trained ? kDriftChunk : trained - begin;
+    const std::int64_t begin = chunk * chunk_size;
+    const std::int64_t n = begin + chunk_size < trained ? chunk_size : trained - begin;
     const float* from = parameters + begin;
     const float* center = average + begin;
     const double* w = weight;
@@ -169,10 +170,10 @@ void broadcast_if(Context& ctx, const std::int32_t* flag, View<const float> one,
 template <class Context>
 void drift_if(Context& ctx, const std::int32_t* flag, View<const float> parameters, View<const double> weight,
               View<const float> average, std::int64_t trained, View<double> partials, View<double> drift) {
-  const std::int64_t chunks = (trained + kDriftChunk - 1) / kDriftChunk;
+  const std::int64_t chunks = drift_workspace<Context>(trained);
   for_each_block(ctx, Extent{1, flag, chunks},
-                 DriftPartials{parameters.data(), weight.data(), weight.size(), average.size(), trained, average.data(),
-                               partials.data()});
+                 DriftPartials{drift_chunk<Context>(), parameters.data(), weight.data(), weight.size(), average.size(),
+                               trained, average.data(), partials.data()});
   for_each_block(ctx, Extent{1, flag, 1}, Drift{partials.data(), chunks, drift.data()});
 }
 

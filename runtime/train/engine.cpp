@@ -89,7 +89,7 @@ void Engine<Context>::layout(Arena<Context>& arena) {
     shares_ = arena.template take<double>(settings_.clients, "averages");
     round_weights_ = arena.template take<double>(settings_.clients, "averages");
     average_now_ = arena.template take<std::int32_t>(1, "averages");
-    drift_partials_ = arena.template take<double>(drift_workspace(trained), "averages");
+    drift_partials_ = arena.template take<double>(drift_workspace<Context>(trained), "averages");
   }
   stack_.layout(ctx_, arena);
 }

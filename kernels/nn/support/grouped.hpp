@@ -29,7 +29,7 @@ constexpr Extent layer_slots(const Slots& slots, std::int64_t inner = 1) {
 struct ReplicaMap {
   const std::int32_t* slots = nullptr;    ///< [1] B_t, valid slots of this step (0..max_slots)
   const std::int32_t* active = nullptr;   ///< [1] A_t, active replicas of this step (0..max_active)
-  const std::int32_t* replica = nullptr;  ///< [max_active] rank -> replica in [0, replicas)
+  const std::int32_t* replica = nullptr;  ///< [max_active] rank -> replica in [0, replicas); [0] also without any slot
   const std::int32_t* first = nullptr;    ///< [max_active + 1] rank -> first slot; first[A_t] == B_t
   const std::int32_t* rank = nullptr;     ///< [max_slots] slot -> rank (0 for empty slots)
   std::int32_t max_slots = 0;             ///< S

@@ -58,6 +58,7 @@ class DeviceMap {
   DeviceMap(Context& ctx, const StepLayout& layout) {
     std::vector<std::int32_t> replica(layout.max_active(), -1), first(layout.max_active() + 1, -1);
     std::vector<std::int32_t> rank(layout.max_slots, 0);
+    replica[0] = 0;  // of empty slots
     first[0] = 0;
     for (std::int32_t r = 0; r < layout.active(); ++r) {
       replica[r] = layout.replica(r);

@@ -15,7 +15,8 @@ struct CudnnLibrary {
 #define SPLITSIM_CUDNN_FUNCTIONS(F)                                                                                   \
   F(Create)                                                                                                           \
   F(Destroy)                                                                                                          \
-  F(SetStream) F(GetErrorString) F(CreateTensorDescriptor) F(DestroyTensorDescriptor) F(SetTensor4dDescriptor)        \
+  F(SetStream)                                                                                                        \
+  F(GetErrorString) F(CreateTensorDescriptor) F(DestroyTensorDescriptor) F(SetTensor4dDescriptor)                     \
       F(CreateFilterDescriptor) F(DestroyFilterDescriptor) F(SetFilter4dDescriptor) F(CreateConvolutionDescriptor)    \
           F(DestroyConvolutionDescriptor) F(SetConvolution2dDescriptor) F(SetConvolutionMathType)                     \
               F(CreateActivationDescriptor) F(DestroyActivationDescriptor) F(SetActivationDescriptor)                 \

@@ -49,8 +49,8 @@ void normalise(Context& ctx, const ReplicaMap& map, const BatchNormShape& shape,
     }
   }
   const ChannelBlocks blocks(shape, map);
-  for_each_block(ctx, layer_slots<Context>(map.valid(), blocks.per_slot()),
-                 NormaliseColumns<Moments>{blocks, x.data(), p.gamma, p.beta, moments, y.data(), shape.relu});
+  for_each_column_block(ctx, layer_slots<Context>(map.valid(), blocks.per_slot()), blocks.items(),
+                        NormaliseColumns<Moments>{blocks, x.data(), p.gamma, p.beta, moments, y.data(), shape.relu});
 }
 }  // namespace detail
 
@@ -77,8 +77,8 @@ void batch_norm_forward(Context& ctx, const ReplicaMap& map, const Segments& seg
   }
   if (!planes) {
     const ChannelBlocks blocks(shape, map);
-    for_each_block(ctx, layer_slots<Context>(map.valid(), blocks.per_slot()),
-                   ColumnMoments{blocks, x.data(), work.plane_a, work.plane_b});
+    for_each_column_block(ctx, layer_slots<Context>(map.valid(), blocks.per_slot()), blocks.items(),
+                          ColumnMoments{blocks, x.data(), work.plane_a, work.plane_b});
   }
   const std::int32_t per_block = channels_per_block(shape.channels), parts = shape.channels / per_block;
   for_each_block(ctx, Extent{segments.max, segments.count, parts},
@@ -134,11 +134,12 @@ void batch_norm_backward(Context& ctx, const ReplicaMap& map, const Segments& se
   if (!planes) {
     const ChannelBlocks blocks(shape, map);
     const Extent all = layer_slots<Context>(map.valid(), blocks.per_slot());
-    for_each_block(ctx, all, ColumnGradients{blocks, x, dy, of, work.plane_a, work.plane_b, io.y.data()});
+    for_each_column_block(ctx, all, blocks.items(),
+                          ColumnGradients{blocks, x, dy, of, work.plane_a, work.plane_b, io.y.data()});
     segment_sums();
     if (!io.dx.empty()) {
-      for_each_block(
-          ctx, all,
+      for_each_column_block(
+          ctx, all, blocks.items(),
           ColumnInputGradients{blocks, x, dy, gamma, of, work.segment_a, work.segment_b, io.dx.data(), io.y.data()});
     }
   }

@@ -20,6 +20,7 @@ struct ChannelBlocks {
         rank(map.rank),
         replica(map.replica) {}
   std::int32_t per_slot() const { return channels / columns; }
+  std::int64_t items() const { return std::int64_t{pixels} * columns; }
 
   struct Place {
     std::int64_t slot;

@@ -40,9 +40,9 @@ void group_norm_forward(Context& ctx, const ReplicaMap& map, const GroupNormShap
   }
   const detail::GroupNormScratch work(shape, map.max_slots, Scratch(memory.workspace.data()));
   const detail::NormColumns blocks(shape, map);
-  for_each_block(ctx, layer_slots<Context>(map.valid(), blocks.per_slot()),
-                 detail::GroupNormForwardPixels{blocks, shape.eps, x.data(), parameters.weight, parameters.bias,
-                                                y.data(), mean, inverse_std, work.a, work.b, shape.relu});
+  for_each_column_block(ctx, layer_slots<Context>(map.valid(), blocks.per_slot()), blocks.items(),
+                        detail::GroupNormForwardPixels{blocks, shape.eps, x.data(), parameters.weight, parameters.bias,
+                                                       y.data(), mean, inverse_std, work.a, work.b, shape.relu});
 }
 
 template <class Context>
@@ -61,9 +61,9 @@ void group_norm_backward(Context& ctx, const ReplicaMap& map, const GroupNormSha
   }
   if (!first) {
     const detail::NormColumns blocks(shape, map);
-    for_each_block(ctx, layer_slots<Context>(map.valid(), blocks.per_slot()),
-                   detail::GroupNormBackwardPixels{blocks, io.x.data(), io.dy.data(), gamma, mean, inverse_std, work.a,
-                                                   work.b, io.dx.data(), io.y.data()});
+    for_each_column_block(ctx, layer_slots<Context>(map.valid(), blocks.per_slot()), blocks.items(),
+                          detail::GroupNormBackwardPixels{blocks, io.x.data(), io.dy.data(), gamma, mean, inverse_std,
+                                                          work.a, work.b, io.dx.data(), io.y.data()});
   }
   detail::sum_slot_rows(ctx, map, shape.channels, work.a, work.b, gradients);
 }

@@ -23,6 +23,7 @@ struct NormColumns {
         rank(map.rank),
         replica(map.replica) {}
   std::int32_t per_slot() const { return channels / columns; }
+  std::int64_t items() const { return std::int64_t{pixels} * columns; }
 
   /// A block's slot, its first channel, and where that lies in a [S, channels] and in an activation.
   struct Place {

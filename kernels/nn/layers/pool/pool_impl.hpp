@@ -18,9 +18,16 @@ void max_pool_forward(Context& ctx, Slots slots, const PoolShape& shape, View<co
       return;
     }
   }
-  for_each_cell(ctx, layer_slots<Context>(slots), static_cast<std::int32_t>(shape.out_size()),
-                detail::MaxPoolForwardLast{
-                    {shape, shape.channels}, detail::pool_outputs(shape), x.data(), y.data(), argmax.data()});
+  const auto run = [&](auto plane) {
+    for_each_cell(ctx, layer_slots<Context>(slots), static_cast<std::int32_t>(shape.out_size()),
+                  detail::MaxPoolForwardLast<decltype(plane)>{plane, detail::pool_outputs(shape), x.data(), y.data(),
+                                                              argmax.data()});
+  };
+  if (detail::PoolPairs::are(shape)) {
+    run(detail::PoolPairs{shape, shape.channels});
+  } else {
+    run(detail::PoolPlane{shape, shape.channels});
+  }
 }
 
 template <class Context>
@@ -34,13 +41,17 @@ void max_pool_backward(Context& ctx, Slots slots, const PoolShape& shape, const 
       return;
     }
   }
-  for_each_cell(ctx, layer_slots<Context>(slots), static_cast<std::int32_t>(shape.in_size()),
-                detail::MaxPoolBackwardLast{{shape, shape.channels},
-                                            detail::pool_inputs(shape),
-                                            io.dy.data(),
-                                            argmax.data(),
-                                            io.rectified ? io.x.data() : nullptr,
-                                            io.dx.data()});
+  const auto run = [&](auto plane) {
+    for_each_cell(
+        ctx, layer_slots<Context>(slots), static_cast<std::int32_t>(shape.in_size()),
+        detail::MaxPoolBackwardLast<decltype(plane)>{plane, detail::pool_inputs(shape), io.dy.data(), argmax.data(),
+                                                     io.rectified ? io.x.data() : nullptr, io.dx.data()});
+  };
+  if (detail::PoolPairs::are(shape)) {
+    run(detail::PoolPairs{shape, shape.channels});
+  } else {
+    run(detail::PoolPlane{shape, shape.channels});
+  }
 }
 
 template <class Context>

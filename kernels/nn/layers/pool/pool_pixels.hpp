@@ -8,22 +8,24 @@
 
 namespace splitsim::detail {
 
+template <class Plane>
 struct MaxPoolForwardLast {
-  PoolPlane plane;
+  Plane plane;
   ChannelsLast outputs;
   const float* x;
   float* y;
   std::uint8_t* argmax;
   PSL_HD void operator()(std::int64_t slot, std::int32_t i) const {
     const ChannelsLast::Place at = outputs(i);
-    const PoolPlane::Best best = plane.best(x + slot * plane.shape.in_size() + at.channel, at.row, at.column);
+    const typename Plane::Best best = plane.best(x + slot * plane.shape.in_size() + at.channel, at.row, at.column);
     const std::int64_t to = slot * plane.shape.out_size() + i;
     y[to] = best.value;
     argmax[to] = static_cast<std::uint8_t>(best.where);
   }
 };
+template <class Plane>
 struct MaxPoolBackwardLast {
-  PoolPlane plane;
+  Plane plane;
   ChannelsLast inputs;
   const float* dy;
   const std::uint8_t* argmax;

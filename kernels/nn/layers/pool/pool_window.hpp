@@ -18,6 +18,36 @@ struct PoolCover {
   }
 };
 
+/// Pairs of rows and columns without padding, by far the most common pool: no loop and no division.
+struct PoolPairs {
+  PoolShape shape;
+  std::int32_t step;
+
+  static bool are(const PoolShape& s) { return s.window == 2 && s.stride == 2 && s.padding == 0; }
+  struct Best {
+    float value;
+    std::int32_t where;
+  };
+  PSL_HD Best best(const float* x, std::int32_t row, std::int32_t column) const {
+    const float* corner = x + (2 * row * shape.in_width + 2 * column) * step;
+    Best best{corner[0], 0};
+    PSL_UNROLL
+    for (std::int32_t i = 1; i < 4; ++i) {
+      const float value = corner[((i / 2) * shape.in_width + i % 2) * step];
+      const bool take = value > best.value || value != value;
+      best.value = take ? value : best.value;
+      best.where = take ? i : best.where;
+    }
+    return best;
+  }
+  PSL_HD float gradient(const float* dy, const std::uint8_t* argmax, std::int32_t row, std::int32_t column) const {
+    const std::int32_t out_row = row / 2, out_column = column / 2;
+    if (out_row >= shape.in_height / 2 || out_column >= shape.in_width / 2) return 0.0f;
+    const std::int32_t at = (out_row * (shape.in_width / 2) + out_column) * step;
+    return argmax[at] == 2 * (row % 2) + column % 2 ? dy[at] : 0.0f;
+  }
+};
+
 /// One plane of a slot, whose pixels lie `step` apart: what each pool makes of it at one place.
 struct PoolPlane {
   PoolShape shape;
