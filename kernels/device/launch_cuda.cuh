@@ -96,7 +96,7 @@ void for_each_block(CudaContext& ctx, const Extent& extent, const F& f) {
 
 template <class F>
 void for_each_column_block(CudaContext& ctx, const Extent& extent, std::int64_t items, const F& f) {
-  constexpr std::int64_t kItemsOfALane = 8;
+  constexpr std::int64_t kItemsOfALane = 32;
   if (items < kLanes * kItemsOfALane) return for_each_block(ctx, extent, f);
   const std::int64_t n = extent.outer_max * extent.inner;
   if (n <= 0) return;

@@ -1,5 +1,5 @@
 // cuDNN's convolutions, channels last, for layers with one replica. The library is loaded when a context first asks for
-// it, so that programs run without it.
+// it, so that programs run without it; SPLITSIM_CUDNN=0 in the environment does without.
 //
 // Determinism: fixed-order for one build of the library and one GPU: the algorithms are those that NVIDIA lists as
 // deterministic, and fixed (forward IMPLICIT_PRECOMP_GEMM, data ALGO_1, filter ALGO_1).

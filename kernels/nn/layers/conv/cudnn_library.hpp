@@ -16,8 +16,9 @@ struct CudnnLibrary {
   F(Create)                                                                                                           \
   F(Destroy)                                                                                                          \
   F(SetStream)                                                                                                        \
-  F(GetErrorString) F(CreateTensorDescriptor) F(DestroyTensorDescriptor) F(SetTensor4dDescriptor)                     \
-      F(CreateFilterDescriptor) F(DestroyFilterDescriptor) F(SetFilter4dDescriptor) F(CreateConvolutionDescriptor)    \
+  F(GetErrorString)                                                                                                   \
+  F(CreateTensorDescriptor) F(DestroyTensorDescriptor) F(SetTensor4dDescriptor) F(CreateFilterDescriptor)             \
+      F(DestroyFilterDescriptor) F(SetFilter4dDescriptor) F(CreateConvolutionDescriptor)                              \
           F(DestroyConvolutionDescriptor) F(SetConvolution2dDescriptor) F(SetConvolutionMathType)                     \
               F(CreateActivationDescriptor) F(DestroyActivationDescriptor) F(SetActivationDescriptor)                 \
                   F(GetConvolutionForwardWorkspaceSize) F(GetConvolutionBackwardDataWorkspaceSize)                    \

@@ -1,6 +1,8 @@
 #if SPLITSIM_WITH_CUDNN
 #include <dlfcn.h>
 
+#include <cstdlib>
+
 #include "kernels/nn/layers/conv/cudnn_library.hpp"
 
 namespace splitsim {
@@ -9,6 +11,11 @@ namespace {
 
 CudnnLibrary load() {
   CudnnLibrary library;
+  const char* wanted = std::getenv("SPLITSIM_CUDNN");
+  if (wanted != nullptr && std::string(wanted) == "0") {
+    library.why_not = "SPLITSIM_CUDNN=0";
+    return library;
+  }
   void* file = nullptr;
   // Where the build found it, then wherever the system looks.
   for (const char* name : {SPLITSIM_CUDNN_LIBRARY, "libcudnn.so.9"}) {

@@ -5,8 +5,8 @@
 // groups] (OHWI). Rank r's slots are a run; its tiles are cut within it, and the weights are its replica's.
 //
 // Determinism: fixed-order. Every row of y and dx is summed over (tap, channel) in one order, whatever the ranks, so
-// equal weights in all replicas give the tied layer's bits. Weight gradients: a rank's rows in order; with one rank the
-// slots are cut into parts by bounds alone, and their sums are added in order. No atomics.
+// equal weights in all replicas give the tied layer's bits. Weight gradients: a rank's rows in order, in parts (with one
+// rank by bounds alone, with many equal shares of the rank) whose sums are added in order. No atomics.
 #pragma once
 
 #include <cstdint>

@@ -26,10 +26,10 @@ struct WeightArgs {
   ConvShape shape;
   const float *x, *dy;
   Parameters gradients;
-  float* partials;       ///< [parts][partial]: weights, then out_channels; null where there is one part
+  float* partials;       ///< [ranks, parts][partial]: weights, then out_channels; null where there is one part
   std::int64_t partial;  ///< floats from one part's sums to the next's
   std::int32_t parts;    ///< of a rank's pixels
-  std::int64_t part;     ///< pixels of one, empty slots' too: it depends on bounds alone
+  std::int64_t part;     ///< pixels of one, empty slots' too; 0: each is an equal share of its rank's pixels
   std::int32_t row_tiles, column_tiles;
   bool wide_stores;  ///< an output channel's weights begin at multiples of 16 bytes
 };

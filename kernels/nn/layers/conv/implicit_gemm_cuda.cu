@@ -102,7 +102,7 @@ struct WeightPlan {
     };
     partial = ceil_div(s.weights() + s.out_channels, 32) * 32;
     const std::int64_t most =
-        max_active > 1 ? 1 : std::max<std::int64_t>(1, std::min(pixels / kPartPixels, kPartialFloats / partial));
+        std::max<std::int64_t>(1, std::min(pixels / max_active / kPartPixels, kPartialFloats / (partial * max_active)));
     if (vector && outputs > 64 && patch > 64) {
       tile = WeightTile::kLarge;
     } else if (vector && outputs > 32 && patch > 64) {
@@ -118,12 +118,20 @@ struct WeightPlan {
     // Blocks that a processor holds at a time: they hide each other's waiting.
     const int held = tile == WeightTile::kLarge ? 1 : tile == WeightTile::kMedium ? 2 : 3;
     const std::int64_t places = held * kProcessors;
+    if (max_active > 1) {
+      constexpr std::int32_t kMostRanks = 65535;  // rows of a grid, in the sum
+      part = 0;
+      parts = max_active > kMostRanks
+                  ? 1
+                  : static_cast<std::int32_t>(std::min(most, ceil_div(places, blocks * max_active)));
+      return;
+    }
     std::int64_t best = 1;
     for (std::int64_t p = 1; p <= most && used(blocks * best, places) < 0.9; ++p) {
       if (used(blocks * p, places) > used(blocks * best, places)) best = p;
     }
     part = ceil_div(ceil_div(pixels, best), kDepthOfStage) * kDepthOfStage;
-    parts = max_active > 1 ? 1 : static_cast<std::int32_t>(std::max<std::int64_t>(1, ceil_div(pixels, part)));
+    parts = static_cast<std::int32_t>(std::max<std::int64_t>(1, ceil_div(pixels, part)));
   }
 };
 
@@ -133,13 +141,15 @@ __global__ void __launch_bounds__(1024) sum_parts_kernel(const __grid_constant__
   __shared__ float sums[1024];
   const std::int64_t weights = args.shape.weights();
   const std::int64_t i = std::int64_t{blockIdx.x} * blockDim.x + threadIdx.x;
+  const auto rank = static_cast<std::int32_t>(blockIdx.y);
   const bool on =
-      *args.map.active > 0 && i < weights + (args.gradients.bias.data != nullptr ? args.shape.out_channels : 0);
+      rank < *args.map.active && i < weights + (args.gradients.bias.data != nullptr ? args.shape.out_channels : 0);
+  const float* partials = args.partials + std::int64_t{rank} * args.parts * args.partial;
   const int groups = static_cast<int>(blockDim.y), group = static_cast<int>(threadIdx.y);
   float sum = 0.0f;
   if (on) {
 #pragma unroll 4
-    for (int p = group; p < args.parts; p += groups) sum += args.partials[p * args.partial + i];
+    for (int p = group; p < args.parts; p += groups) sum += partials[p * args.partial + i];
   }
   if (groups > 1) {
     sums[group * blockDim.x + threadIdx.x] = sum;
@@ -147,14 +157,15 @@ __global__ void __launch_bounds__(1024) sum_parts_kernel(const __grid_constant__
     if (group > 0) return;
     for (int g = 1; g < groups; ++g) sum += sums[g * blockDim.x + threadIdx.x];
   }
-  if (on) (i < weights ? args.gradients.weight.data + i : args.gradients.bias.data + (i - weights))[0] = sum;
+  if (on) (i < weights ? args.gradients.weight.at(rank) + i : args.gradients.bias.at(rank) + (i - weights))[0] = sum;
 }
 
 void sum_parts(CudaContext& ctx, const WeightArgs& args) {
   const bool many = args.parts >= 2 * kGroups;
   const dim3 block = many ? dim3(32, kGroups) : dim3(256, 1);
   const auto blocks = static_cast<unsigned>(ceil_div(args.shape.weights() + args.shape.out_channels, block.x));
-  sum_parts_kernel<<<blocks, block, 0, ctx.impl().stream>>>(args);
+  const dim3 grid(blocks, static_cast<unsigned>(args.map.max_active));
+  sum_parts_kernel<<<grid, block, 0, ctx.impl().stream>>>(args);
   cuda_check(cudaGetLastError(), "launch of a sum over parts");
 }
 
@@ -167,7 +178,7 @@ std::int64_t implicit_gemm_workspace(const ConvShape& shape, std::int32_t max_sl
   std::int64_t floats = 0;  // what memory is aligned to decides the tile, and is not known here
   for (const bool vector : {false, true}) {
     const WeightPlan plan(shape, max_slots, max_active, vector);
-    if (plan.parts > 1) floats = std::max(floats, plan.parts * plan.partial);
+    if (plan.parts > 1) floats = std::max(floats, max_active * plan.parts * plan.partial);
   }
   return floats;
 }

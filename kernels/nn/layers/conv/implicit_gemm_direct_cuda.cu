@@ -117,7 +117,7 @@ __global__ void __launch_bounds__(kThreads) weight_gradient_kernel(const __grid_
   if (row != 0 || o >= s.out_channels) return;
   for (int r = 1; r < kLanes2; ++r) sum += sums[r][lane];
   const bool direct = args.partials == nullptr;
-  float* weights = direct ? args.gradients.weight.at(rank) : args.partials + part * args.partial;
+  float* weights = direct ? args.gradients.weight.at(rank) : args.partials + unit * args.partial;
   if (n < patch) {
     weights[std::int64_t{o} * patch + n] = sum;
   } else if (!direct) {

@@ -5,8 +5,8 @@
 //                          x[slot, oy sh - ph + i, ox sw - pw + j, c]
 //   db[rank][m]          = sum over the rank's (slot, oy, ox) of dy[slot, oy, ox, m]
 //
-// One block walks through a rank. With one rank there are too few blocks for that: its slots are cut into parts, whose
-// sums a second kernel adds in order. A part is a range of slots that depends on bounds alone.
+// One block walks through a part of a rank; a second kernel adds the parts' sums in order. With one rank a part is a range
+// of slots that depends on bounds alone, with many an equal share of the rank's pixels: other ranks do not matter.
 #pragma once
 
 #include "kernels/device/launch_cuda.cuh"
@@ -24,7 +24,9 @@ __device__ inline Part find_part(const WeightArgs& args, int rank, int part) {
   const std::int64_t pixels = std::int64_t{args.shape.out_height()} * args.shape.out_width();
   const std::int64_t first = args.map.first[rank] * pixels, last = args.map.first[rank + 1] * pixels;
   if (args.parts == 1) return {first, last, true};
-  return {max(first, part * args.part), max(first, min(last, (part + 1) * args.part)), true};
+  if (args.part > 0) return {max(first, part * args.part), max(first, min(last, (part + 1) * args.part)), true};
+  const std::int64_t whole = std::int64_t{args.parts} * kDepth, length = (last - first + whole - 1) / whole * kDepth;
+  return {min(last, first + part * length), min(last, first + (part + 1) * length), true};
 }
 
 /// dy: output channels of a pixel are contiguous. The wide operand A.
@@ -150,7 +152,7 @@ __global__ void __launch_bounds__(Tile::kThreads, Tile::kBlocks)
     });
   }
 
-  float* weights = args.partials == nullptr ? args.gradients.weight.at(rank) : args.partials + part * args.partial;
+  float* weights = args.partials == nullptr ? args.gradients.weight.at(rank) : args.partials + unit * args.partial;
   float* biases = args.partials == nullptr ? args.gradients.bias.at(rank) : weights + s.weights();
 #pragma unroll
   for (int m = 0; m < WarpTile<Tile>::kM; ++m) {
