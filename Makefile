@@ -24,8 +24,8 @@ test-debug: setup  ## the same with AddressSanitizer and UndefinedBehaviorSaniti
 	@scripts/build.sh cpu-debug
 	@scripts/test.sh cpu-debug
 
-test-emulated: setup  ## the CUDA twins of the tests under an emulator of CUDA, where one is at hand
-	@scripts/test_emulated.py
+test-emulated: setup  ## the CUDA twins of the tests under an emulator of CUDA, where one is at hand; MINUTES=25
+	@scripts/test_emulated.py $(if $(MINUTES),--minutes $(MINUTES))
 
 test-tsan:  ## the same with ThreadSanitizer (clang), CPU backend
 	@scripts/setup.sh fuzz
