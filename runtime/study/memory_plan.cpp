@@ -7,7 +7,7 @@ namespace splitsim {
 namespace {
 
 constexpr std::uint64_t kPopulation = 12;                   // owner, label, by_client
-constexpr std::uint64_t kHostPerSample = 36;                // the same, labels twice while dealt, a schedule's slots
+constexpr std::uint64_t kHostPerSample = 46;                // the same, labels twice while dealt, slots, active lists
 constexpr std::uint64_t kDevicePerClient = 120;             // profile, entries of the clock
 constexpr std::uint64_t kHostPerClient = 80;                // profile, sizes; and 4 C of the histogram
 constexpr std::uint64_t kBuffers = std::uint64_t{8} << 20;  // of the process, whatever the size

@@ -9,7 +9,7 @@
 #include "kernels/nn/layers/pointwise.hpp"
 
 #if SPLITSIM_WITH_CUDNN
-#include "kernels/nn/layers/conv/cudnn_library.hpp"
+#include "kernels/nn/layers/conv/cudnn_library.cuh"
 #endif
 
 namespace splitsim {

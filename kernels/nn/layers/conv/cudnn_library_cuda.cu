@@ -3,7 +3,7 @@
 
 #include <cstdlib>
 
-#include "kernels/nn/layers/conv/cudnn_library.hpp"
+#include "kernels/nn/layers/conv/cudnn_library.cuh"
 
 namespace splitsim {
 

@@ -1,0 +1,74 @@
+// What an engine hands out and takes in, in the network's order (runtime/train/placement.hpp).
+#include <string>
+
+#include "base/error.hpp"
+#include "runtime/train/engine.hpp"
+
+namespace splitsim {
+
+namespace {
+
+template <class Context, class T>
+std::vector<T> downloaded(Context& ctx, View<T> from) {
+  std::vector<T> to(static_cast<std::size_t>(from.size()));
+  if (!to.empty()) ctx.download(to.data(), from.data(), to.size() * sizeof(T));
+  return to;
+}
+
+}  // namespace
+
+template <class Context>
+double Engine<Context>::drift(int side) const {
+  double value = 0.0;
+  if (!drift_[side].empty()) ctx_.download(&value, drift_[side].data(), sizeof value);
+  return value;
+}
+
+template <class Context>
+std::vector<float> Engine<Context>::gradients(int side) const {
+  return stack_.placement().in_order(side, false, downloaded(ctx_, gradients_.side[side]));
+}
+
+template <class Context>
+TrainingState Engine<Context>::download() const {
+  const Placement& placement = stack_.placement();
+  TrainingState state;
+  for (int side = 0; side < 2; ++side) {
+    state.parameters[side] = placement.in_order(side, true, downloaded(ctx_, parameters_.side[side]));
+    for (int moment = 0; moment < 2; ++moment) {
+      state.moments[side][moment] = placement.in_order(side, false, downloaded(ctx_, moments_[moment].side[side]));
+    }
+    state.taken[side] = downloaded(ctx_, taken_[side]);
+  }
+  return state;
+}
+
+template <class Context>
+void Engine<Context>::upload(const TrainingState& state) {
+  const Placement& placement = stack_.placement();
+  const auto put = [&](const auto& from, auto to, const char* what) {
+    if (static_cast<std::int64_t>(from.size()) != to.size()) {
+      throw InputError(std::string("checkpoint: ") + what + " do not have the size of this experiment's");
+    }
+    if (!from.empty()) ctx_.upload(to.data(), from.data(), from.size() * sizeof(from[0]));
+  };
+  for (int side = 0; side < 2; ++side) {
+    put(placement.placed(side, true, state.parameters[side]), parameters_.side[side], "parameters");
+    for (int moment = 0; moment < 2; ++moment) {
+      put(placement.placed(side, false, state.moments[side][moment]), moments_[moment].side[side], "optimiser states");
+    }
+    put(state.taken[side], taken_[side], "step counts");
+  }
+}
+
+#define SPLITSIM_MEMBERS(C)                                    \
+  template double Engine<C>::drift(int) const;                 \
+  template std::vector<float> Engine<C>::gradients(int) const; \
+  template TrainingState Engine<C>::download() const;          \
+  template void Engine<C>::upload(const TrainingState&);
+SPLITSIM_MEMBERS(CpuContext)
+#if SPLITSIM_WITH_CUDA
+SPLITSIM_MEMBERS(CudaContext)
+#endif
+
+}  // namespace splitsim
