@@ -24,14 +24,14 @@ std::int64_t conv2d_workspace(CudaContext& ctx, const ConvShape& shape, std::int
 template <>
 void conv2d_forward(CudaContext& ctx, const ReplicaMap& map, const ConvShape& shape, View<const float> x,
                     const Parameters& parameters, View<float> workspace, View<float> y, bool relu) {
-  if (by_cudnn(ctx, map, shape)) return cudnn_forward(ctx, map, shape, x, parameters, workspace, y, relu);
+  if (by_cudnn(ctx, map, shape) && cudnn_forward(ctx, map, shape, x, parameters, workspace, y, relu)) return;
   implicit_gemm_forward(ctx, map, shape, {MathPrecision::kFp32, relu}, x, parameters, y);
 }
 
 template <>
 void conv2d_backward(CudaContext& ctx, const ReplicaMap& map, const ConvShape& shape, const Backprop& io,
                      Grouped weight, View<float> workspace, const Parameters& gradients) {
-  if (by_cudnn(ctx, map, shape)) return cudnn_backward(ctx, map, shape, io, weight, workspace, gradients);
+  if (by_cudnn(ctx, map, shape) && cudnn_backward(ctx, map, shape, io, weight, workspace, gradients)) return;
   implicit_gemm_weight_gradient(ctx, map, shape, MathPrecision::kFp32, io, workspace, gradients);
   if (!io.dx.empty()) implicit_gemm_input_gradient(ctx, map, shape, MathPrecision::kFp32, io, weight);
 }

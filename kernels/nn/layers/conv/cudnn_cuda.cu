@@ -55,6 +55,13 @@ struct LayerPlan {
   std::size_t bytes = 0;
   bool usable = false;
 
+  /// Whether a call was done; one that is not supported after all makes the plan unusable.
+  bool did(cudnnStatus_t status, const char* what) {
+    if (CUDNN_STATUS_CATEGORY(status) == CUDNN_STATUS_NOT_SUPPORTED) return usable = false;
+    library.check(status, what);
+    return true;
+  }
+
   LayerPlan(cudnnHandle_t handle, const ConvShape& s, int slots) {
     // What the library says no to (sizes beyond 32 bits, for one) is left to our own kernels.
     usable = true;
@@ -132,46 +139,49 @@ CudnnPlan cudnn_plan(CudaContext& ctx, const ConvShape& shape, std::int32_t slot
   return {plan.usable, static_cast<std::int64_t>((plan.bytes + sizeof(float) - 1) / sizeof(float))};
 }
 
-void cudnn_forward(CudaContext& ctx, const ReplicaMap& map, const ConvShape& shape, View<const float> x,
+bool cudnn_forward(CudaContext& ctx, const ReplicaMap& map, const ConvShape& shape, View<const float> x,
                    const Parameters& parameters, View<float> workspace, View<float> y, bool relu) {
-  const LayerPlan& p = plan_of(ctx, shape, map.max_slots);
+  LayerPlan& p = plan_of(ctx, shape, map.max_slots);
   const cudnnHandle_t handle = kept(ctx).handle;
   const std::size_t bytes = workspace.size() * sizeof(float);
   if (parameters.bias.data == nullptr) {
-    p.library.check(
-        p.library.ConvolutionForward(handle, &kOne, p.x, x.data(), p.weight, parameters.weight.data, p.convolution,
-                                     kForward, workspace.data(), bytes, &kZero, p.y, y.data()),
-        "cudnnConvolutionForward");
-    if (relu) relu_forward(ctx, map.valid(), shape.out_size(), y);
-    return;
+    const bool done =
+        p.did(p.library.ConvolutionForward(handle, &kOne, p.x, x.data(), p.weight, parameters.weight.data,
+                                           p.convolution, kForward, workspace.data(), bytes, &kZero, p.y, y.data()),
+              "cudnnConvolutionForward");
+    if (done && relu) relu_forward(ctx, map.valid(), shape.out_size(), y);
+    return done;
   }
-  p.library.check(
+  return p.did(
       p.library.ConvolutionBiasActivationForward(
           handle, &kOne, p.x, x.data(), p.weight, parameters.weight.data, p.convolution, kForward, workspace.data(),
           bytes, &kZero, p.y, y.data(), p.bias, parameters.bias.data, relu ? p.relu : p.identity, p.y, y.data()),
       "cudnnConvolutionBiasActivationForward");
 }
 
-void cudnn_backward(CudaContext& ctx, const ReplicaMap& map, const ConvShape& shape, const Backprop& io, Grouped weight,
+bool cudnn_backward(CudaContext& ctx, const ReplicaMap& map, const ConvShape& shape, const Backprop& io, Grouped weight,
                     View<float> workspace, const Parameters& gradients) {
-  const LayerPlan& p = plan_of(ctx, shape, map.max_slots);
+  LayerPlan& p = plan_of(ctx, shape, map.max_slots);
   const cudnnHandle_t handle = kept(ctx).handle;
   const std::size_t bytes = workspace.size() * sizeof(float);
-  p.library.check(
-      p.library.ConvolutionBackwardFilter(handle, &kOne, p.x, io.x.data(), p.y, io.dy.data(), p.convolution, kFilter,
-                                          workspace.data(), bytes, &kZero, p.weight, gradients.weight.data),
-      "cudnnConvolutionBackwardFilter");
-  if (gradients.bias.data != nullptr) {
-    p.library.check(
-        p.library.ConvolutionBackwardBias(handle, &kOne, p.y, io.dy.data(), &kZero, p.bias, gradients.bias.data),
-        "cudnnConvolutionBackwardBias");
+  if (!p.did(p.library.ConvolutionBackwardFilter(handle, &kOne, p.x, io.x.data(), p.y, io.dy.data(), p.convolution,
+                                                 kFilter, workspace.data(), bytes, &kZero, p.weight,
+                                                 gradients.weight.data),
+             "cudnnConvolutionBackwardFilter")) {
+    return false;
   }
-  if (io.dx.empty()) return;
-  p.library.check(
-      p.library.ConvolutionBackwardData(handle, &kOne, p.weight, weight.data, p.y, io.dy.data(), p.convolution, kData,
-                                        workspace.data(), bytes, &kZero, p.x, io.dx.data()),
-      "cudnnConvolutionBackwardData");
-  if (io.rectified) relu_backward(ctx, map.valid(), shape.in_size(), io.x, io.dx);
+  if (gradients.bias.data != nullptr &&
+      !p.did(p.library.ConvolutionBackwardBias(handle, &kOne, p.y, io.dy.data(), &kZero, p.bias, gradients.bias.data),
+             "cudnnConvolutionBackwardBias")) {
+    return false;
+  }
+  if (io.dx.empty()) return true;
+  const bool done =
+      p.did(p.library.ConvolutionBackwardData(handle, &kOne, p.weight, weight.data, p.y, io.dy.data(), p.convolution,
+                                              kData, workspace.data(), bytes, &kZero, p.x, io.dx.data()),
+            "cudnnConvolutionBackwardData");
+  if (done && io.rectified) relu_backward(ctx, map.valid(), shape.in_size(), io.x, io.dx);
+  return done;
 }
 
 #else
@@ -181,11 +191,11 @@ std::string cudnn_version(std::string* why_not) {
   return "";
 }
 CudnnPlan cudnn_plan(CudaContext&, const ConvShape&, std::int32_t) { return {}; }
-void cudnn_forward(CudaContext&, const ReplicaMap&, const ConvShape&, View<const float>, const Parameters&, View<float>,
+bool cudnn_forward(CudaContext&, const ReplicaMap&, const ConvShape&, View<const float>, const Parameters&, View<float>,
                    View<float>, bool) {
   throw BackendError("built without cuDNN");
 }
-void cudnn_backward(CudaContext&, const ReplicaMap&, const ConvShape&, const Backprop&, Grouped, View<float>,
+bool cudnn_backward(CudaContext&, const ReplicaMap&, const ConvShape&, const Backprop&, Grouped, View<float>,
                     const Parameters&) {
   throw BackendError("built without cuDNN");
 }
