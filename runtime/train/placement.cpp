@@ -1,5 +1,6 @@
 #include "runtime/train/placement.hpp"
 
+#include <algorithm>
 #include <utility>
 
 namespace splitsim {
@@ -52,6 +53,11 @@ std::vector<float> Placement::moved(int side, bool with_statistics, std::vector<
     float* to = result.data() + row * to_stride;
     for (const Move& move : moves_[side]) {
       if (move.from >= ordered) continue;  // a running statistic
+      if (move.channels == 1 || move.pixels == 1) {  // the same order
+        const std::int64_t source = to_memory ? move.from : move.to, target = to_memory ? move.to : move.from;
+        std::copy_n(from + source, move.rows * move.channels * move.pixels, to + target);
+        continue;
+      }
       for (std::int64_t r = 0; r < move.rows; ++r) {
         const std::int64_t first = r * move.channels * move.pixels;
         for (std::int64_t c = 0; c < move.channels; ++c) {
