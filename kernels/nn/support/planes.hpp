@@ -64,6 +64,38 @@ inline std::int32_t channels_per_block(std::int32_t channels, std::int32_t unit 
   return most;
 }
 
+/// Blocks of a few channels of one slot, channels last: a team reads them line by line.
+struct ColumnBlocks {
+  std::int32_t channels, pixels, columns;  ///< columns: channels of a block
+  const std::int32_t* slots;
+  const std::int32_t* rank;
+  const std::int32_t* replica;
+
+  /// unit: channels that must not be parted.
+  ColumnBlocks(std::int32_t of, std::int64_t pixels_of, std::int32_t unit, const ReplicaMap& map)
+      : channels(of),
+        pixels(static_cast<std::int32_t>(pixels_of)),
+        columns(channels_per_block(of, unit)),
+        slots(map.slots),
+        rank(map.rank),
+        replica(map.replica) {}
+  std::int32_t per_slot() const { return channels / columns; }
+  std::int64_t items() const { return std::int64_t{pixels} * columns; }
+
+  struct Place {
+    std::int64_t slot;
+    std::int32_t channel;
+    std::int64_t row, at;  ///< in a [S, channels], in an activation
+    bool empty;
+  };
+  PSL_HD Place place(std::int64_t block) const {
+    const std::int32_t blocks = channels / columns;
+    const std::int64_t slot = block / blocks;
+    const auto channel = static_cast<std::int32_t>(block - slot * blocks) * columns;
+    return {slot, channel, slot * channels + channel, slot * pixels * channels + channel, slot >= *slots};
+  }
+};
+
 /// The same by a team. A block is a rank and as many channels.
 struct SumSlotColumns {
   std::int32_t channels, per_block;

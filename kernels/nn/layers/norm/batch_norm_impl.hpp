@@ -48,7 +48,7 @@ void normalise(Context& ctx, const ReplicaMap& map, const BatchNormShape& shape,
       return;
     }
   }
-  const ChannelBlocks blocks(shape, map);
+  const ColumnBlocks blocks(shape.channels, shape.plane(), 1, map);
   for_each_column_block(ctx, layer_slots<Context>(map.valid(), blocks.per_slot()), blocks.items(),
                         NormaliseColumns<Moments>{blocks, x.data(), p.gamma, p.beta, moments, y.data(), shape.relu});
 }
@@ -76,7 +76,7 @@ void batch_norm_forward(Context& ctx, const ReplicaMap& map, const Segments& seg
     }
   }
   if (!planes) {
-    const ChannelBlocks blocks(shape, map);
+    const ColumnBlocks blocks(shape.channels, shape.plane(), 1, map);
     for_each_column_block(ctx, layer_slots<Context>(map.valid(), blocks.per_slot()), blocks.items(),
                           ColumnMoments{blocks, x.data(), work.plane_a, work.plane_b});
   }
@@ -132,7 +132,7 @@ void batch_norm_backward(Context& ctx, const ReplicaMap& map, const Segments& se
     }
   }
   if (!planes) {
-    const ChannelBlocks blocks(shape, map);
+    const ColumnBlocks blocks(shape.channels, shape.plane(), 1, map);
     const Extent all = layer_slots<Context>(map.valid(), blocks.per_slot());
     for_each_column_block(ctx, all, blocks.items(),
                           ColumnGradients{blocks, x, dy, of, work.plane_a, work.plane_b, io.y.data()});

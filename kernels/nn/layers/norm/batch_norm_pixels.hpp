@@ -5,47 +5,16 @@
 
 namespace splitsim::detail {
 
-/// Where a block works.
-struct ChannelBlocks {
-  std::int32_t channels, pixels, columns;  ///< columns: channels of a block
-  const std::int32_t* slots;
-  const std::int32_t* rank;
-  const std::int32_t* replica;
-
-  ChannelBlocks(const BatchNormShape& shape, const ReplicaMap& map)
-      : channels(shape.channels),
-        pixels(static_cast<std::int32_t>(shape.plane())),
-        columns(channels_per_block(channels)),
-        slots(map.slots),
-        rank(map.rank),
-        replica(map.replica) {}
-  std::int32_t per_slot() const { return channels / columns; }
-  std::int64_t items() const { return std::int64_t{pixels} * columns; }
-
-  struct Place {
-    std::int64_t slot;
-    std::int32_t channel;
-    std::int64_t row, at;  ///< in a [S, channels], in an activation
-    bool empty;
-  };
-  PSL_HD Place place(std::int64_t block) const {
-    const std::int32_t blocks = channels / columns;
-    const std::int64_t slot = block / blocks;
-    const auto channel = static_cast<std::int32_t>(block - slot * blocks) * columns;
-    return {slot, channel, slot * channels + channel, slot * pixels * channels + channel, slot >= *slots};
-  }
-};
-
 struct ColumnMoments {
-  ChannelBlocks blocks;
+  ColumnBlocks blocks;
   const float* x;
   float* mean;     ///< [S, channels]
   float* squares;  ///< [S, channels]: sums of squared deviations
 
   template <class Team>
   PSL_HD void operator()(Team& team, std::int64_t block) const {
-    const ChannelBlocks b = blocks;
-    const ChannelBlocks::Place place = b.place(block);
+    const ColumnBlocks b = blocks;
+    const ColumnBlocks::Place place = b.place(block);
     if (place.empty) return;
     const float* in = x + place.at;
     float *means = mean + place.row, *square = squares + place.row;
@@ -65,7 +34,7 @@ struct ColumnMoments {
 /// y = (x - mean) scale + beta with scale = gamma / std. Moments: Segment or Running.
 template <class Moments>
 struct NormaliseColumns {
-  ChannelBlocks blocks;
+  ColumnBlocks blocks;
   const float* x;
   Grouped gamma, beta;
   Moments moments;
@@ -74,8 +43,8 @@ struct NormaliseColumns {
 
   template <class Team>
   PSL_HD void operator()(Team& team, std::int64_t block) const {
-    const ChannelBlocks b = blocks;
-    const ChannelBlocks::Place place = b.place(block);
+    const ColumnBlocks b = blocks;
+    const ColumnBlocks::Place place = b.place(block);
     const float* in = x + place.at;
     float* out = y + place.at;
     const std::int32_t g = b.replica[b.rank[place.slot]];
@@ -102,7 +71,7 @@ struct NormaliseColumns {
 
 /// Per slot and channel: dbeta = sum dy and dgamma = sum dy xhat.
 struct ColumnGradients {
-  ChannelBlocks blocks;
+  ColumnBlocks blocks;
   const float* x;
   const float* dy;
   SegmentStatistics of;
@@ -112,8 +81,8 @@ struct ColumnGradients {
 
   template <class Team>
   PSL_HD void operator()(Team& team, std::int64_t block) const {
-    const ChannelBlocks b = blocks;
-    const ChannelBlocks::Place place = b.place(block);
+    const ColumnBlocks b = blocks;
+    const ColumnBlocks::Place place = b.place(block);
     if (place.empty) return;
     const float *in = x + place.at, *behind = dy + place.at, *own = y == nullptr ? nullptr : y + place.at;
     const std::int64_t segment = std::int64_t{of.of_slot[place.slot]} * b.channels + place.channel;
@@ -135,7 +104,7 @@ struct ColumnGradients {
 
 /// dx = (h - mean(h) - xhat mean(h xhat)) / std.
 struct ColumnInputGradients {
-  ChannelBlocks blocks;
+  ColumnBlocks blocks;
   const float* x;
   const float* dy;
   Grouped gamma;
@@ -147,8 +116,8 @@ struct ColumnInputGradients {
 
   template <class Team>
   PSL_HD void operator()(Team& team, std::int64_t block) const {
-    const ChannelBlocks b = blocks;
-    const ChannelBlocks::Place place = b.place(block);
+    const ColumnBlocks b = blocks;
+    const ColumnBlocks::Place place = b.place(block);
     const float *in = x + place.at, *behind = dy + place.at, *own = y == nullptr ? nullptr : y + place.at;
     float* out = dx + place.at;
     const float* gammas = gamma.at(b.replica[b.rank[place.slot]]) + place.channel;

@@ -8,35 +8,14 @@
 
 namespace splitsim::detail {
 
-/// What the blocks of both passes share.
-struct NormColumns {
-  std::int32_t channels, width, pixels;  ///< width: channels of a group
-  std::int32_t columns;                  ///< channels of a block
-  const std::int32_t* rank;
-  const std::int32_t* replica;
+/// Blocks of whole groups.
+struct NormColumns : ColumnBlocks {
+  std::int32_t width;  ///< channels of a group
 
   NormColumns(const GroupNormShape& shape, const ReplicaMap& map)
-      : channels(shape.channels),
-        width(shape.channels / shape.groups),
-        pixels(shape.height * shape.width),
-        columns(channels_per_block(channels, width)),
-        rank(map.rank),
-        replica(map.replica) {}
-  std::int32_t per_slot() const { return channels / columns; }
-  std::int64_t items() const { return std::int64_t{pixels} * columns; }
+      : ColumnBlocks(shape.channels, std::int64_t{shape.height} * shape.width, shape.channels / shape.groups, map),
+        width(shape.channels / shape.groups) {}
 
-  /// A block's slot, its first channel, and where that lies in a [S, channels] and in an activation.
-  struct Place {
-    std::int64_t slot;
-    std::int32_t channel;
-    std::int64_t row, at;
-  };
-  PSL_HD Place place(std::int64_t block) const {
-    const std::int32_t blocks = channels / columns;
-    const std::int64_t slot = block / blocks;
-    const auto channel = static_cast<std::int32_t>(block - slot * blocks) * columns;
-    return {slot, channel, slot * channels + channel, slot * pixels * channels + channel};
-  }
   /// The sum over column c's group of values, one per column.
   PSL_HD float of_group(const float* values, std::int32_t c) const {
     float sum = 0.0f;
