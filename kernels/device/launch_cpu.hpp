@@ -59,8 +59,11 @@ void for_each_block(CpuContext& ctx, const Extent& extent, const F& f) {
 }
 
 template <class F>
-void for_each_column_block(CpuContext& ctx, const Extent& extent, std::int64_t, const F& f) {
-  for_each_block(ctx, extent, f);
+void for_each_column_block(CpuContext& ctx, const Extent& extent, std::int64_t items, const F& f) {
+  const std::int64_t n = detail::cpu_range(extent);
+  if (n * items >= kSerialBelow) return for_each_block(ctx, extent, f);
+  SerialTeam team;
+  for (std::int64_t block = 0; block < n; ++block) f(team, block);
 }
 
 template <class F>

@@ -81,22 +81,22 @@ void batch_norm_forward(Context& ctx, const ReplicaMap& map, const Segments& seg
                           ColumnMoments{blocks, x.data(), work.plane_a, work.plane_b});
   }
   const std::int32_t per_block = channels_per_block(shape.channels), parts = shape.channels / per_block;
-  for_each_block(ctx, Extent{segments.max, segments.count, parts},
-                 JoinMoments<SegmentMoments>{shape,
-                                             per_block,
-                                             segments.first,
-                                             work.plane_a,
-                                             work.plane_b,
-                                             work.means,
-                                             {shape, memory.mean.data(), memory.inverse_std.data()}});
-  for_each_block(ctx, Extent{map.max_active, map.active, parts},
-                 JoinMoments<UpdateRunning>{shape,
-                                            per_block,
-                                            map.first,
-                                            work.plane_a,
-                                            work.plane_b,
-                                            work.means,
-                                            {shape, map.replica, parameters.running}});
+  for_each_column_block(ctx, Extent{segments.max, segments.count, parts}, per_block,
+                        JoinMoments<SegmentMoments>{shape,
+                                                    per_block,
+                                                    segments.first,
+                                                    work.plane_a,
+                                                    work.plane_b,
+                                                    work.means,
+                                                    {shape, memory.mean.data(), memory.inverse_std.data()}});
+  for_each_column_block(ctx, Extent{map.max_active, map.active, parts}, per_block,
+                        JoinMoments<UpdateRunning>{shape,
+                                                   per_block,
+                                                   map.first,
+                                                   work.plane_a,
+                                                   work.plane_b,
+                                                   work.means,
+                                                   {shape, map.replica, parameters.running}});
   const SegmentStatistics of{segments.of_slot, shape.channels, memory.mean.data(), memory.inverse_std.data()};
   normalise(ctx, map, shape, x, parameters, of, y);
 }
@@ -111,9 +111,9 @@ void batch_norm_backward(Context& ctx, const ReplicaMap& map, const Segments& se
   const std::int32_t per_block = channels_per_block(shape.channels);
   const auto segment_sums = [&] {
     if (io.dx.empty()) return;
-    for_each_block(ctx, Extent{segments.max, segments.count, shape.channels / per_block},
-                   SegmentGradients{shape, per_block, segments.first, map.rank, map.replica, gamma, work.plane_a,
-                                    work.plane_b, work.segment_a, work.segment_b});
+    for_each_column_block(ctx, Extent{segments.max, segments.count, shape.channels / per_block}, per_block,
+                          SegmentGradients{shape, per_block, segments.first, map.rank, map.replica, gamma, work.plane_a,
+                                           work.plane_b, work.segment_a, work.segment_b});
   };
   bool planes = false;
   if constexpr (!Context::kIsDevice) {
