@@ -2,7 +2,6 @@
 #include <array>
 #include <map>
 #include <memory>
-#include <optional>
 
 #include "kernels/device/cuda_impl.cuh"
 #include "kernels/nn/layers/conv/cudnn.hpp"

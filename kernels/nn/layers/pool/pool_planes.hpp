@@ -33,7 +33,7 @@ struct MaxPoolForward {
     float* best_out = y + block * planes * out_height * out_width;
     std::uint8_t* argmax_out = argmax + block * planes * out_height * out_width;
 #if !defined(__CUDACC__)
-    if (s.window == 2 && s.stride == 2 && s.padding == 0) {
+    if (PoolPairs::are(s)) {
       return max_pool_2x2_forward(s, planes, in, best_out, argmax_out);
     }
 #endif
@@ -64,7 +64,7 @@ struct MaxPoolBackward {
     const std::uint8_t* argmax_block = argmax + out;
     float* dx_block = dx + block * planes * s.in_height * s.in_width;
 #if !defined(__CUDACC__)
-    if (s.window == 2 && s.stride == 2 && s.padding == 0) {
+    if (PoolPairs::are(s)) {
       return max_pool_2x2_backward(s, planes, dy_block, argmax_block, dx_block);
     }
 #endif
