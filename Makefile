@@ -43,7 +43,8 @@ tidy:  ## build with clang-tidy
 bench: build  ## measure the ratios of the specification on this machine; PYTORCH=python3 adds the comparisons with it
 	@source scripts/common.sh && "$$root/build/$$(pick_preset)/bin/splitsim-bench" $(if $(PYTORCH),--pytorch "$(PYTORCH)")
 
-install: build  ## executables, man pages, completions and experiments into PREFIX (/usr/local), below DESTDIR if that is set
+install: setup  ## executables, man pages, completions and experiments into PREFIX (/usr/local), below DESTDIR if that is set
+	@scripts/build.sh "" product
 	@source scripts/common.sh && DESTDIR="$(DESTDIR)" cmake --install "$$root/build/$$(pick_preset)" --prefix "$(PREFIX)" --component splitsim
 
 bundle: setup  ## a relocatable archive in dist/ for a machine with a GPU

@@ -32,6 +32,7 @@ struct ProductKey {
   bool transpose_a, transpose_b;
   std::int32_t m, n, k, lda, ldb, ldc;
   cublasLtEpilogue_t epilogue;
+  cublasComputeType_t compute;
   std::uint32_t alignment;  ///< bytes that every matrix is aligned to
   auto operator<=>(const ProductKey&) const = default;
 };

@@ -1,10 +1,11 @@
-// Matrix products in fp32, row-major. Ring R2: oneDNN's sgemm on the CPU, cuBLAS and cuBLASLt on CUDA.
+// Matrix products of floats, row-major. Ring R2: oneDNN's sgemm on the CPU, cuBLAS and cuBLASLt on CUDA.
 // Determinism: fixed-order on the CPU (each product runs on one thread), library-order on CUDA.
 #pragma once
 
 #include <cstdint>
 
 #include "kernels/device/context.hpp"
+#include "kernels/primitives/precision.hpp"
 
 namespace splitsim {
 
@@ -14,7 +15,8 @@ struct GemmShape {
   bool transpose_b = false;
   std::int32_t m = 0, n = 0, k = 0;
   std::int32_t lda = 0, ldb = 0, ldc = 0;
-  float beta = 0.0f;  ///< 0: C is written without being read
+  float beta = 0.0f;                       ///< 0: C is written without being read
+  Precision precision = Precision::kFp32;  ///< a GPU's; a CPU multiplies in fp32
 };
 
 /// One product; the shape is known to the host.

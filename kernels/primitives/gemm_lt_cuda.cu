@@ -4,6 +4,7 @@
 #include <memory>
 
 #include "kernels/device/launch_cuda.cuh"
+#include "kernels/primitives/cublas_compute.cuh"
 #include "kernels/primitives/gemm_composed.hpp"
 
 namespace splitsim {
@@ -39,7 +40,7 @@ bool product(CudaContext& ctx, const GemmShape& s, const float* a, const float* 
              float* vector, float* c) {
   CudaContext::Impl& impl = ctx.impl();
   cublasLtMatmulDesc_t made = nullptr;
-  cublas_check(cublasLtMatmulDescCreate(&made, CUBLAS_COMPUTE_32F, CUDA_R_32F), "cublasLtMatmulDescCreate");
+  cublas_check(cublasLtMatmulDescCreate(&made, cublas_compute(s.precision), CUDA_R_32F), "cublasLtMatmulDescCreate");
   const Owned<cublasLtMatmulDesc_t> operation(made);
   const auto set = [&](cublasLtMatmulDescAttributes_t what, auto value) {
     cublas_check(cublasLtMatmulDescSetAttribute(operation.get(), what, &value, sizeof value),
@@ -53,9 +54,17 @@ bool product(CudaContext& ctx, const GemmShape& s, const float* a, const float* 
   const auto of_a = s.transpose_a ? layout(s.m, s.k, s.lda) : layout(s.k, s.m, s.lda);
   const auto of_c = layout(s.n, s.m, s.ldc);
 
-  const ProductKey key{
-      s.transpose_a, s.transpose_b, s.m,   s.n,      s.k,
-      s.lda,         s.ldb,         s.ldc, epilogue, std::min({alignment(a), alignment(b), alignment(c)})};
+  const ProductKey key{s.transpose_a,
+                       s.transpose_b,
+                       s.m,
+                       s.n,
+                       s.k,
+                       s.lda,
+                       s.ldb,
+                       s.ldc,
+                       epilogue,
+                       cublas_compute(s.precision),
+                       std::min({alignment(a), alignment(b), alignment(c)})};
   auto found = impl.product_algorithms.find(key);
   if (found == impl.product_algorithms.end()) {
     cublasLtMatmulPreference_t preference_made = nullptr;

@@ -69,7 +69,7 @@ double microseconds(CudaContext& ctx, int repeats, const F& f) {
   return seconds_since(start) * 1e6 / repeats;
 }
 
-void time_layer(CudaContext& ctx, const Layer& layer, MathPrecision precision, std::int32_t slots, std::int32_t ranks) {
+void time_layer(CudaContext& ctx, const Layer& layer, Precision precision, std::int32_t slots, std::int32_t ranks) {
   const ConvShape& s = layer.shape;
   const Ranks with(ctx, slots, ranks);
   const std::int64_t stride = (s.weights() + s.out_channels + 31) / 32 * 32;
@@ -100,9 +100,9 @@ void time_layer(CudaContext& ctx, const Layer& layer, MathPrecision precision, s
 int run(const std::vector<std::string>& args) {
   const auto given = [&](std::size_t i, const char* otherwise) { return args.size() > i ? args[i] : otherwise; };
   const std::string precision = given(1, "fp32");
-  const MathPrecision math = precision == "bf16"   ? MathPrecision::kBf16
-                             : precision == "tf32" ? MathPrecision::kTf32
-                                                   : MathPrecision::kFp32;
+  const Precision math = precision == "bf16"   ? Precision::kBf16
+                             : precision == "tf32" ? Precision::kTf32
+                                                   : Precision::kFp32;
   CudaContext ctx;
   fmt::print("{}, {}: forward, input gradient, weight gradient\n", ctx.device_name(), precision);
   for (const Layer& layer : kLayers) {

@@ -143,7 +143,7 @@ void forward(CudaContext& ctx, int version, const Conv& k, const Buffer<std::int
   const std::int32_t* t =
       tables.data();  // one rank with all slots: {slots, 1, replica 0, first 0, first slots, rank 0 ...}
   const ReplicaMap map{t, t + 1, t + 2, t + 3, t + 5, k.slots, 1, 1};
-  const ConvMath math{version == 4 ? MathPrecision::kTf32 : MathPrecision::kFp32};
+  const ConvMath math{version == 4 ? Precision::kTf32 : Precision::kFp32};
   implicit_gemm_forward(ctx, map, {k.c, k.n, k.n, k.oc, 3, 1, 1}, math, {k.x, std::int64_t{k.slots} * k.n * k.n * k.c},
                         Parameters{{const_cast<float*>(k.w), 0}, {}}, {k.y, outputs});
 }

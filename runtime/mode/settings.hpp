@@ -8,6 +8,7 @@
 #include "base/names.hpp"
 #include "kernels/nn/optimizers/optimizer.hpp"
 #include "kernels/nn/replicas.hpp"
+#include "kernels/primitives/precision.hpp"
 #include "samplers/schedule/service_order.hpp"
 
 namespace splitsim {
@@ -71,6 +72,7 @@ struct TrainSettings {
   std::int64_t round = 0;                  ///< steps per round (sflv1 .. 3, clock.model_sync); 0: an epoch
   AverageWeights fedavg_weights = AverageWeights::kSamples;
   ServiceOrder service_order = ServiceOrder::kCyclic;  ///< sflv2, sl
+  Precision precision = Precision::kFp32;  ///< of products, in training and tests
   double label_smoothing = 0.0;
   OnNonfinite on_nonfinite = OnNonfinite::kStop;
   std::int32_t checkpoint_epochs = 1;  ///< a checkpoint after every so many; 0: none

@@ -14,6 +14,7 @@
 #include "kernels/nn/layers/dropout.hpp"
 #include "kernels/nn/support/grouped.hpp"
 #include "kernels/nn/support/layout.hpp"
+#include "kernels/primitives/precision.hpp"
 #include "runtime/model/network.hpp"
 
 namespace splitsim {
@@ -33,6 +34,7 @@ struct LayerBounds {
   std::int32_t slots = 0, active = 1, segments = 1;
   bool training = true;
   Layout layout = Layout::kChannelsFirst;
+  Precision precision = Precision::kFp32;
 };
 
 /// What the forward pass keeps for the backward pass. Sizes, then the memory.
@@ -53,6 +55,7 @@ struct LayerIo {
   Segments segments;  ///< who shares a BatchNorm's statistics
   bool training = true;
   Layout layout = Layout::kChannelsFirst;  ///< of all activations
+  Precision precision = Precision::kFp32;  ///< of products
   View<const float> x = {}, other = {};    ///< other: the second summand
   View<float> y = {};                      ///< may be x, where the kind works in place
   View<float> dy = {}, dx = {};  ///< backward only; dx is dy where the kind works in place, empty where nobody needs it

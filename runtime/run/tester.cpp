@@ -6,6 +6,18 @@
 
 namespace splitsim {
 
+namespace {
+EvaluatorSettings evaluator_settings(const Config& config, const Dataset& dataset, const Population& population) {
+  const bool each = config.eval.replicas == EvalReplicas::kEach;
+  const ModeMap mode = mode_map(config.train);
+  return {.batch = config.eval.batch,
+          .images = {dataset.test_size(), dataset.validation_size()},
+          .client_weights = shares_of(population.sizes()),
+          .each = {each && mode.replicas[kClientSide], each && mode.replicas[kServerSide]},
+          .precision = config.train.precision};
+}
+}  // namespace
+
 template <class Context>
 Tester<Context>::Tester(Context& ctx, const Config& config, const Network& network, const Dataset& dataset,
                         const Population& population)
@@ -13,8 +25,7 @@ Tester<Context>::Tester(Context& ctx, const Config& config, const Network& netwo
       config_(config),
       dataset_(dataset),
       population_(population),
-      evaluator_(ctx, network, config.eval.batch, {dataset.test_size(), dataset.validation_size()},
-                 shares_of(population.sizes())) {}
+      evaluator_(ctx, network, evaluator_settings(config, dataset, population)) {}
 
 template <class Context>
 void Tester<Context>::start() {
@@ -37,14 +48,13 @@ void Tester<Context>::begin_epoch() {
 }
 
 template <class Context>
-std::vector<std::int64_t> Tester<Context>::tested_replicas(const Engine<Context>& engine) const {
+std::vector<std::int32_t> Tester<Context>::tested_replicas(const Engine<Context>& engine) const {
   if (config_.eval.replicas == EvalReplicas::kOne) return {config_.eval.client};
-  std::vector<std::int64_t> which = {Evaluator<Context>::kAverage};
+  std::vector<std::int32_t> which;
   if (config_.eval.replicas == EvalReplicas::kEach &&
       (engine.replicas(kClientSide) > 1 || engine.replicas(kServerSide) > 1)) {
-    which.clear();  // clients without samples have never trained
     for (std::int32_t k = 0; k < population_.clients; ++k) {
-      if (population_.size(k) > 0) which.push_back(k);
+      if (population_.size(k) > 0) which.push_back(k);  // clients without samples have never trained
     }
   }
   return which;
@@ -55,16 +65,15 @@ TestResult Tester<Context>::test(const Engine<Context>& engine, EvaluationSet se
   const View<const float> parameters[2] = {engine.parameters(kClientSide), engine.parameters(kServerSide)};
   const std::int64_t replicas[2] = {engine.replicas(kClientSide), engine.replicas(kServerSide)};
   const bool is_test = set == EvaluationSet::kTest;
+  const std::vector<std::int32_t> tested = tested_replicas(engine);
   std::vector<TestResult> figures;
-  for (const std::int64_t replica : tested_replicas(engine)) {
-    const Evaluation result = evaluator_.evaluate(parameters, replicas, replica, when.limit, set);
+  for (const Evaluation& result : evaluator_.evaluate(parameters, replicas, {tested, when.limit, set})) {
+    const std::size_t place = figures.size();
     figures.push_back({result.loss,
                        classification_metrics(result.confusion, dataset_.classes),
                        {result.confusion.begin(), result.confusion.end()}});
-    if (is_test && when.ends_epoch && replica != Evaluator<Context>::kAverage &&
-        config_.eval.replicas == EvalReplicas::kEach) {
-      client_tests_.push_back(
-          {when.epoch, static_cast<std::int32_t>(replica), figures.back().loss, figures.back().metrics.accuracy});
+    if (is_test && when.ends_epoch && !tested.empty() && config_.eval.replicas == EvalReplicas::kEach) {
+      client_tests_.push_back({when.epoch, tested[place], figures[place].loss, figures[place].metrics.accuracy});
     }
   }
   const TestResult mean = mean_of(figures);

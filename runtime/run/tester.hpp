@@ -48,7 +48,7 @@ class Tester {
     bool ends_epoch;
   };
   TestResult test(const Engine<Context>& engine, EvaluationSet set, const When& when);
-  std::vector<std::int64_t> tested_replicas(const Engine<Context>& engine) const;
+  std::vector<std::int32_t> tested_replicas(const Engine<Context>& engine) const;
   bool validates() const { return dataset_.validation_size() > 0; }
 
   Context& ctx_;

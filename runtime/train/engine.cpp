@@ -1,5 +1,7 @@
 #include "runtime/train/engine.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <string>
 #include <thread>
@@ -24,6 +26,7 @@ StackBounds stack_bounds(const Network& network, const EngineSettings& settings,
   for (int side = 0; side < 2; ++side) bounds.active[side] = bounds.segments[side] = active[side];
   bounds.segments[kClientSide] = network.options.client_segments ? clients : 1;
   bounds.layout = settings.layout.value_or(native);
+  bounds.precision = settings.train.precision;
   return bounds;
 }
 
@@ -42,6 +45,10 @@ Engine<Context>::Engine(Context& ctx, const Network& network, const EngineSettin
       max_clients_(static_cast<std::int32_t>(std::max<std::int64_t>(1, settings.bounds.active))),
       max_active_{mode_.replicas[0] ? max_clients_ : 1, mode_.replicas[1] ? max_clients_ : 1},
       stack_(network, stack_bounds(network, settings, max_active_, max_clients_, native_layout<Context>()), true) {
+  if (!Context::kIsDevice && settings.train.precision != Precision::kFp32) {
+    throw InputError(fmt::format("train.precision = \"{}\": a GPU's (--device cuda); a CPU multiplies in fp32",
+                                 name_of(settings.train.precision)));
+  }
   if (mode_.combine[kClientSide] == Combine::kGradient && network.buffers[kClientSide] > 0) {
     throw InputError(
         "train.replicas = \"materialised\": allowed with model.client_norm = group or none: replicas with running "
@@ -65,13 +72,8 @@ void Engine<Context>::layout(Arena<Context>& arena) {
   tables_.label = arena.template take<std::int32_t>(slots, name);
   tables_.weight = arena.template take<float>(slots, name);
   tables_.cut_scale = arena.template take<float>(slots, name);
-  for (RankTable* table : {&tables_.whole, &tables_.by_client}) {
-    const std::int64_t ranks = table == &tables_.whole ? 1 : max_clients_;
-    table->count = arena.template take<std::int32_t>(1, name);
-    table->replica = arena.template take<std::int32_t>(ranks, name);
-    table->first = arena.template take<std::int32_t>(ranks + 1, name);
-    table->rank = arena.template take<std::int32_t>(slots, name);
-  }
+  tables_.whole = take_ranks(arena, 1, slots, name);
+  tables_.by_client = take_ranks(arena, max_clients_, slots, name);
   loss_ = arena.template take<float>(slots, name);
   correct_ = arena.template take<std::int32_t>(slots, name);
   for (int side = 0; side < 2; ++side) layout_side(arena, side);
@@ -161,17 +163,8 @@ View<const StepMetrics> Engine<Context>::metrics() const {
 
 template <class Context>
 ReplicaMap Engine<Context>::map(bool per_client) const {
-  const RankTable& table = per_client ? tables_.by_client : tables_.whole;
-  ReplicaMap map;
-  map.slots = tables_.slots.data();
-  map.active = table.count.data();
-  map.replica = table.replica.data();
-  map.first = table.first.data();
-  map.rank = table.rank.data();
-  map.max_slots = static_cast<std::int32_t>(settings_.bounds.batch);
-  map.max_active = per_client ? max_clients_ : 1;
-  map.replicas = per_client ? settings_.clients : 1;
-  return map;
+  return per_client ? tables_.by_client.map(tables_.slots.data(), settings_.clients)
+                    : tables_.whole.map(tables_.slots.data(), 1);
 }
 
 template <class Context>

@@ -1,9 +1,11 @@
-// Forward passes over a fixed set of images with one replica per side: loss and confusion matrix. Where a side has
-// several, that is one of them or their weighted average, BatchNorms' running means and variances averaged like the
-// parameters.
+// Forward passes over a fixed set of images: loss and confusion matrix. Where a side has several replicas, of their weighted
+// average (BatchNorms' running means and variances averaged like the parameters) or of each of them; on a GPU many in one
+// pass. On a GPU the passes are one captured graph, and the host waits once for all of them.
+// Determinism: as the engine's; what a replica gets does not depend on which others are tested with it.
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <vector>
 
@@ -22,47 +24,66 @@ struct Evaluation {
 
 enum class EvaluationSet : std::uint8_t { kTest, kValidation };
 
+struct EvaluatorSettings {
+  std::int32_t batch = 256;                 ///< images per forward pass and replica
+  std::int64_t images[2] = {0, 0};          ///< of the test and of the validation set
+  std::vector<double> client_weights = {};  ///< [G] n_k / N: of the average, where a side has more than one replica
+  bool each[2] = {false, false};            ///< sides whose replicas will be tested by themselves, and many of them
+  Precision precision = Precision::kFp32;
+  std::optional<Layout> layout = {};  ///< as the engine's whose parameters are evaluated
+};
+
+/// What evaluate() shall test.
+struct EvaluationRequest {
+  std::vector<std::int32_t> replicas = {};  ///< of sides that have several; empty: their average
+  std::int64_t limit =
+      0;  ///< > 0: only the first so many images of a random order that depends on the gather's seed alone
+  EvaluationSet set = EvaluationSet::kTest;
+};
+
 template <class Context>
 class Evaluator {
  public:
-  /// Plans only. images: of the test and of the validation set. batch: images per forward pass. client_weights: [G]
-  /// weights of the client replicas (n_k / N), used
-  /// when a side has more than one replica: evaluation runs on their weighted average. features: as the engine's whose
-  /// parameters are evaluated. `network` must outlive the evaluator.
-  Evaluator(Context& ctx, const Network& network, std::int32_t batch, const std::int64_t (&images)[2],
-            const std::vector<double>& client_weights, std::optional<Layout> features = {});
+  /// Plans only. `network` must outlive the evaluator.
+  Evaluator(Context& ctx, const Network& network, const EvaluatorSettings& settings);
 
   const std::vector<MemoryItem>& plan() const { return plan_; }
   /// data: the test images, then those for validation.
   void start(const DeviceImages<Context>& data, const GatherShape& gather);
-  static constexpr std::int64_t kAverage = -1;
-  /// parameters: an engine's, of each side; replicas: G; which: kAverage, or the replica of sides that have
-  /// several. limit > 0: only the first so many images of a random order that depends on the gather's seed alone.
-  /// Synchronises.
-  Evaluation evaluate(const View<const float> (&parameters)[2], const std::int64_t (&replicas)[2],
-                      std::int64_t which = kAverage, std::int64_t limit = 0, EvaluationSet set = EvaluationSet::kTest);
-  /// The replica that kAverage evaluates, [replica_size] of a side. Synchronises.
+  /// parameters: an engine's, of each side; replicas: G. A result for each replica of the request, or one for the
+  /// average. Synchronises.
+  std::vector<Evaluation> evaluate(const View<const float> (&parameters)[2], const std::int64_t (&replicas)[2],
+                                   const EvaluationRequest& request = {});
+  /// The average that is evaluated, [replica_size] of a side. Synchronises.
   std::vector<float> average(const View<const float> (&parameters)[2], const std::int64_t (&replicas)[2], int side);
 
  private:
+  /// Replicas that are tested before the host reads, and slots of a pass on a GPU where it can be filled with replicas.
+  static constexpr std::int64_t kMostTested = 256, kSlotsTogether = 1024;
+
   void layout(Arena<Context>& arena);
-  TwoSides chosen(const View<const float> (&parameters)[2], const std::int64_t (&replicas)[2], std::int64_t which);
+  View<float> average_of(const View<const float> (&parameters)[2], const std::int64_t (&replicas)[2], int side);
+  void run(const TwoSides& parameters, const StackMaps& maps, std::int32_t passes);
+  void pass(const TwoSides& parameters, const StackMaps& maps);
 
   Context& ctx_;
   const Network& network_;
-  std::int32_t batch_;
-  std::int64_t images_[2], batches_;
-  std::vector<double> client_weights_;
+  EvaluatorSettings settings_;
+  std::int64_t most_tested_, together_, passes_;  // passes: at most, of a request
   LayerStack<Context> stack_;
   std::vector<MemoryItem> plan_;
   Arena<Context> arena_;
   EvalTables tables_;
+  EvalResults results_;
   TwoSides average_;
-  View<double> weights_, loss_sums_;
+  View<double> weights_;
   View<float> loss_, unit_;
-  View<std::int32_t> ids_, correct_, predicted_, confusion_;
+  View<std::int32_t> ids_, correct_, predicted_;
   const DeviceImages<Context>* data_ = nullptr;
   GatherShape gather_{};
+  bool warm_ = false;                              // a pass has run
+  std::shared_ptr<void> graph_;                    // a captured pass
+  const float* captured_[2] = {nullptr, nullptr};  // on which parameters, by side
 };
 
 }  // namespace splitsim

@@ -101,7 +101,7 @@ View<float> LayerStack<Context>::output_gradient() const {
 template <class Context>
 LayerBounds LayerStack<Context>::layer_bounds(std::size_t layer) const {
   const int side = network_.side(layer);
-  return {bounds_.slots, bounds_.active[side], bounds_.segments[side], training_, bounds_.layout};
+  return {bounds_.slots, bounds_.active[side], bounds_.segments[side], training_, bounds_.layout, bounds_.precision};
 }
 
 template <class Context>
@@ -125,7 +125,8 @@ LayerIo LayerStack<Context>::io_of(std::size_t index, const StackMaps& maps, con
              .map = maps.side[side],
              .segments = maps.statistics[side],
              .training = training_,
-             .layout = bounds_.layout};
+             .layout = bounds_.layout,
+             .precision = bounds_.precision};
   io.x = input_of(index);
   if (layer.other >= 0) io.other = out(static_cast<std::size_t>(layer.other));
   io.y = out(index);

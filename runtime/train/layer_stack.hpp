@@ -33,12 +33,24 @@ struct StackMaps {
   SampleKeys keys = {};  ///< training only
 };
 
+/// Memory of a map of up to so many slots to so many ranks.
+template <class Context>
+RankTable take_ranks(Arena<Context>& arena, std::int64_t ranks, std::int64_t slots, const char* name) {
+  RankTable table;
+  table.count = arena.template take<std::int32_t>(1, name);
+  table.replica = arena.template take<std::int32_t>(ranks, name);
+  table.first = arena.template take<std::int32_t>(ranks + 1, name);
+  table.rank = arena.template take<std::int32_t>(slots, name);
+  return table;
+}
+
 /// Most ranks and statistics segments per step, by side: fixes the size of what a stack keeps.
 struct StackBounds {
   std::int32_t slots = 0;
   std::int32_t active[2] = {1, 1};
   std::int32_t segments[2] = {1, 1};
   Layout layout = Layout::kChannelsFirst;
+  Precision precision = Precision::kFp32;
 };
 
 template <class Context>

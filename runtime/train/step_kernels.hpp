@@ -43,14 +43,6 @@ struct StepMetrics {
   static void mean_of_step(StepRecord& step) { step.train_loss /= std::max(1, step.samples); }
 };
 
-/// Ranks of a step's slots: what a ReplicaMap or Segments point at.
-struct RankTable {
-  View<std::int32_t> count;    // [1] ranks of this step
-  View<std::int32_t> replica;  // [max ranks]
-  View<std::int32_t> first;    // [max ranks + 1]
-  View<std::int32_t> rank;     // [S]
-};
-
 /// A step's slots, rewritten by begin_step.
 struct StepTables {
   View<std::int32_t> slots;      // [1] B_t

@@ -1,4 +1,4 @@
-// Grouped fully connected layer, fp32: y = x W^T + b with W: [out, in], as torch.nn.Linear.
+// Grouped fully connected layer: y = x W^T + b with W: [out, in], as torch.nn.Linear.
 // Determinism: fixed-order on the CPU (any thread count) and for many replicas, library-order for one on CUDA.
 #pragma once
 
@@ -7,11 +7,13 @@
 #include "kernels/device/macros.hpp"
 #include "kernels/device/view.hpp"
 #include "kernels/nn/support/grouped.hpp"
+#include "kernels/primitives/precision.hpp"
 
 namespace splitsim {
 
 struct LinearShape {
   std::int32_t in, out;
+  Precision precision = Precision::kFp32;  ///< a GPU's; a CPU, and a GPU for small layers, multiply in fp32
   PSL_HD std::int64_t weights() const { return std::int64_t{in} * out; }
 };
 

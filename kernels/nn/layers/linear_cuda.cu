@@ -24,7 +24,7 @@ void linear_forward(CudaContext& ctx, const ReplicaMap& map, const LinearShape& 
     return small_linear_forward(ctx, map.max_slots, shape, x, parameters, y, relu);
   }
   if (!map.tied() || parameters.bias.data == nullptr) {
-    return implicit_gemm_forward(ctx, map, as_convolution(shape), {MathPrecision::kFp32, relu}, x, parameters, y);
+    return implicit_gemm_forward(ctx, map, as_convolution(shape), {shape.precision, relu}, x, parameters, y);
   }
   const GemmShape product{.transpose_b = true,
                           .m = map.max_slots,
@@ -32,7 +32,8 @@ void linear_forward(CudaContext& ctx, const ReplicaMap& map, const LinearShape& 
                           .k = shape.in,
                           .lda = shape.in,
                           .ldb = shape.in,
-                          .ldc = shape.out};
+                          .ldc = shape.out,
+                          .precision = shape.precision};
   gemm_bias(ctx, product, x.data(), parameters.weight.data, parameters.bias.data, y.data(), relu);
 }
 
@@ -44,12 +45,18 @@ void linear_backward(CudaContext& ctx, const ReplicaMap& map, const LinearShape&
   }
   if (!map.tied()) {
     const ConvShape conv = as_convolution(shape);
-    if (!io.dx.empty()) implicit_gemm_input_gradient(ctx, map, conv, MathPrecision::kFp32, io, weight);
-    return implicit_gemm_weight_gradient(ctx, map, conv, MathPrecision::kFp32, io, workspace, gradients);
+    if (!io.dx.empty()) implicit_gemm_input_gradient(ctx, map, conv, shape.precision, io, weight);
+    return implicit_gemm_weight_gradient(ctx, map, conv, shape.precision, io, workspace, gradients);
   }
   if (!io.dx.empty()) {
-    gemm(ctx, {.m = map.max_slots, .n = shape.in, .k = shape.out, .lda = shape.out, .ldb = shape.in, .ldc = shape.in},
-         io.dy.data(), weight.data, io.dx.data());
+    const GemmShape for_input{.m = map.max_slots,
+                              .n = shape.in,
+                              .k = shape.out,
+                              .lda = shape.out,
+                              .ldb = shape.in,
+                              .ldc = shape.in,
+                              .precision = shape.precision};
+    gemm(ctx, for_input, io.dy.data(), weight.data, io.dx.data());
     if (io.rectified) relu_backward(ctx, map.valid(), shape.in, io.x, io.dx);
   }
   const GemmShape for_weight{.transpose_a = true,
@@ -58,7 +65,8 @@ void linear_backward(CudaContext& ctx, const ReplicaMap& map, const LinearShape&
                              .k = map.max_slots,
                              .lda = shape.out,
                              .ldb = shape.in,
-                             .ldc = shape.in};
+                             .ldc = shape.in,
+                             .precision = shape.precision};
   if (gradients.bias.data != nullptr) {
     gemm_row_sums(ctx, for_weight, io.dy.data(), io.x.data(), gradients.bias.data, gradients.weight.data);
   } else {

@@ -40,6 +40,26 @@ struct ReplicaMap {
   bool tied() const { return replicas == 1; }  ///< one replica: the plain library path
 };
 
+/// The memory of such a map.
+struct RankTable {
+  View<std::int32_t> count;    ///< [1] ranks of this step
+  View<std::int32_t> replica;  ///< [max ranks]
+  View<std::int32_t> first;    ///< [max ranks + 1]
+  View<std::int32_t> rank;     ///< [S]
+
+  /// slots: [1], valid slots. replicas: G.
+  ReplicaMap map(const std::int32_t* slots, std::int32_t replicas) const {
+    return {slots,
+            count.data(),
+            replica.data(),
+            first.data(),
+            rank.data(),
+            static_cast<std::int32_t>(rank.size()),
+            static_cast<std::int32_t>(replica.size()),
+            replicas};
+  }
+};
+
 /// Runs of slots that share the statistics of a normalisation: the samples of one client, of one replica, or all of the
 /// step. Segment i owns slots [first[i], first[i+1]). Pointers and bounds as in ReplicaMap.
 struct Segments {

@@ -82,6 +82,7 @@ std::vector<Key> train_keys() {
       choice("train.service_order", at<&S::service_order>,
              "sflv2, sl: in which order the clients of a step take their turns")
           .when({{"train.mode", modes_where([](const ModeMap& m) { return m.one_by_one; })}}),
+      choice("train.precision", at<&S::precision>, "of products, in training and tests; not fp32: a GPU's"),
       real("train.label_smoothing", at<&S::label_smoothing>, 0.0, 1.0, "", "as torch.nn.CrossEntropyLoss"),
       choice("train.on_nonfinite", at<&S::on_nonfinite>, "when a loss is not finite"),
       integer("train.checkpoint_epochs", at<&S::checkpoint_epochs>, 0, kMaxEpochs, "epochs",

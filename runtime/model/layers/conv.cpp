@@ -12,10 +12,10 @@ namespace splitsim::layers {
 
 namespace {
 
-ConvShape shape_of(const Layer& layer, Layout layout = Layout::kChannelsFirst) {
+ConvShape shape_of(const Layer& layer, Layout layout = Layout::kChannelsFirst, Precision precision = Precision::kFp32) {
   const LayerSpec& spec = layer.spec;
   return {layer.in.channels, layer.in.height, layer.in.width,   spec.out, spec.kernel,
-          spec.stride,       spec.padding,    spec.conv_groups, layout};
+          spec.stride,       spec.padding,    spec.conv_groups, layout,   precision};
 }
 
 void place(Layer& layer) {
@@ -47,16 +47,17 @@ std::vector<LayerTensor> tensors(const Layer& layer) {
 struct Conv {
   template <class Context>
   static std::int64_t workspace(Context& ctx, const Layer& layer, const LayerBounds& bounds) {
-    return conv2d_workspace(ctx, shape_of(layer, bounds.layout), bounds.slots, bounds.active);
+    return conv2d_workspace(ctx, shape_of(layer, bounds.layout, bounds.precision), bounds.slots, bounds.active);
   }
   template <class Context>
   static void forward(Context& ctx, const LayerIo& io) {
-    conv2d_forward(ctx, io.map, shape_of(io.layer, io.layout), io.x, io.own(), io.workspace, io.y, io.relu);
+    conv2d_forward(ctx, io.map, shape_of(io.layer, io.layout, io.precision), io.x, io.own(), io.workspace, io.y,
+                   io.relu);
   }
   template <class Context>
   static void backward(Context& ctx, const LayerIo& io) {
-    conv2d_backward(ctx, io.map, shape_of(io.layer, io.layout), io.backprop(), io.own().weight, io.workspace,
-                    io.own_gradients());
+    conv2d_backward(ctx, io.map, shape_of(io.layer, io.layout, io.precision), io.backprop(), io.own().weight,
+                    io.workspace, io.own_gradients());
   }
 };
 

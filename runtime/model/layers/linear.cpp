@@ -7,22 +7,23 @@ namespace splitsim::layers {
 
 namespace {
 
-LinearShape shape_of(const Layer& layer) {
-  return {static_cast<std::int32_t>(layer.in.size()), static_cast<std::int32_t>(layer.out.size())};
+LinearShape shape_of(const Layer& layer, Precision precision) {
+  return {static_cast<std::int32_t>(layer.in.size()), static_cast<std::int32_t>(layer.out.size()), precision};
 }
 
 struct Linear {
   template <class Context>
   static std::int64_t workspace(Context& ctx, const Layer& layer, const LayerBounds& bounds) {
-    return linear_workspace(ctx, shape_of(layer), bounds.slots, bounds.active);
+    return linear_workspace(ctx, shape_of(layer, bounds.precision), bounds.slots, bounds.active);
   }
   template <class Context>
   static void forward(Context& ctx, const LayerIo& io) {
-    linear_forward(ctx, io.map, shape_of(io.layer), io.x, io.own(), io.workspace, io.y, io.relu);
+    linear_forward(ctx, io.map, shape_of(io.layer, io.precision), io.x, io.own(), io.workspace, io.y, io.relu);
   }
   template <class Context>
   static void backward(Context& ctx, const LayerIo& io) {
-    linear_backward(ctx, io.map, shape_of(io.layer), io.backprop(), io.own().weight, io.workspace, io.own_gradients());
+    linear_backward(ctx, io.map, shape_of(io.layer, io.precision), io.backprop(), io.own().weight, io.workspace,
+                    io.own_gradients());
   }
 };
 

@@ -13,20 +13,18 @@
 namespace splitsim::test {
 namespace {
 
-constexpr MathPrecision kAll[] = {MathPrecision::kFp32, MathPrecision::kTf32, MathPrecision::kBf16};
+constexpr Precision kAll[] = {Precision::kFp32, Precision::kTf32, Precision::kBf16};
 
-const char* name_of(MathPrecision p) {
-  return p == MathPrecision::kFp32 ? "fp32" : p == MathPrecision::kTf32 ? "tf32" : "bf16";
-}
+const char* name_of(Precision p) { return p == Precision::kFp32 ? "fp32" : p == Precision::kTf32 ? "tf32" : "bf16"; }
 
 /// Integers that a precision holds exactly; 3xTF32 needs both halves for the larger ones.
-int most_of(MathPrecision p) {
-  return p == MathPrecision::kFp32 ? (1 << 14) - 1 : p == MathPrecision::kTf32 ? (1 << 11) - 1 : (1 << 8) - 1;
+int most_of(Precision p) {
+  return p == Precision::kFp32 ? (1 << 14) - 1 : p == Precision::kTf32 ? (1 << 11) - 1 : (1 << 8) - 1;
 }
 
 /// Inputs whose sums are exact: integers up to 2 times integers up to what the precision holds, and sums below 2^24.
 /// Weights are the large ones, or x and dy.
-GemmInputs exact_inputs(const GemmCase& c, const StepLayout& l, MathPrecision precision, bool large_weights) {
+GemmInputs exact_inputs(const GemmCase& c, const StepLayout& l, Precision precision, bool large_weights) {
   const ConvShape& s = c.shape;
   const std::int64_t pixels = std::int64_t{s.out_height()} * s.out_width();
   const std::int64_t taps = s.out_channels / s.groups * s.kernel.area();
@@ -44,7 +42,7 @@ void expect_equal(const std::vector<float>& got, const std::vector<double>& expe
   for (std::size_t i = 0; i < got.size(); ++i) ASSERT_EQ(got[i], expected[i]) << what << " at " << i;
 }
 
-void expect_exact(CudaContext& ctx, const GemmCase& c, const StepLayout& l, MathPrecision precision) {
+void expect_exact(CudaContext& ctx, const GemmCase& c, const StepLayout& l, Precision precision) {
   for (const bool large_weights : {false, true}) {
     const GemmInputs in = exact_inputs(c, l, precision, large_weights);
     const GemmExpected expected(c, l, in, Block(c.shape, 0));
@@ -88,7 +86,7 @@ TEST_F(ImplicitGemm, EqualsTheOracleExactlyOnIntegers) {
       {"depthwise, two outputs each, no bias", {33, 6, 6, 66, {3, 5}, 1, {1, 2}, 33}, false}};
   for (const GemmCase& c : cases)
     for (const StepLayout& l : few_layouts())
-      for (const MathPrecision precision : kAll) {
+      for (const Precision precision : kAll) {
         expect_exact(ctx(), c, l, precision);
         if (HasFatalFailure()) return;
       }
@@ -138,8 +136,8 @@ TEST_F(ImplicitGemm, EveryTileEqualsTheOracle) {
     for (const StepLayout& l : {StepLayout{"tied", 80, 1, {79}}, StepLayout{"uneven", 80, 3, {40, 1, 37}}}) {
       GemmCase back = c;
       std::swap(back.shape.in_channels, back.shape.out_channels);
-      expect_exact(ctx(), c, l, MathPrecision::kTf32);
-      expect_exact(ctx(), back, l, MathPrecision::kTf32);
+      expect_exact(ctx(), c, l, Precision::kTf32);
+      expect_exact(ctx(), back, l, Precision::kTf32);
       if (HasFatalFailure()) return;
     }
 }
@@ -161,10 +159,10 @@ TEST_F(ImplicitGemm, IsWithinItsPrecisionOfTheOracle) {
       const GemmInputs in = real_inputs(c, l);
       const Block block(c.shape, 0);
       const GemmExpected exact(c, l, in, block), magnitude(c, l, in, block, true);
-      for (const MathPrecision precision : kAll) {
+      for (const Precision precision : kAll) {
         const GemmRun run(ctx(), c, l, ConvMath{precision}, in);
-        const double u = precision == MathPrecision::kTf32 ? 0x1p-10 * 2 / 3 : 0x1p-8;
-        const double product = precision == MathPrecision::kFp32 ? 1.2 * 0x1p-20 : 2 * u + u * u;
+        const double u = precision == Precision::kTf32 ? 0x1p-10 * 2 / 3 : 0x1p-8;
+        const double product = precision == Precision::kFp32 ? 1.2 * 0x1p-20 : 2 * u + u * u;
         const auto check = [&](const std::vector<float>& got, const std::vector<double>& want,
                                const std::vector<double>& sum, double n) {
           double worst = 0.0;
@@ -174,10 +172,10 @@ TEST_F(ImplicitGemm, IsWithinItsPrecisionOfTheOracle) {
             worst = std::max(worst, error / std::max(1.0, std::sqrt(n)));
           }
           // Errors have any sign: all of these sums of n products below 1 are within sqrt(n) of one product's error.
-          const double one = precision == MathPrecision::kFp32 ? 0x1p-20 : product;
+          const double one = precision == Precision::kFp32 ? 0x1p-20 : product;
           EXPECT_LE(worst, one) << c.name << ", " << l.name << ", " << name_of(precision);
           // Coarser precisions are indeed coarser: nothing multiplies in float behind their name.
-          if (precision != MathPrecision::kFp32) {
+          if (precision != Precision::kFp32) {
             EXPECT_GE(worst, one / 64) << c.name << ", " << name_of(precision);
           }
         };
@@ -193,7 +191,7 @@ TEST_F(ImplicitGemm, ReplicasOfOneModelHaveTheTiedLayersBits) {
   for (const GemmCase& c : {GemmCase{"", {12, 6, 6, 40, 3, 1, 1}}, GemmCase{"", {100, 1, 1, 20, 1, 1, 0}}}) {
     const StepLayout tied{"", 20, 1, {20}}, own{"", 20, 20, std::vector<std::int32_t>(20, 1)};
     GemmInputs in = real_inputs(c, tied);
-    for (const MathPrecision precision : kAll) {
+    for (const Precision precision : kAll) {
       GemmInputs copies = in;
       for (int g = 1; g < 20; ++g)
         copies.parameters.insert(copies.parameters.end(), in.parameters.begin(), in.parameters.end());
@@ -225,10 +223,10 @@ TEST_F(ImplicitGemm, AlignmentDoesNotChangeBits) {
 TEST_F(ImplicitGemm, ReluCutsOffNegativeSums) {
   for (const GemmCase& c : {GemmCase{"", {6, 7, 7, 9, 3, 1, 1}}, GemmCase{"", {8, 7, 7, 8, 3, 1, 1, 8}}}) {
     const StepLayout l{"uneven", 6, 5, {1, 3, 1}};
-    const GemmInputs in = exact_inputs(c, l, MathPrecision::kFp32, false);
+    const GemmInputs in = exact_inputs(c, l, Precision::kFp32, false);
     std::vector<double> expected = GemmExpected(c, l, in, Block(c.shape, 0)).y;
     for (double& v : expected) v = std::max(v, 0.0);
-    expect_equal(GemmRun(ctx(), c, l, ConvMath{MathPrecision::kFp32, true}, in).y, expected, "y");
+    expect_equal(GemmRun(ctx(), c, l, ConvMath{Precision::kFp32, true}, in).y, expected, "y");
   }
 }
 

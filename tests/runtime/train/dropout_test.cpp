@@ -279,9 +279,9 @@ TYPED_TEST(DropoutTraining, EvaluationDropsNothing) {
   const std::int64_t replicas[2] = {rig.engine.replicas(0), rig.engine.replicas(1)};
   std::vector<Evaluation> results;
   for (const Network* network : {&rig.network, &plain, &rig.network}) {
-    Evaluator<TypeParam> evaluator(this->ctx(), *network, 7, {images.count(), 0}, {0.5, 0.2, 0.1, 0.1, 0.1});
+    Evaluator<TypeParam> evaluator(this->ctx(), *network, {7, {images.count(), 0}, {0.5, 0.2, 0.1, 0.1, 0.1}});
     evaluator.start(images, gather);
-    results.push_back(evaluator.evaluate(parameters, replicas));
+    results.push_back(evaluator.evaluate(parameters, replicas)[0]);
     EXPECT_EQ(std::accumulate(results.back().confusion.begin(), results.back().confusion.end(), 0), kSamples);
   }
   for (const Evaluation& other : results) {
@@ -294,10 +294,10 @@ TYPED_TEST(DropoutTraining, EvaluationDropsNothing) {
   Rig<TypeParam> trains(this->ctx(), still);
   const TrainingState start = trains.engine.download();
   const std::vector<double> steps = this->losses(trains, trains.run_epoch());
-  Evaluator<TypeParam> evaluator(this->ctx(), trains.network, 48, {images.count(), 0}, {});
+  Evaluator<TypeParam> evaluator(this->ctx(), trains.network, {48, {images.count(), 0}});
   evaluator.start(images, gather);
   const View<const float> initial[2] = {trains.engine.parameters(0), trains.engine.parameters(1)};
-  const double evaluated = evaluator.evaluate(initial, {1, 1}).loss;
+  const double evaluated = evaluator.evaluate(initial, {1, 1})[0].loss;
   EXPECT_GT(std::abs(std::accumulate(steps.begin(), steps.end(), 0.0) / 3.0 - evaluated), 0.01);
 }
 

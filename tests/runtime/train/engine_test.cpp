@@ -285,32 +285,5 @@ TEST(EngineThreads, TrainingHasTheSameBitsForAnyNumberOfThreads) {
   }
 }
 
-TYPED_TEST(EngineTest, EvaluationCountsEveryImageOnce) {
-  RigInput in = random_input(3, 2, 16, 43);
-  in.train.mode = "psl_local";
-  Rig<TypeParam> rig(this->ctx(), in);
-  rig.run_epoch();
-  const DeviceImages<TypeParam> images(this->ctx(), in.images, in.labels);
-  GatherShape gather{1, 28, 28, {0.5f}, {4.0f}, 0, false, 0};
-  const View<const float> parameters[2] = {rig.engine.parameters(0), rig.engine.parameters(1)};
-  const std::int64_t replicas[2] = {rig.engine.replicas(0), rig.engine.replicas(1)};
-  Evaluation results[2];
-  for (const int batch : {5, 64}) {  // a ragged last batch, and one batch larger than the set
-    Evaluator<TypeParam> evaluator(this->ctx(), rig.network, batch, {images.count(), 0}, {0.5, 0.25, 0.25});
-    evaluator.start(images, gather);
-    Evaluation& result = results[batch == 5 ? 0 : 1];
-    result = evaluator.evaluate(parameters, replicas);
-    EXPECT_EQ(std::accumulate(result.confusion.begin(), result.confusion.end(), 0), images.count());
-    std::vector<std::int32_t> per_label(10), expected(10);
-    for (int c = 0; c < 100; ++c)
-      per_label[static_cast<std::size_t>(c / 10)] += result.confusion[static_cast<std::size_t>(c)];
-    for (const std::int32_t label : in.labels) ++expected[static_cast<std::size_t>(label)];
-    EXPECT_EQ(per_label, expected);
-  }
-  EXPECT_EQ(results[0].confusion, results[1].confusion);
-  EXPECT_NEAR(results[0].loss, results[1].loss, 1e-5);
-  EXPECT_GT(results[0].loss, 0.1);
-}
-
 }  // namespace
 }  // namespace splitsim

@@ -278,40 +278,6 @@ TYPED_TEST(ModeTest, ContinuesFromASavedStateWithTheSameBits) {
   }
 }
 
-// Evaluation of a replica sees that client's half, and of the average the weighted mean of the halves.
-TYPED_TEST(ModeTest, EvaluationOfOneReplicaIsThatOfItsModel) {
-  RigInput in = random_input(3, 3, 18, 47);
-  in.model = "cnn";
-  in.train.mode = "sflv3";
-  in.options.norm[0] = in.options.norm[1] = NormKind::kBatch;
-  Rig<TypeParam> rig(this->ctx(), in);
-  rig.run_epoch();
-  const TrainingState state = rig.engine.download();
-  const DeviceImages<TypeParam> images(this->ctx(), in.images, in.labels);
-  const GatherShape gather{1, 28, 28, {0.5f}, {4.0f}, 0, false, 0};
-  Evaluator<TypeParam> evaluator(this->ctx(), rig.network, 16, {images.count(), 0}, {0.0, 1.0, 0.0});
-  evaluator.start(images, gather);
-  const View<const float> parameters[2] = {rig.engine.parameters(0), rig.engine.parameters(1)};
-  const std::int64_t replicas[2] = {3, 3};
-  const Placement placement(rig.network, native_layout<TypeParam>());
-  std::vector<double> losses;
-  for (std::int64_t g = 0; g < 3; ++g) {
-    const Buffer<float, TypeParam> client(this->ctx(),
-                                          placement.placed(0, true, this->replica(state, rig.network, 0, g)));
-    const Buffer<float, TypeParam> server(this->ctx(),
-                                          placement.placed(1, true, this->replica(state, rig.network, 1, g)));
-    const View<const float> one[2] = {client.view(), server.view()};
-    const std::int64_t single[2] = {1, 1};
-    const Evaluation expected = evaluator.evaluate(one, single);
-    const Evaluation result = evaluator.evaluate(parameters, replicas, g);
-    EXPECT_EQ(result.loss, expected.loss);
-    EXPECT_EQ(result.confusion, expected.confusion);
-    losses.push_back(result.loss);
-  }
-  EXPECT_NE(losses[0], losses[1]);
-  EXPECT_EQ(evaluator.evaluate(parameters, replicas).loss, losses[1]);  // all the weight on replica 1
-}
-
 TEST(ModeThreads, TrainingHasTheSameBitsForAnyNumberOfThreads) {
   for (const char* mode : kModes) {
     std::vector<std::vector<float>> results;

@@ -1,4 +1,4 @@
-// Grouped 2-D convolution (cross-correlation, as torch.nn.Conv2d), fp32.
+// Grouped 2-D convolution (cross-correlation, as torch.nn.Conv2d).
 //
 // Two implementations (ring R2): CPU im2col + oneDNN sgemm per few slots of a replica, CUDA implicit GEMM on tensor
 // cores, channels last. A CPU's channels-last convolution is plain loops: it is there to show that what a GPU trains is
@@ -12,6 +12,7 @@
 #include "kernels/nn/support/grouped.hpp"
 #include "kernels/nn/support/layout.hpp"
 #include "kernels/nn/support/size2.hpp"
+#include "kernels/primitives/precision.hpp"
 
 namespace splitsim {
 
@@ -21,6 +22,7 @@ struct ConvShape {
   Size2 kernel, stride, padding;
   std::int32_t groups = 1;  ///< the channels in as many equal parts, each convolved by itself; in_channels: depthwise
   Layout layout = Layout::kChannelsFirst;  ///< of x, y and the weights
+  Precision precision = Precision::kFp32;  ///< a GPU's; a CPU multiplies in fp32
   PSL_HD std::int32_t out_height() const {
     return (in_height + 2 * padding.height - kernel.height) / stride.height + 1;
   }

@@ -8,8 +8,11 @@
 namespace splitsim {
 
 namespace {
-bool by_cudnn(CudaContext& ctx, const ReplicaMap& map, const ConvShape& shape) {
-  return map.tied() && cudnn_plan(ctx, shape, map.max_slots).usable;
+/// Scratch that was planned for many replicas may be too small for it.
+bool by_cudnn(CudaContext& ctx, const ReplicaMap& map, const ConvShape& shape, View<float> workspace) {
+  if (!map.tied()) return false;
+  const CudnnPlan plan = cudnn_plan(ctx, shape, map.max_slots);
+  return plan.usable && plan.workspace <= workspace.size();
 }
 }  // namespace
 
@@ -24,16 +27,16 @@ std::int64_t conv2d_workspace(CudaContext& ctx, const ConvShape& shape, std::int
 template <>
 void conv2d_forward(CudaContext& ctx, const ReplicaMap& map, const ConvShape& shape, View<const float> x,
                     const Parameters& parameters, View<float> workspace, View<float> y, bool relu) {
-  if (by_cudnn(ctx, map, shape) && cudnn_forward(ctx, map, shape, x, parameters, workspace, y, relu)) return;
-  implicit_gemm_forward(ctx, map, shape, {MathPrecision::kFp32, relu}, x, parameters, y);
+  if (by_cudnn(ctx, map, shape, workspace) && cudnn_forward(ctx, map, shape, x, parameters, workspace, y, relu)) return;
+  implicit_gemm_forward(ctx, map, shape, {shape.precision, relu}, x, parameters, y);
 }
 
 template <>
 void conv2d_backward(CudaContext& ctx, const ReplicaMap& map, const ConvShape& shape, const Backprop& io,
                      Grouped weight, View<float> workspace, const Parameters& gradients) {
-  if (by_cudnn(ctx, map, shape) && cudnn_backward(ctx, map, shape, io, weight, workspace, gradients)) return;
-  implicit_gemm_weight_gradient(ctx, map, shape, MathPrecision::kFp32, io, workspace, gradients);
-  if (!io.dx.empty()) implicit_gemm_input_gradient(ctx, map, shape, MathPrecision::kFp32, io, weight);
+  if (by_cudnn(ctx, map, shape, workspace) && cudnn_backward(ctx, map, shape, io, weight, workspace, gradients)) return;
+  implicit_gemm_weight_gradient(ctx, map, shape, shape.precision, io, workspace, gradients);
+  if (!io.dx.empty()) implicit_gemm_input_gradient(ctx, map, shape, shape.precision, io, weight);
 }
 
 }  // namespace splitsim

@@ -18,7 +18,7 @@ namespace splitsim {
 /// As "9.19.0"; empty where it cannot be used, and `why_not` gets one line.
 std::string cudnn_version(std::string* why_not = nullptr);
 
-/// Whether cuDNN is there and can do all three passes of this layer over `slots` slots in fp32, and how many floats of
+/// Whether cuDNN is there and can do all three passes of this layer over `slots` slots in its precision, and how many floats of
 /// scratch it needs for them. Asks the library once per context and shape: before anything is captured.
 struct CudnnPlan {
   bool usable = false;

@@ -75,7 +75,8 @@ struct LayerPlan {
                                       s.kernel.height, s.kernel.width));
     ask(library.SetConvolution2dDescriptor(convolution, s.padding.height, s.padding.width, s.stride.height,
                                            s.stride.width, 1, 1, CUDNN_CROSS_CORRELATION, CUDNN_DATA_FLOAT));
-    ask(library.SetConvolutionMathType(convolution, CUDNN_FMA_MATH));
+    ask(library.SetConvolutionMathType(convolution,
+                                       s.precision == Precision::kTf32 ? CUDNN_TENSOR_OP_MATH : CUDNN_FMA_MATH));
     ask(library.SetActivationDescriptor(relu, CUDNN_ACTIVATION_RELU, CUDNN_PROPAGATE_NAN, 0.0));
     ask(library.SetActivationDescriptor(identity, CUDNN_ACTIVATION_IDENTITY, CUDNN_PROPAGATE_NAN, 0.0));
     if (!usable) return;
@@ -87,11 +88,11 @@ struct LayerPlan {
   }
 };
 
-using Key = std::array<std::int32_t, 11>;
+using Key = std::array<std::int32_t, 12>;
 Key key_of(const ConvShape& s, std::int32_t slots) {
-  return {s.in_channels,  s.in_height,     s.in_width,     s.out_channels,   s.kernel.height,
-          s.kernel.width, s.stride.height, s.stride.width, s.padding.height, s.padding.width,
-          slots};
+  return {s.in_channels,    s.in_height,     s.in_width,      s.out_channels,
+          s.kernel.height,  s.kernel.width,  s.stride.height, s.stride.width,
+          s.padding.height, s.padding.width, slots,           static_cast<std::int32_t>(s.precision)};
 }
 
 /// What a context keeps of cuDNN.
@@ -133,7 +134,10 @@ std::string cudnn_version(std::string* why_not) {
 }
 
 CudnnPlan cudnn_plan(CudaContext& ctx, const ConvShape& shape, std::int32_t slots) {
-  if (cudnn_library().version.empty() || slots == 0 || shape.groups != 1) return {};
+  // bf16: the library rounds only to fp16 what is float, which overflows where float does not.
+  if (cudnn_library().version.empty() || slots == 0 || shape.groups != 1 || shape.precision == Precision::kBf16) {
+    return {};
+  }
   const LayerPlan& plan = plan_of(ctx, shape, slots);
   return {plan.usable, static_cast<std::int64_t>((plan.bytes + sizeof(float) - 1) / sizeof(float))};
 }

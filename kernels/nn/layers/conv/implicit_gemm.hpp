@@ -15,19 +15,13 @@
 #include "kernels/device/view.hpp"
 #include "kernels/nn/layers/conv/conv2d.hpp"
 #include "kernels/nn/support/grouped.hpp"
+#include "kernels/primitives/precision.hpp"
 
 namespace splitsim {
 
-/// What factors are rounded to before they are multiplied; products are added in float. Tensors are float throughout.
-enum class MathPrecision : std::int32_t {
-  kFp32,  ///< three products of TF32 halves: each product within 1.2 * 2^-20 of itself, without bias
-  kTf32,  ///< 11 bits: each factor within 2/3 * 2^-10 of itself. Integers up to 2^11 are exact
-  kBf16   ///< 8 bits: within 2^-8. Integers up to 2^8 are exact
-};
-
 /// How a convolution multiplies, and what it does to its sums.
 struct ConvMath {
-  MathPrecision precision = MathPrecision::kFp32;
+  Precision precision = Precision::kFp32;
   bool relu = false;  ///< forward: y = max(0, sum + bias)
 };
 
@@ -43,13 +37,12 @@ void implicit_gemm_forward(CudaContext& ctx, const ReplicaMap& map, const ConvSh
 /// dx[s] = the adjoint of s's convolution, applied to dy[s]. dy: [S, OH, OW, OC], dx: [S, H, W, C]; empty slots' dx:
 /// zeros. x is read only where it was rectified. A stride's phases are separate products, so that no factor is a zero
 /// between pixels. Errors as forward.
-void implicit_gemm_input_gradient(CudaContext& ctx, const ReplicaMap& map, const ConvShape& shape,
-                                  MathPrecision precision, const Backprop& io, Grouped weight);
+void implicit_gemm_input_gradient(CudaContext& ctx, const ReplicaMap& map, const ConvShape& shape, Precision precision,
+                                  const Backprop& io, Grouped weight);
 
 /// gradients [max_active ranks]: overwritten for active ranks with the sum over the rank's slots, left alone for
 /// others. The bias's gradient is a sum of floats in every precision. workspace: 64-byte aligned. Errors as forward.
-void implicit_gemm_weight_gradient(CudaContext& ctx, const ReplicaMap& map, const ConvShape& shape,
-                                   MathPrecision precision, const Backprop& io, View<float> workspace,
-                                   const Parameters& gradients);
+void implicit_gemm_weight_gradient(CudaContext& ctx, const ReplicaMap& map, const ConvShape& shape, Precision precision,
+                                   const Backprop& io, View<float> workspace, const Parameters& gradients);
 
 }  // namespace splitsim

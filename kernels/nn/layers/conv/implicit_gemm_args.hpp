@@ -92,9 +92,9 @@ struct WeightLaunch {
 };
 
 /// Made for each precision in a unit of its own.
-template <MathPrecision kPrecision>
+template <Precision kPrecision>
 void launch_image(CudaContext& ctx, const ImageLaunch& launch, const ImageArgs& args);
-template <MathPrecision kPrecision>
+template <Precision kPrecision>
 void launch_weight(CudaContext& ctx, const WeightLaunch& launch, const WeightArgs& args);
 
 /// Where groups are so small that a tile would be mostly empty: plain loops, always in float.

@@ -42,14 +42,14 @@ std::int64_t row_tiles(const ReplicaMap& map, std::int64_t pixels, std::int64_t 
   return pixels % rows == 0 ? all : all + std::min(map.max_slots, map.max_active + 1) - 1;
 }
 
-void launch(CudaContext& ctx, MathPrecision precision, const ImageLaunch& launch, const ImageArgs& args) {
+void launch(CudaContext& ctx, Precision precision, const ImageLaunch& launch, const ImageArgs& args) {
   switch (precision) {
-    case MathPrecision::kFp32:
-      return launch_image<MathPrecision::kFp32>(ctx, launch, args);
-    case MathPrecision::kTf32:
-      return launch_image<MathPrecision::kTf32>(ctx, launch, args);
-    case MathPrecision::kBf16:
-      return launch_image<MathPrecision::kBf16>(ctx, launch, args);
+    case Precision::kFp32:
+      return launch_image<Precision::kFp32>(ctx, launch, args);
+    case Precision::kTf32:
+      return launch_image<Precision::kTf32>(ctx, launch, args);
+    case Precision::kBf16:
+      return launch_image<Precision::kBf16>(ctx, launch, args);
   }
 }
 
@@ -78,7 +78,7 @@ ImageTile choose(const ReplicaMap& map, std::int64_t pixels, std::int64_t column
 }
 
 /// Fills in the grid of a launch over `pixels` rows a slot and `columns` of each group.
-void launch_rows(CudaContext& ctx, MathPrecision precision, std::int64_t pixels, std::int64_t columns, ImageLaunch how,
+void launch_rows(CudaContext& ctx, Precision precision, std::int64_t pixels, std::int64_t columns, ImageLaunch how,
                  ImageArgs args) {
   how.tile = choose(args.map, pixels, columns, std::int64_t{how.phases} * how.groups, how.vector.both());
   const TileSize size = size_of(how.tile);
@@ -198,8 +198,8 @@ void implicit_gemm_forward(CudaContext& ctx, const ReplicaMap& map, const ConvSh
               shape.out_channels / shape.groups, how, args);
 }
 
-void implicit_gemm_input_gradient(CudaContext& ctx, const ReplicaMap& map, const ConvShape& shape,
-                                  MathPrecision precision, const Backprop& io, Grouped weight) {
+void implicit_gemm_input_gradient(CudaContext& ctx, const ReplicaMap& map, const ConvShape& shape, Precision precision,
+                                  const Backprop& io, Grouped weight) {
   check(map, shape);
   ImageArgs args{map, shape, io.dy.data(), io.dx.data(), {weight, {}}, 1, false, false, nullptr};
   if (io.rectified) args.rectified = io.x.data();
@@ -216,9 +216,8 @@ void implicit_gemm_input_gradient(CudaContext& ctx, const ReplicaMap& map, const
   launch_rows(ctx, precision, height * width, shape.in_channels / shape.groups, how, args);
 }
 
-void implicit_gemm_weight_gradient(CudaContext& ctx, const ReplicaMap& map, const ConvShape& shape,
-                                   MathPrecision precision, const Backprop& io, View<float> workspace,
-                                   const Parameters& gradients) {
+void implicit_gemm_weight_gradient(CudaContext& ctx, const ReplicaMap& map, const ConvShape& shape, Precision precision,
+                                   const Backprop& io, View<float> workspace, const Parameters& gradients) {
   check(map, shape);
   const Vectors vector{fours(shape.out_channels, shape.groups) && aligned(io.dy.data()),
                        fours(shape.in_channels, shape.groups) && aligned(io.x.data())};
@@ -234,12 +233,12 @@ void implicit_gemm_weight_gradient(CudaContext& ctx, const ReplicaMap& map, cons
   const WeightLaunch how{plan.tile, vector, units * plan.row_tiles * plan.column_tiles, shape.groups};
   if (is_direct(shape)) {
     direct_weight_gradient(ctx, args);
-  } else if (precision == MathPrecision::kFp32) {
-    launch_weight<MathPrecision::kFp32>(ctx, how, args);
-  } else if (precision == MathPrecision::kTf32) {
-    launch_weight<MathPrecision::kTf32>(ctx, how, args);
+  } else if (precision == Precision::kFp32) {
+    launch_weight<Precision::kFp32>(ctx, how, args);
+  } else if (precision == Precision::kTf32) {
+    launch_weight<Precision::kTf32>(ctx, how, args);
   } else {
-    launch_weight<MathPrecision::kBf16>(ctx, how, args);
+    launch_weight<Precision::kBf16>(ctx, how, args);
   }
   if (plan.parts > 1) sum_parts(ctx, args);
 }

@@ -1,6 +1,6 @@
 #include "kernels/nn/layers/conv/implicit_gemm_launch.cuh"
 
 namespace splitsim::implicit_gemm {
-template void launch_image<MathPrecision::kFp32>(CudaContext&, const ImageLaunch&, const ImageArgs&);
-template void launch_weight<MathPrecision::kFp32>(CudaContext&, const WeightLaunch&, const WeightArgs&);
+template void launch_image<Precision::kFp32>(CudaContext&, const ImageLaunch&, const ImageArgs&);
+template void launch_weight<Precision::kFp32>(CudaContext&, const WeightLaunch&, const WeightArgs&);
 }  // namespace splitsim::implicit_gemm

@@ -291,7 +291,7 @@ __device__ inline void store_tile(const ImageArgs& args, const WarpTile<Tile>& w
   }
 }
 
-template <class Tile, MathPrecision kPrecision, bool kGradient, int kVectorA, int kVectorB>
+template <class Tile, Precision kPrecision, bool kGradient, int kVectorA, int kVectorB>
 __global__ void __launch_bounds__(Tile::kThreads, Tile::kBlocks) image_kernel(const __grid_constant__ ImageArgs args) {
   const ConvShape& s = args.shape;
   const int group = static_cast<int>(blockIdx.z), phase = static_cast<int>(blockIdx.y);

@@ -33,7 +33,7 @@ void allow_shared(int bytes) {
   cuda_check(status, "shared memory of an implicit GEMM");
 }
 
-template <class T, MathPrecision kPrecision, bool kGradient, int kVectorA, int kVectorB>
+template <class T, Precision kPrecision, bool kGradient, int kVectorA, int kVectorB>
 void launch_image_tile(CudaContext& ctx, const ImageLaunch& launch, const ImageArgs& args) {
   using Rows = GatheredRows<T, kGradient, kVectorA>;
   constexpr auto kKernel = image_kernel<T, kPrecision, kGradient, kVectorA, kVectorB>;
@@ -45,7 +45,7 @@ void launch_image_tile(CudaContext& ctx, const ImageLaunch& launch, const ImageA
   launch_kernel(ctx, kKernel, grid, dim3(T::kThreads, kBytes), args);
 }
 
-template <MathPrecision kPrecision, bool kGradient, int kVectorA, int kVectorB>
+template <Precision kPrecision, bool kGradient, int kVectorA, int kVectorB>
 void launch_image_vector(CudaContext& ctx, const ImageLaunch& launch, const ImageArgs& args) {
   constexpr bool kBoth = kVectorA == 4 && kVectorB == 4;
   switch (launch.tile) {
@@ -68,7 +68,7 @@ void launch_image_vector(CudaContext& ctx, const ImageLaunch& launch, const Imag
   throw BackendError("implicit GEMM: no such tile without vectors");
 }
 
-template <MathPrecision kPrecision>
+template <Precision kPrecision>
 void launch_image(CudaContext& ctx, const ImageLaunch& launch, const ImageArgs& args) {
   const Vectors v = launch.vector;
   if (!launch.gradient) {  // both depend on the channels of x
@@ -81,7 +81,7 @@ void launch_image(CudaContext& ctx, const ImageLaunch& launch, const ImageArgs& 
   launch_image_vector<kPrecision, true, 1, 1>(ctx, launch, args);
 }
 
-template <class T, MathPrecision kPrecision, int kVectorA, int kVectorB>
+template <class T, Precision kPrecision, int kVectorA, int kVectorB>
 void launch_weight_tile(CudaContext& ctx, const WeightLaunch& launch, const WeightArgs& args) {
   constexpr auto kKernel = weight_kernel<T, kPrecision, kVectorA, kVectorB>;
   constexpr int kBytes = T::kStages * kDepth * (T::kRowPitch + T::kPitch) * static_cast<int>(sizeof(float));
@@ -90,7 +90,7 @@ void launch_weight_tile(CudaContext& ctx, const WeightLaunch& launch, const Weig
   launch_kernel(ctx, kKernel, grid, dim3(T::kThreads, kBytes), args);
 }
 
-template <MathPrecision kPrecision, int kVectorA, int kVectorB>
+template <Precision kPrecision, int kVectorA, int kVectorB>
 void launch_weight_vector(CudaContext& ctx, const WeightLaunch& launch, const WeightArgs& args) {
   constexpr bool kBoth = kVectorA == 4 && kVectorB == 4;
   switch (launch.tile) {
@@ -108,7 +108,7 @@ void launch_weight_vector(CudaContext& ctx, const WeightLaunch& launch, const We
   throw BackendError("implicit GEMM: no such tile without vectors");
 }
 
-template <MathPrecision kPrecision>
+template <Precision kPrecision>
 void launch_weight(CudaContext& ctx, const WeightLaunch& launch, const WeightArgs& args) {
   const Vectors v = launch.vector;
   if (v.both()) return launch_weight_vector<kPrecision, 4, 4>(ctx, launch, args);

@@ -165,9 +165,9 @@ struct WarpTile {
     }
   }
 
-  template <MathPrecision kPrecision>
+  template <Precision kPrecision>
   __device__ void multiply() {
-    if constexpr (kPrecision == MathPrecision::kBf16) {
+    if constexpr (kPrecision == Precision::kBf16) {
       unsigned bb[kN][2];
 #pragma unroll
       for (int n = 0; n < kN; ++n) bb[n][0] = to_bf16(b[n][0], b[n][1]), bb[n][1] = to_bf16(b[n][2], b[n][3]);
@@ -186,9 +186,9 @@ struct WarpTile {
 
  private:
   /// The products of summed values kFirst and kFirst + 1 of each lane: one m16n8k8, or three of them.
-  template <MathPrecision kPrecision, int kFirst>
+  template <Precision kPrecision, int kFirst>
   __device__ void multiply_half() {
-    constexpr bool kSplit = kPrecision == MathPrecision::kFp32;
+    constexpr bool kSplit = kPrecision == Precision::kFp32;
     unsigned high[kN][2], low[kSplit ? kN : 1][2];
 #pragma unroll
     for (int n = 0; n < kN; ++n) {
@@ -247,7 +247,7 @@ extern __shared__ float4 shared_memory[];
 
 /// Multiplies `stages` stages of two operands into the warp's sums. A, B: copies(stage's floats) starts the copies of
 /// the next kDepth summed values; each is called once per stage, in order. after(warp): with every step's fragments.
-template <class Tile, MathPrecision kPrecision, class A, class B, class Each>
+template <class Tile, Precision kPrecision, class A, class B, class Each>
 __device__ inline void multiply_stages(WarpTile<Tile>& warp, int stages, A& a, B& b, const Each& each) {
   constexpr int kFloatsA = A::kFloats, kFloats = kFloatsA + B::kFloats;
   float* const memory = reinterpret_cast<float*>(shared_memory);

@@ -117,7 +117,7 @@ struct PatchColumns {
   int y, x, end_y, end_x, row_x, column_y, next_y, step_y, step_x;
 };
 
-template <class Tile, MathPrecision kPrecision, int kVectorA, int kVectorB>
+template <class Tile, Precision kPrecision, int kVectorA, int kVectorB>
 __global__ void __launch_bounds__(Tile::kThreads, Tile::kBlocks)
     weight_kernel(const __grid_constant__ WeightArgs args) {
   const ConvShape& s = args.shape;
