@@ -43,7 +43,7 @@ class CpuContext {
   void deallocate_shared(void* p, std::size_t bytes) noexcept;
   void upload(void* device, const void* host, std::size_t bytes);
   void download(void* host, const void* device, std::size_t bytes);  ///< counts one host read
-  void copy(void* to, const void* from, std::size_t bytes);          ///< device to device
+  void copy(void* to, const void* from, std::size_t bytes);  ///< between memory of the device, or shared with it
   void fill_zero(void* device, std::size_t bytes);
   void synchronize();
   void check() const {}  ///< throws BackendError if earlier asynchronous work failed; no wait

@@ -121,7 +121,7 @@ void CudaContext::download(void* host, const void* device, std::size_t bytes) {
   synchronize();
 }
 void CudaContext::copy(void* to, const void* from, std::size_t bytes) {
-  cuda_check(cudaMemcpyAsync(to, from, bytes, cudaMemcpyDeviceToDevice, impl_->stream), "copy");
+  cuda_check(cudaMemcpyAsync(to, from, bytes, cudaMemcpyDefault, impl_->stream), "copy");
 }
 void CudaContext::fill_zero(void* device, std::size_t bytes) {
   cuda_check(cudaMemsetAsync(device, 0, bytes, impl_->stream), "fill");

@@ -169,7 +169,11 @@ int claim_threads(int wanted) {
 std::uint64_t available_memory(const std::string& root) {
   std::uint64_t available = kUnlimited;
   const auto machine = numbers_in(root + "/proc/meminfo");
-  if (const auto found = machine.find("MemAvailable"); found != machine.end()) available = found->second * 1024;
+  if (const auto found = machine.find("MemAvailable"); found != machine.end()) {
+    available = found->second * 1024;
+  } else if (root.empty()) {  // a container without /proc
+    available = static_cast<std::uint64_t>(sysconf(_SC_PHYS_PAGES)) * static_cast<std::uint64_t>(sysconf(_SC_PAGESIZE));
+  }
   available = std::min(available, process_limits_leave());
   for (const fs::path& group : cgroup_folders(root, "")) {
     const auto files = {"inactive_file", "active_file", "slab_reclaimable"};

@@ -17,9 +17,9 @@ namespace splitsim {
 struct EpochPlan {
   Schedule schedule;
   Timeline timeline;
-  std::vector<double> deviation;       ///< [T] batch deviation, L1
-  std::vector<EntryWaiting> waiting;   ///< [active entries] if asked for
-  double construction_s = 0.0;         ///< wall time of the sampler alone
+  std::vector<double> deviation;                 ///< [T] batch deviation, L1
+  std::vector<EntryWaiting> waiting;             ///< [active entries] if asked for
+  double construction_s = 0.0;                   ///< wall time of the sampler alone
   std::string schedule_sha256, timeline_sha256;  ///< of a run's epochs
   ClockState clock;                              ///< of a run's epochs: where the clock is behind this one
 };

@@ -1,24 +1,8 @@
 #include "runtime/plan/plan_ahead.hpp"
 
+#include "runtime/plan/second_context.hpp"
+
 namespace splitsim {
-
-namespace {
-
-/// A second context on the device of the first; the CPU has one.
-template <class Context>
-std::optional<Context> second_context();
-template <>
-std::optional<CpuContext> second_context() {
-  return {};
-}
-#if SPLITSIM_WITH_CUDA
-template <>
-std::optional<CudaContext> second_context() {
-  return std::optional<CudaContext>(std::in_place, false);
-}
-#endif
-
-}  // namespace
 
 template <class Context>
 PlanAhead<Context>::PlanAhead(Context& ctx, const Scene& scene)

@@ -39,7 +39,7 @@ struct Scene {
 struct SceneParts {
   std::optional<Dataset> dataset = {};
   std::optional<std::vector<std::int32_t>> owner = {};  ///< [N] sample -> client: a partition that was recorded
-  std::int64_t cut_activation = 0;                 ///< bytes of a sample at the cut; 0: the model's
+  std::int64_t cut_activation = 0;                      ///< bytes of a sample at the cut; 0: the model's
 };
 
 /// Errors: InputError of every part; where a validation split explains it, the message says so.

@@ -12,6 +12,7 @@
 #include "runtime/config/continuation.hpp"
 #include "runtime/model/model_file.hpp"
 #include "runtime/plan/plan_ahead.hpp"
+#include "runtime/run/checkpoint_writer.hpp"
 #include "runtime/run/recorder.hpp"
 
 namespace splitsim {
@@ -49,7 +50,8 @@ struct Experiment<Context>::Impl {
   RunState state_at_start(const RunOptions& options, bool& resumes) const;
   /// Passes the state on to the device; its weights are then there alone.
   void start(RunState& state, bool resumes);
-  void save(const RunOptions& options, RunState& state);
+  /// Whether a checkpoint is due behind a finished epoch.
+  bool saves(const RunOptions& options, std::int32_t epochs) const;
   Summary finish(RunStatus status, const RunState& state, Recorder& recorder);
 };
 
@@ -116,14 +118,10 @@ void Experiment<Context>::Impl::start(RunState& state, bool resumes) {
 }
 
 template <class Context>
-void Experiment<Context>::Impl::save(const RunOptions& options, RunState& state) {
+bool Experiment<Context>::Impl::saves(const RunOptions& options, std::int32_t epochs) const {
   const TrainSettings& train = scene.config.train;
-  const bool due =
-      train.checkpoint_epochs > 0 && (state.epochs == train.epochs || state.epochs % train.checkpoint_epochs == 0);
-  if (options.out_dir.empty() || !due) return;
-  state.training = trainer.state();
-  save_checkpoint(options.out_dir, identity(), state);
-  state.training = {};
+  return !options.out_dir.empty() && train.checkpoint_epochs > 0 &&
+         (epochs == train.epochs || epochs % train.checkpoint_epochs == 0);
 }
 
 template <class Context>
@@ -137,6 +135,7 @@ Summary Experiment<Context>::Impl::run(const RunOptions& options) {
   start(state, resumes);
   Recorder recorder(scene, plan, options.out_dir);
   recorder.begin(state.epochs, resumes);  // from here on files change: whatever does not fit has been refused
+  CheckpointWriter<Context> checkpoints(ctx, trainer.engine(), options.out_dir, identity());
   RunStatus status = RunStatus::kCompleted;
   for (std::int32_t epoch = state.epochs;
        epoch < scene.config.train.epochs && !recorder.reached() && status == RunStatus::kCompleted; ++epoch) {
@@ -154,10 +153,11 @@ Summary Experiment<Context>::Impl::run(const RunOptions& options) {
     if (ended) {
       state.epochs = epoch + 1;
       state.clock = std::move(clock);
-      save(options, state);
+      if (saves(options, state.epochs)) checkpoints.save(state);
     }
     if (options.on_epoch) options.on_epoch(record);
   }
+  checkpoints.finish();
   return finish(status, state, recorder);
 }
 

@@ -57,6 +57,7 @@ class Trainer {
   /// Other weights than the drawn ones.
   void start_from(const ModelWeights& weights);
   TrainingState state() const { return engine_.download(); }
+  const Engine<Context>& engine() const { return engine_; }
   void set_state(const TrainingState& state) { engine_.upload(state); }
 
   /// Trains an epoch and tests where that is due. The records' tests and drift are of what ran. Synchronises.

@@ -39,6 +39,12 @@ struct TrainingState {
   std::vector<std::int32_t> taken[2];  ///< [G] steps that each replica has taken; empty where nobody counts
 };
 
+/// Where an engine has them, as placed: what is copied by whoever takes them behind the engine's work without waiting.
+struct DeviceState {
+  View<const float> parameters[2], moments[2][2];
+  View<const std::int32_t> taken[2];
+};
+
 template <class Context>
 class Engine {
  public:
@@ -67,6 +73,9 @@ class Engine {
   /// n_k / N. Synchronises.
   double drift(int side) const;
   TrainingState download() const;
+  DeviceState device_state() const;
+  /// From what was copied there. Any thread's.
+  TrainingState in_order(TrainingState as_placed) const;
   void upload(const TrainingState& state);
 
  private:

@@ -1,5 +1,7 @@
 // What an engine hands out and takes in, in the network's order (runtime/train/placement.hpp).
 #include <string>
+#include <type_traits>
+#include <utility>
 
 #include "base/error.hpp"
 #include "runtime/train/engine.hpp"
@@ -9,8 +11,8 @@ namespace splitsim {
 namespace {
 
 template <class Context, class T>
-std::vector<T> downloaded(Context& ctx, View<T> from) {
-  std::vector<T> to(static_cast<std::size_t>(from.size()));
+std::vector<std::remove_const_t<T>> downloaded(Context& ctx, View<T> from) {
+  std::vector<std::remove_const_t<T>> to(static_cast<std::size_t>(from.size()));
   if (!to.empty()) ctx.download(to.data(), from.data(), to.size() * sizeof(T));
   return to;
 }
@@ -30,17 +32,38 @@ std::vector<float> Engine<Context>::gradients(int side) const {
 }
 
 template <class Context>
-TrainingState Engine<Context>::download() const {
-  const Placement& placement = stack_.placement();
-  TrainingState state;
+DeviceState Engine<Context>::device_state() const {
+  DeviceState state;
   for (int side = 0; side < 2; ++side) {
-    state.parameters[side] = placement.in_order(side, true, downloaded(ctx_, parameters_.side[side]));
-    for (int moment = 0; moment < 2; ++moment) {
-      state.moments[side][moment] = placement.in_order(side, false, downloaded(ctx_, moments_[moment].side[side]));
-    }
-    state.taken[side] = downloaded(ctx_, taken_[side]);
+    state.parameters[side] = parameters_.side[side];
+    for (int moment = 0; moment < 2; ++moment) state.moments[side][moment] = moments_[moment].side[side];
+    state.taken[side] = taken_[side];
   }
   return state;
+}
+
+template <class Context>
+TrainingState Engine<Context>::in_order(TrainingState state) const {
+  const Placement& placement = stack_.placement();
+  for (int side = 0; side < 2; ++side) {
+    state.parameters[side] = placement.in_order(side, true, std::move(state.parameters[side]));
+    for (std::vector<float>& moment : state.moments[side]) moment = placement.in_order(side, false, std::move(moment));
+  }
+  return state;
+}
+
+template <class Context>
+TrainingState Engine<Context>::download() const {
+  const DeviceState from = device_state();
+  TrainingState state;
+  for (int side = 0; side < 2; ++side) {
+    state.parameters[side] = downloaded(ctx_, from.parameters[side]);
+    for (int moment = 0; moment < 2; ++moment) {
+      state.moments[side][moment] = downloaded(ctx_, from.moments[side][moment]);
+    }
+    state.taken[side] = downloaded(ctx_, from.taken[side]);
+  }
+  return in_order(std::move(state));
 }
 
 template <class Context>
@@ -61,10 +84,12 @@ void Engine<Context>::upload(const TrainingState& state) {
   }
 }
 
-#define SPLITSIM_MEMBERS(C)                                    \
-  template double Engine<C>::drift(int) const;                 \
-  template std::vector<float> Engine<C>::gradients(int) const; \
-  template TrainingState Engine<C>::download() const;          \
+#define SPLITSIM_MEMBERS(C)                                        \
+  template double Engine<C>::drift(int) const;                     \
+  template std::vector<float> Engine<C>::gradients(int) const;     \
+  template DeviceState Engine<C>::device_state() const;            \
+  template TrainingState Engine<C>::in_order(TrainingState) const; \
+  template TrainingState Engine<C>::download() const;              \
   template void Engine<C>::upload(const TrainingState&);
 SPLITSIM_MEMBERS(CpuContext)
 #if SPLITSIM_WITH_CUDA

@@ -138,6 +138,29 @@ TYPED_TEST(Conv2d, EqualsTheOracleExactlyOnIntegers) {
   }
 }
 
+TYPED_TEST(Conv2d, RoundsFactorsAsThePrecisionSays) {
+  for (const ConvCase& c : {ConvCase{"", {3, 7, 11, 4, 3, 2, 1}}, ConvCase{"", {16, 6, 6, 32, 3, 1, 1}},
+                            ConvCase{"depthwise", {8, 9, 7, 8, 3, 2, 1, 8}}}) {
+    for (const StepLayout& l : {StepLayout{"tied", 6, 1, {6}}, StepLayout{"own", 6, 4, {1, 5}}}) {
+      SCOPED_TRACE(std::string(c.name) + l.name);
+      const auto x = integers(l.max_slots * c.shape.in_size(), 3, 1),
+                 dy = integers(l.max_slots * c.shape.out_size(), 3, 2);
+      const auto p = integers(l.replicas * (c.shape.weights() + c.shape.out_channels + 5), 3, 3);
+      const auto run = [&](Precision precision, const std::vector<float>& values_x,
+                           const std::vector<float>& values_dy) {
+        ConvCase with = c;
+        with.shape.precision = precision;
+        return ConvRun<TypeParam>(this->ctx(), with, l, values_x, values_dy, p);
+      };
+      const bool small_groups = c.shape.groups > 1;  // plain loops
+      expect_rounded_factors(run, x, dy,
+                             !TypeParam::Context::kIsDevice || small_groups ? Rounds::kNever
+                             : l.replicas == 1                              ? Rounds::kMaybe
+                                                                            : Rounds::kAlways);
+    }
+  }
+}
+
 TYPED_TEST(Conv2d, WithoutInputGradientTheOthersAreTheSame) {
   const ConvCase c{"", {3, 9, 9, 4, 3, 1, 1}};
   const StepLayout l{"", 30, 4, {3, 11, 9}};

@@ -47,8 +47,8 @@ TYPED_TEST_SUITE(Linear, Contexts);
 
 TYPED_TEST(Linear, EqualsTheOracleExactlyOnIntegers) {
   auto& ctx = this->ctx();
-  for (const LinearShape& s : {LinearShape{400, 120}, LinearShape{7, 3}, LinearShape{1, 1}, LinearShape{600, 70},
-                               LinearShape{1100, 310}}) {
+  for (const LinearShape& s :
+       {LinearShape{400, 120}, LinearShape{7, 3}, LinearShape{1, 1}, LinearShape{600, 70}, LinearShape{1100, 310}}) {
     for (const StepLayout& l : step_layouts()) {
       for (const bool with_bias : {true, false}) {
         SCOPED_TRACE(std::to_string(s.in) + " -> " + std::to_string(s.out) + ", " + l.name);
@@ -80,6 +80,25 @@ TYPED_TEST(Linear, EqualsTheOracleExactlyOnIntegers) {
         }
         ASSERT_EQ(run.gradients, expected_gradients);
       }
+    }
+  }
+}
+
+TYPED_TEST(Linear, RoundsFactorsAsThePrecisionSays) {
+  for (const LinearShape& s : {LinearShape{60, 33}, LinearShape{1210, 1160}}) {
+    for (const StepLayout& l : {StepLayout{"tied", 6, 1, {6}}, StepLayout{"own", 6, 4, {1, 5}}}) {
+      SCOPED_TRACE(std::to_string(s.in) + ", " + l.name);
+      const auto x = integers(l.max_slots * s.in, 3, 1), dy = integers(l.max_slots * s.out, 3, 2);
+      const auto p = integers(l.replicas * (s.weights() + s.out + 5), 3, 3);
+      const auto run = [&](Precision precision, const std::vector<float>& values_x,
+                           const std::vector<float>& values_dy) {
+        return LinearRun<TypeParam>(this->ctx(), {s.in, s.out, precision}, true, l, values_x, values_dy, p);
+      };
+      const bool tied = l.replicas == 1, small = s.in < 100;
+      expect_rounded_factors(run, x, dy,
+                             !TypeParam::kIsDevice || (tied && small) ? Rounds::kNever
+                             : tied                                   ? Rounds::kMaybe
+                                                                      : Rounds::kAlways);
     }
   }
 }

@@ -88,6 +88,37 @@ inline std::vector<float> integers(std::size_t n, int most, std::uint32_t seed) 
   return values;
 }
 
+/// What rounding of factors a product shows.
+enum class Rounds { kAlways, kMaybe, kNever };
+
+/// Factors that are small integers times 1 + 2^-12, which TF32 and bf16 round to the integers: so the results of
+/// run(precision, x, dy) (with members y, dx, gradients) are those in fp32 with the integers where factors are rounded,
+/// else those with the factors themselves. kMaybe: a library may do either.
+template <class Run>
+void expect_rounded_factors(const Run& run, const std::vector<float>& x, const std::vector<float>& dy, Rounds rounds) {
+  const auto more = [](std::vector<float> values) {
+    for (float& v : values) v *= 1.0f + 0x1p-12f;
+    return values;
+  };
+  const auto of_integers = run(Precision::kFp32, x, dy);
+  const auto of_x = run(Precision::kFp32, more(x), dy), of_dy = run(Precision::kFp32, x, more(dy));
+  const auto expect = [&](const std::vector<float>& got, const std::vector<float>& rounded,
+                          const std::vector<float>& not_rounded, const char* what) {
+    ASSERT_NE(rounded, not_rounded) << what;
+    if (rounds == Rounds::kMaybe) {
+      EXPECT_TRUE(got == rounded || got == not_rounded) << what;
+    } else {
+      EXPECT_EQ(got, rounds == Rounds::kAlways ? rounded : not_rounded) << what;
+    }
+  };
+  for (const Precision precision : {Precision::kTf32, Precision::kBf16}) {
+    const auto with_x = run(precision, more(x), dy), with_dy = run(precision, x, more(dy));
+    expect(with_x.y, of_integers.y, of_x.y, "y");
+    expect(with_x.gradients, of_integers.gradients, of_x.gradients, "gradients");
+    expect(with_dy.dx, of_integers.dx, of_dy.dx, "dx");
+  }
+}
+
 /// Reals in (-1, 1).
 inline std::vector<float> reals(std::size_t n, std::uint32_t seed) {
   std::mt19937 bits(seed);

@@ -99,13 +99,20 @@ inline RigInput rig_input(const json& fixture) {
 // PyTorch's own float32 training strays from its float64 by float32_error: the unit roundoff amplified by this
 // computation. Ours sums in other orders, hence 16 times that, and never less than 16 roundings of the tensor's largest
 // value.
-inline double tolerance(const json& record) {
-  return 16.0 * std::max(record.at("float32_error").get<double>(), std::ldexp(record.at("max_abs").get<double>(), -24));
+// Factors of a lower precision are rounded by `coarser` times as much, which the same computation amplifies alike.
+inline double tolerance(const json& record, double coarser) {
+  return coarser * 16.0 *
+         std::max(record.at("float32_error").get<double>(), std::ldexp(record.at("max_abs").get<double>(), -24));
+}
+
+// How much further a factor may be rounded than float rounds.
+inline double coarser_than_float(Precision precision) {
+  return precision == Precision::kFp32 ? 1.0 : std::ldexp(precision == Precision::kTf32 ? 0x1p-10 * 2 / 3 : 0x1p-8, 24);
 }
 
 // Compares one replica's block with {tensor: record}.
 inline void expect_block(const json& fixture, const json& records, const std::string& side, const float* block,
-                         const std::string& what) {
+                         const std::string& what, double coarser = 1.0) {
   std::int64_t offset = 0;
   for (const json& tensor : fixture.at("tensors")) {
     if (tensor.at("side") != side || !records.contains(tensor.at("name"))) continue;
@@ -113,7 +120,7 @@ inline void expect_block(const json& fixture, const json& records, const std::st
     for (const json& n : tensor.at("shape")) size *= n.get<std::int64_t>();
     const std::string name = tensor.at("name");
     const json& record = records.at(name);
-    double allowed = tolerance(record);
+    double allowed = tolerance(record, coarser);
     const std::string mean = ".running_mean";
     if (name.ends_with(mean)) {
       // Values of the size of their deviation cancel to this mean: roundings of the pixels (ours are normalised in
