@@ -15,6 +15,7 @@
 #include "kernels/device/buffer.hpp"
 #include "kernels/nn/support/grouped.hpp"
 #include "kernels/nn/support/layout.hpp"
+#include "kernels/primitives/precision.hpp"
 #include "tests/contexts.hpp"
 #include "tests/reference/nn_reference.hpp"
 
