@@ -1,7 +1,8 @@
 // Forward passes over a fixed set of images: loss and confusion matrix. Where a side has several replicas, of their weighted
 // average (BatchNorms' running means and variances averaged like the parameters) or of each of them; on a GPU many in one
 // pass. On a GPU the passes are one captured graph, and the host waits once for all of them.
-// Determinism: as the engine's; what a replica gets does not depend on which others are tested with it.
+// Determinism: as the engine's; on the CPU what a replica gets does not depend on which others are tested with it, on a GPU up
+// to rounding (the number of slots decides who does a product).
 #pragma once
 
 #include <cstdint>
