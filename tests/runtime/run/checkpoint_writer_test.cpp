@@ -33,6 +33,7 @@ class CheckpointWriterTest : public test::OnContext<Context> {
   static RigInput input() {
     RigInput in = random_input(3, 4, 12, 61);
     in.train.mode = "psl_local";
+    in.train.epochs = 3;
     in.train.client_optimizer.kind = "adam";  // two moments and step counts
     in.train.server_optimizer.momentum = 0.9;
     return in;
