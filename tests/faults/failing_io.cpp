@@ -1,6 +1,5 @@
 // A library for LD_PRELOAD that makes a program's file operations fail, stop half-way, crawl or kill it. It counts
 // operations on files below one folder, so that neither the loader's nor the terminal's are touched:
-//
 //   SPLITSIM_FAULT_UNDER   the folder; without it nothing is done
 //   SPLITSIM_FAULT_AT      the operation, from 1, that is hit; 0: none
 //   SPLITSIM_FAULT_ACTION  fail: it returns SPLITSIM_FAULT_ERRNO; kill, kill_after: the process gets SIGKILL before it
@@ -8,9 +7,9 @@
 //   SPLITSIM_FAULT_STICKY  1: every operation from then on that could need space or a writable disk fails, too
 //   SPLITSIM_FAULT_SHORT   1: writes do at most half of what is asked and are interrupted (EINTR) in between
 //   SPLITSIM_FAULT_SLEEP   microseconds before every operation, and in the middle of every write
-//   SPLITSIM_FAULT_COUNT   a file that gets the number of operations, at all times, and the name of the one that
-//                          was hit
+//   SPLITSIM_FAULT_COUNT   a file that gets the number of operations, at all times, and the name of the one hit
 //   SPLITSIM_FAULT_READS   1: opens for reading and reads count and fail, instead of what writes
+#include <dirent.h>
 #include <dlfcn.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -195,6 +194,20 @@ mode_t mode_of(int flags, va_list rest) { return (flags & O_CREAT) != 0 ? va_arg
 
 bool writes(int flags) { return (flags & O_ACCMODE) != O_RDONLY || (flags & O_CREAT) != 0; }
 
+// As on Linux, the descriptor is gone whatever close returns.
+template <class Call>
+int closing(int fd, int failure, const Call& call) {
+  const bool counts = is_watched(fd) && !settings().reads;
+  watch(fd, false);
+  if (!counts) return call();
+  const Hit what = hit({"close", nullptr, fd});
+  if (what == Hit::kKill) die();
+  const int result = call();
+  if (what == Hit::kKillAfter) die();
+  if (what == Hit::kFail) errno = settings().error;
+  return what == Hit::kFail ? failure : result;
+}
+
 }  // namespace
 
 extern "C" {
@@ -284,32 +297,21 @@ int ftruncate(int fd, off_t size) {
                [&] { return call(fd, size); });
 }
 
-// As on Linux, the descriptor is gone whatever close returns.
 int close(int fd) {
   static const auto call = original<int (*)(int)>("close");
-  const bool counts = is_watched(fd) && !settings().reads;
-  watch(fd, false);
-  if (!counts) return call(fd);
-  const Hit what = hit({"close", nullptr, fd});
-  if (what == Hit::kKill) die();
-  const int result = call(fd);
-  if (what == Hit::kKillAfter) die();
-  if (what == Hit::kFail) errno = settings().error;
-  return what == Hit::kFail ? -1 : result;
+  return closing(fd, -1, [&] { return call(fd); });
 }
 
 int fclose(FILE* file) {
   static const auto call = original<int (*)(FILE*)>("fclose");
-  const int fd = fileno(file);
-  const bool counts = is_watched(fd) && !settings().reads;
-  watch(fd, false);
-  if (!counts) return call(file);
-  const Hit what = hit({"close", nullptr, fd});
-  if (what == Hit::kKill) die();
-  const int result = call(file);
-  if (what == Hit::kKillAfter) die();
-  if (what == Hit::kFail) errno = settings().error;
-  return what == Hit::kFail ? EOF : result;
+  return closing(fileno(file), EOF, [&] { return call(file); });
+}
+
+// A folder's descriptor is somebody else's afterwards, too.
+int closedir(DIR* folder) {
+  static const auto call = original<int (*)(DIR*)>("closedir");
+  watch(dirfd(folder), false);
+  return call(folder);
 }
 
 int rename(const char* from, const char* to) {
