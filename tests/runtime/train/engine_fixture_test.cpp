@@ -17,13 +17,11 @@ class EngineFixture : public test::OnBackend<B> {
  protected:
   using Context = typename B::Context;
 
-  void check(const std::string& name, Precision precision = Precision::kFp32) {
-    SCOPED_TRACE(name + ", " + name_of(precision));
-    coarser_ = test::coarser_than_float(precision);
+  void check(const std::string& name) {
+    SCOPED_TRACE(name);
     const json fixture = load_fixture(name);
     test::RigInput in = rig_input(fixture);
     in.layout = B::kLayout;
-    in.train.precision = precision;
     test::Rig<Context> rig(this->ctx(), in);
     const std::int64_t p_client = rig.network.parameters[kClientSide];
 
@@ -34,11 +32,8 @@ class EngineFixture : public test::OnBackend<B> {
     metrics.insert(metrics.end(), rest.begin(), rest.end());
     for (std::size_t t = 0; t < metrics.size(); ++t) {
       // Losses are about 2.3: 16 float32 roundings of the logits' scale, as for the tensors.
-      EXPECT_NEAR(metrics[t].loss, fixture.at("loss")[t].get<double>(), coarser_ * 16 * std::ldexp(2.5, -22))
-          << "step " << t;
-      if (precision == Precision::kFp32) {
-        EXPECT_EQ(metrics[t].correct, fixture.at("correct")[t].get<int>()) << "step " << t;
-      }
+      EXPECT_NEAR(metrics[t].loss, fixture.at("loss")[t].get<double>(), 16 * std::ldexp(2.5, -22)) << "step " << t;
+      EXPECT_EQ(metrics[t].correct, fixture.at("correct")[t].get<int>()) << "step " << t;
       EXPECT_EQ(metrics[t].batch, in.schedule.step_first[t + 1] - in.schedule.step_first[t]);
     }
     check_parameters(fixture, fixture.at("after_all_steps"), rig, p_client, "after all steps");
@@ -48,7 +43,7 @@ class EngineFixture : public test::OnBackend<B> {
   void check_gradients(const json& fixture, const test::RigInput& in, test::Rig<Context>& rig, std::int64_t p_client) {
     const json& expected = fixture.at("gradients_first_step");
     const std::vector<float> client = rig.gradients(kClientSide), server = rig.gradients(kServerSide);
-    expect_block(fixture, expected.at("server"), "server", server.data(), "gradient", coarser_);
+    expect_block(fixture, expected.at("server"), "server", server.data(), "gradient");
     std::vector<bool> active(expected.at("client").size(), rig.engine.replicas(kClientSide) == 1);
     if (rig.engine.replicas(kClientSide) > 1) {
       for (std::int32_t s = 0; s < in.schedule.step_first[1]; ++s)
@@ -58,22 +53,19 @@ class EngineFixture : public test::OnBackend<B> {
     for (std::size_t g = 0; g < expected.at("client").size(); ++g) {
       ASSERT_EQ(active[g], !expected.at("client")[g].is_null()) << "replica " << g;
       if (active[g])
-        expect_block(fixture, expected.at("client")[g], "client", client.data() + p_client * rank++, "gradient",
-                     coarser_);
+        expect_block(fixture, expected.at("client")[g], "client", client.data() + p_client * rank++, "gradient");
     }
   }
   void check_parameters(const json& fixture, const json& expected, test::Rig<Context>& rig, std::int64_t p_client,
                         const char* what) {
     const TrainingState state = rig.engine.download();
-    expect_block(fixture, expected.at("server"), "server", state.parameters[kServerSide].data(), what, coarser_);
+    expect_block(fixture, expected.at("server"), "server", state.parameters[kServerSide].data(), what);
     ASSERT_EQ(static_cast<std::int64_t>(expected.at("client").size()), rig.engine.replicas(kClientSide));
     for (std::size_t g = 0; g < expected.at("client").size(); ++g) {
       expect_block(fixture, expected.at("client")[g], "client",
-                   state.parameters[kClientSide].data() + p_client * static_cast<std::int64_t>(g), what, coarser_);
+                   state.parameters[kClientSide].data() + p_client * static_cast<std::int64_t>(g), what);
     }
   }
-
-  double coarser_ = 1.0;  // than float32 factors are rounded
 };
 TYPED_TEST_SUITE(EngineFixture, test::Backends);
 
@@ -117,16 +109,6 @@ TYPED_TEST(EngineFixture, CnnPsl) {
 TYPED_TEST(EngineFixture, CnnPslLocal) {
   this->check("cnn_pool1_psl_local_union");
   this->check("cnn32_pool1_psl_local_own");
-}
-TYPED_TEST(EngineFixture, LowerPrecisions) {
-  for (const Precision precision : {Precision::kTf32, Precision::kBf16}) {
-    if (TypeParam::Context::kIsDevice) {
-      this->check("cnn_pool1_psl_local_union", precision);
-      this->check("lenet_pool1_psl_sum", precision);
-    } else {
-      EXPECT_THROW(this->check("lenet_pool1_psl_sum", precision), InputError);
-    }
-  }
 }
 TYPED_TEST(EngineFixture, Mlp) { this->check("mlp_relu1_psl_sum"); }
 
