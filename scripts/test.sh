@@ -12,6 +12,7 @@ if [[ $preset == cpu-tsan ]]; then
   archer=$(clang++ -print-file-name=libarcher.so)
   [[ $archer == /* ]] || archer=$(dirname "$(readlink -f "$(command -v clang++)")")/../lib/libarcher.so
   [[ -e $archer ]] || die "libarcher.so is missing (a part of LLVM's OpenMP): scripts/setup.sh fuzz installs it"
+  export SPLITSIM_CONFIGS=${SPLITSIM_CONFIGS:-15}  # of the whole program's fuzzer: a run takes many seconds
   export OMP_TOOL_LIBRARIES=$archer OMP_NUM_THREADS=${OMP_NUM_THREADS:-3}
   export TSAN_OPTIONS="ignore_noninstrumented_modules=1 suppressions=$root/tests/tsan.supp ${TSAN_OPTIONS:-}"
 fi

@@ -23,15 +23,17 @@ const std::map<std::string, int> kFloors = {
 
 // Rooms of a floor: those of one level stand side by side and do not include each other.
 const std::map<std::string, int> kRooms = {
-    {"kernels/device", 1},      {"kernels/primitives", 2}, {"kernels/nn/support", 3}, {"kernels/nn/layers", 4},
-    {"kernels/nn/optimizers", 4}, {"kernels/nn", 4},
-    {"samplers/latency", 1},    {"samplers/population", 1}, {"samplers/schedule", 2}, {"samplers/local", 3},
-    {"samplers/keyed", 4},      {"samplers/balance", 5},    {"samplers", 6},
-    {"runtime/data", 1},        {"runtime/model", 1},       {"runtime/clock", 1},     {"runtime/record", 1},
-    {"runtime/mode", 2},        {"runtime/config", 3},      {"runtime/train", 3},     {"runtime/plan", 4},
-    {"runtime/run", 5},         {"runtime/study", 5}};
+    {"kernels/device", 1},    {"kernels/primitives", 2},    {"kernels/nn/support", 3},
+    {"kernels/nn/layers", 4}, {"kernels/nn/optimizers", 4}, {"kernels/nn", 4},
+    {"samplers/latency", 1},  {"samplers/population", 1},   {"samplers/schedule", 2},
+    {"samplers/local", 3},    {"samplers/keyed", 4},        {"samplers/balance", 5},
+    {"samplers", 6},          {"runtime/data", 1},          {"runtime/model", 1},
+    {"runtime/clock", 1},     {"runtime/record", 1},        {"runtime/mode", 2},
+    {"runtime/config", 3},    {"runtime/train", 3},         {"runtime/plan", 4},
+    {"runtime/run", 5},       {"runtime/study", 5}};
 
-const std::set<std::string> kGenerated = {"build_info.hpp", "git_commit.hpp", "layer_list.hpp"};  // made in the build folder
+const std::set<std::string> kGenerated = {"build_info.hpp", "git_commit.hpp",
+                                          "layer_list.hpp"};  // made in the build folder
 
 struct Include {
   int line;
@@ -168,8 +170,9 @@ TEST(Floors, EverySingleSourceBodyHasBothUnits) {
     if (!ends_with(source.path, "_impl.hpp")) continue;
     const std::string stem = source.path.substr(0, source.path.size() - std::string("_impl.hpp").size());
     const bool list = source.text.find("\n#define SPLITSIM_UNIT(C)") != std::string::npos;
-    const bool by_hand = ends_with(stem, "_cuda") ? paths.count(stem + ".cu") != 0
-                                                  : paths.count(stem + "_cpu.cpp") != 0 && paths.count(stem + "_cuda.cu") != 0;
+    const bool by_hand = ends_with(stem, "_cuda")
+                             ? paths.count(stem + ".cu") != 0
+                             : paths.count(stem + "_cpu.cpp") != 0 && paths.count(stem + "_cuda.cu") != 0;
     EXPECT_NE(list, by_hand) << source.path;
     lists += list ? 1 : 0;
   }
@@ -189,9 +192,8 @@ TEST(Floors, FilesAndFoldersStaySmall) {
 
 /// The text without comments, literals and preprocessor lines (with their continuations).
 std::string code_of(const std::string& text) {
-  static const std::regex noise(
-      R"re(//[^\n]*|/\*[^*]*\*+([^/*][^*]*\*+)*/)re"
-      R"re(|"(\\.|[^"\\\n])*"|'(\\.|[^'\\\n])'|(^|\n)[ \t]*#([^\n\\]|\\\n|\\.)*)re");
+  static const std::regex noise(R"re(//[^\n]*|/\*[^*]*\*+([^/*][^*]*\*+)*/)re"
+                                R"re(|"(\\.|[^"\\\n])*"|'(\\.|[^'\\\n])'|(^|\n)[ \t]*#([^\n\\]|\\\n|\\.)*)re");
   return std::regex_replace(text, noise, "\n");
 }
 
@@ -241,6 +243,26 @@ TEST(Floors, NoFunctionHasManyParameters) {
     for (const std::string& line : long_signatures(source, kMostParameters)) found.push_back(line);
   }
   EXPECT_TRUE(found.empty()) << joined(found);
+}
+
+// Else a kernel could read what the one before it has not written yet (kernels/device/launch_kernel.cuh).
+TEST(Floors, EveryKernelWaitsForTheWorkBeforeIt) {
+  std::size_t kernels = 0;
+  for (const Source& source : read_tree()) {
+    if (floor_of(source.path) == 0 || !is_cuda_file(source.path)) continue;
+    EXPECT_EQ(source.text.find("<<<"), std::string::npos) << source.path << ": launch_kernel() launches";
+    for (std::size_t at = source.text.find("__global__ "); at != std::string::npos;
+         at = source.text.find("__global__ ", at + 1), ++kernels) {
+      const std::string body = source.text.substr(at, source.text.find("\n}\n", at) - at);
+      const std::size_t begins = body.find("begin_kernel();");
+      EXPECT_NE(begins, std::string::npos) << source.path << ": " << body.substr(0, 120);
+      for (const char* early : {"*", "["}) {  // nothing is read before it
+        const std::size_t opens = body.find("{\n"), reads = body.find(std::string("= ") + early, opens);
+        EXPECT_TRUE(reads == std::string::npos || begins < reads) << source.path << ": " << body.substr(0, 120);
+      }
+    }
+  }
+  EXPECT_GE(kernels, 9u);
 }
 
 TEST(Floors, HeadersHaveOnePragma) {

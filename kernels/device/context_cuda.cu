@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <cstdlib>
 #include <cstring>
 
 #include "kernels/device/cuda_impl.cuh"
@@ -24,6 +25,11 @@ CudaContext::CudaContext(bool products) : impl_(std::make_unique<Impl>()) {
   cuda_check(cudaSetDevice(impl_->device), "cudaSetDevice");
   cuda_check(cudaDeviceGetAttribute(&impl_->multiprocessors, cudaDevAttrMultiProcessorCount, impl_->device),
              "cudaDeviceGetAttribute");
+  int capability = 0;
+  cuda_check(cudaDeviceGetAttribute(&capability, cudaDevAttrComputeCapabilityMajor, impl_->device),
+             "cudaDeviceGetAttribute");
+  const char* early = std::getenv("SPLITSIM_EARLY_LAUNCH");
+  impl_->launches_early = capability >= 9 && (early == nullptr || std::string(early) != "0");
   std::size_t free_memory = 0;
   cuda_check(cudaMemGetInfo(&free_memory, &impl_->total_memory), "cudaMemGetInfo");
   // What is freed stays with the process: else every synchronisation would hand it back, and the next epoch map it anew.

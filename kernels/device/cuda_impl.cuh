@@ -41,6 +41,7 @@ struct CudaContext::Impl {
   static constexpr std::size_t kWorkspaceBytes = std::size_t{32} << 20;  // of cuBLAS and cuBLASLt
   int device = 0;
   int multiprocessors = 1;
+  bool launches_early = false;  // kernels/device/launch_kernel.cuh
   std::size_t total_memory = 0;
   cudaStream_t stream = nullptr;
   cudaEvent_t here = nullptr;       // recorded where another context shall go on behind this one

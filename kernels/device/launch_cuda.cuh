@@ -5,6 +5,7 @@
 
 #include "kernels/device/cuda_impl.cuh"
 #include "kernels/device/launch.hpp"
+#include "kernels/device/launch_kernel.cuh"
 #include "kernels/device/team_cuda.cuh"
 
 namespace splitsim {
@@ -18,6 +19,7 @@ __device__ inline std::int64_t cuda_range(const Extent& extent) {
 
 template <class F>
 __global__ void index_kernel(Extent extent, F f) {
+  begin_kernel();
   const std::int64_t n = cuda_range(extent);
   const std::int64_t stride = std::int64_t{gridDim.x} * blockDim.x;
 #pragma unroll 1  // most threads take one turn: a loop that is unrolled first divides to count them
@@ -27,6 +29,7 @@ __global__ void index_kernel(Extent extent, F f) {
 // A row of blocks per row: no index is divided.
 template <class F>
 __global__ void cell_kernel(Extent rows, std::int32_t columns, F f) {
+  begin_kernel();
   const std::int64_t n = cuda_range(rows);
   for (std::int64_t row = blockIdx.y; row < n; row += gridDim.y) {
 #pragma unroll 1
@@ -40,6 +43,7 @@ __global__ void cell_kernel(Extent rows, std::int32_t columns, F f) {
 template <class Team, class F>
 __global__ void block_kernel(Extent extent, F f) {
   __shared__ alignas(16) unsigned char scratch[Team::kScratchBytes];
+  begin_kernel();
   const std::int64_t n = cuda_range(extent);
   Team team(scratch);
   for (std::int64_t block = blockIdx.x; block < n; block += gridDim.x) {
@@ -63,8 +67,7 @@ void for_each_index(CudaContext& ctx, const Extent& extent, const F& f) {
   if (n <= 0) return;
   constexpr int kThreads = 256;
   const unsigned blocks = detail::grid(ctx, (n + kThreads - 1) / kThreads, kThreads);
-  detail::index_kernel<<<blocks, kThreads, 0, ctx.impl().stream>>>(extent, f);
-  cuda_check(cudaGetLastError(), "launch of an index kernel");
+  launch_kernel(ctx, "launch of an index kernel", {blocks, kThreads}, detail::index_kernel<F>, extent, f);
 }
 
 template <class F>
@@ -81,8 +84,8 @@ void for_each_cell(CudaContext& ctx, const Extent& rows, std::int32_t columns, c
   constexpr std::int64_t kMostRows = 65535;
   const unsigned down = std::max(1u, detail::grid(ctx, n * across, threads) / across);
   const dim3 blocks(across, static_cast<unsigned>(std::min({n, kMostRows, std::int64_t{down}})));
-  detail::cell_kernel<<<blocks, threads, 0, ctx.impl().stream>>>(rows, columns, f);
-  cuda_check(cudaGetLastError(), "launch of a cell kernel");
+  launch_kernel(ctx, "launch of a cell kernel", {blocks, dim3(static_cast<unsigned>(threads))}, detail::cell_kernel<F>,
+                rows, columns, f);
 }
 
 template <class F>
@@ -90,8 +93,7 @@ void for_each_block(CudaContext& ctx, const Extent& extent, const F& f) {
   const std::int64_t n = extent.outer_max * extent.inner;
   if (n <= 0) return;
   const unsigned blocks = detail::grid(ctx, n, kLanes);
-  detail::block_kernel<BlockTeam><<<blocks, kLanes, 0, ctx.impl().stream>>>(extent, f);
-  cuda_check(cudaGetLastError(), "launch of a block kernel");
+  launch_kernel(ctx, "launch of a block kernel", {blocks, kLanes}, detail::block_kernel<BlockTeam, F>, extent, f);
 }
 
 template <class F>
@@ -101,8 +103,8 @@ void for_each_column_block(CudaContext& ctx, const Extent& extent, std::int64_t 
   const std::int64_t n = extent.outer_max * extent.inner;
   if (n <= 0) return;
   constexpr int kThreads = 4 * kLanes;
-  detail::block_kernel<WideTeam><<<detail::grid(ctx, n, kThreads), kThreads, 0, ctx.impl().stream>>>(extent, f);
-  cuda_check(cudaGetLastError(), "launch of a wide block kernel");
+  launch_kernel(ctx, "launch of a wide block kernel", {detail::grid(ctx, n, kThreads), kThreads},
+                detail::block_kernel<WideTeam, F>, extent, f);
 }
 
 template <class F>

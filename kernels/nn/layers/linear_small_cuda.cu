@@ -87,6 +87,7 @@ __device__ void multiply(const Product& p, std::int32_t tile, Tiles& shared) {
 /// The tiles of one product, then those of another.
 __global__ void __launch_bounds__(kThreads) products_kernel(Product first, Product second) {
   __shared__ alignas(16) Tiles shared;
+  begin_kernel();
   const auto tile = static_cast<std::int32_t>(blockIdx.x), before = first.tiles();
   if (tile < before) {
     multiply(first, tile, shared);
@@ -98,8 +99,7 @@ __global__ void __launch_bounds__(kThreads) products_kernel(Product first, Produ
 void launch(CudaContext& ctx, const Product& first, const Product& second) {
   const auto blocks = static_cast<unsigned>(first.tiles() + second.tiles());
   if (blocks == 0) return;
-  products_kernel<<<blocks, kThreads, 0, ctx.impl().stream>>>(first, second);
-  cuda_check(cudaGetLastError(), "launch of a small linear layer");
+  launch_kernel(ctx, "launch of a small linear layer", {blocks, kThreads}, products_kernel, first, second);
 }
 
 }  // namespace

@@ -2,7 +2,7 @@
 #include <string>
 
 #include "base/error.hpp"
-#include "kernels/device/cuda_impl.cuh"
+#include "kernels/device/launch_kernel.cuh"
 #include "kernels/nn/layers/conv/implicit_gemm_args.hpp"
 
 namespace splitsim {
@@ -139,6 +139,7 @@ struct WeightPlan {
 /// adds up what they have.
 __global__ void __launch_bounds__(1024) sum_parts_kernel(const __grid_constant__ WeightArgs args) {
   __shared__ float sums[1024];
+  begin_kernel();
   const std::int64_t weights = args.shape.weights();
   const std::int64_t i = std::int64_t{blockIdx.x} * blockDim.x + threadIdx.x;
   const auto rank = static_cast<std::int32_t>(blockIdx.y);
@@ -165,8 +166,7 @@ void sum_parts(CudaContext& ctx, const WeightArgs& args) {
   const dim3 block = many ? dim3(32, kGroups) : dim3(256, 1);
   const auto blocks = static_cast<unsigned>(ceil_div(args.shape.weights() + args.shape.out_channels, block.x));
   const dim3 grid(blocks, static_cast<unsigned>(args.map.max_active));
-  sum_parts_kernel<<<grid, block, 0, ctx.impl().stream>>>(args);
-  cuda_check(cudaGetLastError(), "launch of a sum over parts");
+  launch_kernel(ctx, "launch of a sum over parts", {grid, block}, sum_parts_kernel, args);
 }
 
 /// Whether each of a tensor's groups of channels begins at a multiple of 16 bytes, if the tensor does.

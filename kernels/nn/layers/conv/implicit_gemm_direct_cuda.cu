@@ -2,6 +2,7 @@
 // neighbouring channels. Always in float.
 #include <algorithm>
 
+#include "kernels/device/launch_kernel.cuh"
 #include "kernels/nn/layers/conv/implicit_gemm_weight.cuh"
 
 namespace splitsim::implicit_gemm {
@@ -13,6 +14,7 @@ constexpr int kLanes2 = kThreads / kDirectChannels;  // pixels that a block of t
 
 /// Grid: x: floats of a slot, y: slots.
 __global__ void __launch_bounds__(kThreads) forward_kernel(const __grid_constant__ ImageArgs args) {
+  begin_kernel();
   const ConvShape& s = args.shape;
   const int channels = s.out_channels, size = static_cast<int>(s.out_size());
   const int inputs = s.in_channels / s.groups, outputs = channels / s.groups, valid = *args.map.slots;
@@ -45,6 +47,7 @@ __global__ void __launch_bounds__(kThreads) forward_kernel(const __grid_constant
 }
 
 __global__ void __launch_bounds__(kThreads) input_gradient_kernel(const __grid_constant__ ImageArgs args) {
+  begin_kernel();
   const ConvShape& s = args.shape;
   const int channels = s.in_channels, size = static_cast<int>(s.in_size()), patch = static_cast<int>(s.patch());
   const int inputs = channels / s.groups, outputs = s.out_channels / s.groups, valid = *args.map.slots;
@@ -79,6 +82,7 @@ __global__ void __launch_bounds__(kThreads) input_gradient_kernel(const __grid_c
 /// Grid: x: (rank, part, 32 output channels), y: (tap, channel), then the bias. Lanes: output channels, by pixels.
 __global__ void __launch_bounds__(kThreads) weight_gradient_kernel(const __grid_constant__ WeightArgs args) {
   __shared__ float sums[kLanes2][kDirectChannels];
+  begin_kernel();
   const ConvShape& s = args.shape;
   const int blocks = (s.out_channels + kDirectChannels - 1) / kDirectChannels;
   const int unit = static_cast<int>(blockIdx.x) / blocks, rank = unit / args.parts, part = unit - rank * args.parts;
@@ -135,22 +139,22 @@ dim3 slot_grid(std::int64_t floats, std::int32_t slots) {
 
 void direct_forward(CudaContext& ctx, const ImageArgs& args) {
   if (args.map.max_slots == 0) return;
-  forward_kernel<<<slot_grid(args.shape.out_size(), args.map.max_slots), kThreads, 0, ctx.impl().stream>>>(args);
-  cuda_check(cudaGetLastError(), "launch of a direct convolution");
+  launch_kernel(ctx, "launch of a direct convolution", {slot_grid(args.shape.out_size(), args.map.max_slots), kThreads},
+                forward_kernel, args);
 }
 
 void direct_input_gradient(CudaContext& ctx, const ImageArgs& args) {
   if (args.map.max_slots == 0) return;
-  input_gradient_kernel<<<slot_grid(args.shape.in_size(), args.map.max_slots), kThreads, 0, ctx.impl().stream>>>(args);
-  cuda_check(cudaGetLastError(), "launch of a direct convolution's input gradient");
+  launch_kernel(ctx, "launch of a direct convolution's input gradient",
+                {slot_grid(args.shape.in_size(), args.map.max_slots), kThreads}, input_gradient_kernel, args);
 }
 
 void direct_weight_gradient(CudaContext& ctx, const WeightArgs& args) {
   const std::int64_t blocks = (args.shape.out_channels + kDirectChannels - 1) / kDirectChannels;
   const dim3 grid(static_cast<unsigned>(blocks * args.map.max_active * args.parts),
                   static_cast<unsigned>(args.shape.patch() + 1));
-  weight_gradient_kernel<<<grid, kThreads, 0, ctx.impl().stream>>>(args);
-  cuda_check(cudaGetLastError(), "launch of a direct convolution's weight gradient");
+  launch_kernel(ctx, "launch of a direct convolution's weight gradient", {grid, kThreads}, weight_gradient_kernel,
+                args);
 }
 
 }  // namespace splitsim::implicit_gemm

@@ -293,6 +293,7 @@ __device__ inline void store_tile(const ImageArgs& args, const WarpTile<Tile>& w
 
 template <class Tile, Precision kPrecision, bool kGradient, int kVectorA, int kVectorB>
 __global__ void __launch_bounds__(Tile::kThreads, Tile::kBlocks) image_kernel(const __grid_constant__ ImageArgs args) {
+  begin_kernel();
   const ConvShape& s = args.shape;
   const int group = static_cast<int>(blockIdx.z), phase = static_cast<int>(blockIdx.y);
   const int phase_y = phase / s.stride.width, phase_x = phase - phase_y * s.stride.width;

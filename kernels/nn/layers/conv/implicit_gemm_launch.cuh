@@ -18,13 +18,7 @@ using WeightMedium = Tile<64, 128, 32, 32, 3, 2>;
 using WeightSmall = Tile<64, 64, 32, 32, 3, 3>;
 using WeightFlat = Tile<32, 32, 16, 16, 4, 4>;
 
-/// Launches a kernel with dynamic shared memory of any size.
-template <class Args>
-void launch_kernel(CudaContext& ctx, void (*kernel)(Args), const dim3& grid, const dim3& block_and_bytes,
-                   const Args& args) {
-  kernel<<<grid, block_and_bytes.x, block_and_bytes.y, ctx.impl().stream>>>(args);
-  cuda_check(cudaGetLastError(), "launch of an implicit GEMM");
-}
+constexpr const char* kLaunch = "launch of an implicit GEMM";
 
 /// Lets a kernel have more shared memory than 48 KiB; once, since it holds for the process.
 template <auto kKernel>
@@ -42,7 +36,7 @@ void launch_image_tile(CudaContext& ctx, const ImageLaunch& launch, const ImageA
   allow_shared<kKernel>(kBytes);
   const dim3 grid(static_cast<unsigned>(launch.blocks), static_cast<unsigned>(launch.phases),
                   static_cast<unsigned>(launch.groups));
-  launch_kernel(ctx, kKernel, grid, dim3(T::kThreads, kBytes), args);
+  launch_kernel(ctx, kLaunch, {grid, T::kThreads, kBytes}, kKernel, args);
 }
 
 template <Precision kPrecision, bool kGradient, int kVectorA, int kVectorB>
@@ -87,7 +81,7 @@ void launch_weight_tile(CudaContext& ctx, const WeightLaunch& launch, const Weig
   constexpr int kBytes = T::kStages * kDepth * (T::kRowPitch + T::kPitch) * static_cast<int>(sizeof(float));
   allow_shared<kKernel>(kBytes);
   const dim3 grid(static_cast<unsigned>(launch.blocks), static_cast<unsigned>(launch.groups));
-  launch_kernel(ctx, kKernel, grid, dim3(T::kThreads, kBytes), args);
+  launch_kernel(ctx, kLaunch, {grid, T::kThreads, kBytes}, kKernel, args);
 }
 
 template <Precision kPrecision, int kVectorA, int kVectorB>

@@ -120,6 +120,7 @@ struct PatchColumns {
 template <class Tile, Precision kPrecision, int kVectorA, int kVectorB>
 __global__ void __launch_bounds__(Tile::kThreads, Tile::kBlocks)
     weight_kernel(const __grid_constant__ WeightArgs args) {
+  begin_kernel();
   const ConvShape& s = args.shape;
   const int tiles = args.row_tiles * args.column_tiles, unit = static_cast<int>(blockIdx.x) / tiles;
   const int tile = static_cast<int>(blockIdx.x) - unit * tiles, row_tile = tile / args.column_tiles;
