@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# One command that says whether this machine's GPU runs splitsim rightly and how fast, in under ten minutes. Run it from the
+# One command that says whether this machine's GPU runs splitsim rightly and how fast, in under twenty minutes. Run it from the
 # bundle (make bundle) or from a source tree after make build. It needs nothing but a shell, the driver and cuBLAS.
 #
 #   gpu_check.sh [--device cuda|cpu] [--bin DIR] [--out DIR] [--data DIR] [--quick]
@@ -69,9 +69,9 @@ record() { # record RESULT NAME SECONDS DETAIL
   printf '%-8s %-34s %6ss  %s\n' "$1" "$2" "$3" "$4" | tee -a "$out/table.txt"
 }
 # timed LOG LIMIT COMMAND...: runs it with its output in the log; its exit code (124 past the limit), its time in `took`.
-# The whole check ends within ten minutes: limits shrink to what is left of them.
+# The whole check ends within twenty minutes: limits shrink to what is left of them.
 timed() {
-  local log=$1 limit=$2 from=$SECONDS code=0 left=$((585 - SECONDS + started))
+  local log=$1 limit=$2 from=$SECONDS code=0 left=$((1170 - SECONDS + started))
   shift 2
   ((limit <= left)) || limit=$((left > 1 ? left : 1))
   printf '$ %s\n' "$*" >>"$log"
@@ -207,6 +207,33 @@ if ((code == 0)) && awk "BEGIN { exit !(${accuracy:-0} >= $least) }"; then resul
 detail="accuracy ${accuracy:-none} (least $least), $(value "$summary" train_samples_per_s) samples/s"
 ((code == 0)) || detail="exit code $code: $(last_line "$log")"
 record $result "training, $what, $epochs epochs" "$took" "$detail"
+
+# ---- lower precisions, who convolves, what runs ----
+if [[ $device == cuda && -x $bin/splitsim-bench ]]; then
+  hurry=() batch=128
+  ((quick)) && hurry=(--quick) batch=2000
+  printf '%s\n' 'model.name = "cnn"' 'data.name = "glyphs"' "sampler.batch = $batch" 'train.epochs = 1' >"$out/cnn.toml"
+  log=$out/tune.log code=0
+  timed "$log" 120 "$bin/splitsim-bench" --device cuda "${hurry[@]}" --config "$out/cnn.toml" --tune "$out/conv_table.json" || code=$?
+  if ((code == 0)); then result=ok detail='ours beside cuDNN in tune.log'; else result=FAILED detail="exit code $code: $(last_line "$log")"; fi
+  record $result 'convolutions' "$took" "$detail"
+  for precision in fp32 tf32 bf16; do
+    log=$out/precision-$precision.log code=0
+    timed "$log" 120 "$bin/splitsim-run" "$out/cnn.toml" --set "train.precision=$precision" --set "train.conv_table=$out/conv_table.json" \
+      --device cuda --out "$out/precision/$precision" --force || code=$?
+    summary=$out/precision/$precision/summary.json
+    detail="accuracy $(value "$summary" test_accuracy), $(value "$summary" train_samples_per_s) samples/s"
+    if ((code == 0)); then result=ok; else result=FAILED detail="exit code $code: $(last_line "$log")"; fi
+    record $result "precision, $precision" "$took" "$detail"
+  done
+  log=$out/kernel_times.log code=0
+  timed "$log" 120 "$bin/splitsim-bench" --device cuda --config "$out/cnn.toml" --kernel-times || code=$?
+  if ((code == 0)); then
+    record ok 'kernel times' "$took" "$(grep -m1 'launches,' "$log")"
+  else
+    record skipped 'kernel times' "$took" "$(last_line "$log")"
+  fi
+fi
 
 # ---- the benchmark ----
 if [[ -x $bin/splitsim-bench ]]; then

@@ -37,7 +37,7 @@ commit=$(git -C "$root" describe --always --dirty --abbrev=12 2>/dev/null || ech
 cat >"$stage/README.txt" <<TEXT
 splitsim $version ($commit), preset $preset, for x86-64-v3 processors and glibc >= $glibc.
 
-  ./gpu_check.sh                    tests, hashes, training and benchmark on this machine's GPU, in under 10 minutes
+  ./gpu_check.sh                    tests, hashes, training and benchmark on this machine's GPU, in under 20 minutes
   ./gpu_check.sh --device cpu       the same without a GPU
   bin/splitsim-run --help           one experiment
 

@@ -49,9 +49,10 @@ struct CudaContext::Impl {
   Staging staging;
   cublasLtHandle_t cublas_lt = nullptr;
   std::map<ProductKey, std::optional<cublasLtMatmulAlgo_t>>
-      product_algorithms;            // asked for once each; none: no algorithm
-  std::shared_ptr<void> cudnn;       // what kernels/nn/layers/conv/cudnn_cuda.cu keeps; null until it is asked
-  void* cublas_workspace = nullptr;  // set before any capture, so that cuBLAS never allocates inside a step
+      product_algorithms;                    // asked for once each; none: no algorithm
+  std::shared_ptr<void> cudnn;               // what kernels/nn/layers/conv/cudnn_cuda.cu keeps; null until it is asked
+  std::shared_ptr<const void> conv_choices;  // kernels/nn/layers/conv/choice.hpp; null: none were made
+  void* cublas_workspace = nullptr;          // set before any capture, so that cuBLAS never allocates inside a step
 };
 
 /// Throws BackendError naming the call.

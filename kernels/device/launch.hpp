@@ -24,5 +24,7 @@ constexpr std::int64_t kSerialBelow = 4096;
 //   for_each_block(ctx, Extent or n, f)      f(Team&, std::int64_t block)
 //   for_each_column_block(ctx, Extent, items, f)  the same for teams that work on columns and never reduce(): wider ones
 //                                            where a block has many items
+//   for_each_wide_block(ctx, n, f)           the same for few blocks that have much to do and never reduce() but by
+//                                            reduce_exact(): the widest teams
 
 }  // namespace splitsim

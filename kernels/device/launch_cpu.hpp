@@ -71,4 +71,9 @@ void for_each_block(CpuContext& ctx, std::int64_t n, const F& f) {
   for_each_block(ctx, Extent{n, nullptr, 1}, f);
 }
 
+template <class F>
+void for_each_wide_block(CpuContext& ctx, std::int64_t n, const F& f) {
+  for_each_block(ctx, n, f);
+}
+
 }  // namespace splitsim

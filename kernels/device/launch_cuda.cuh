@@ -108,6 +108,14 @@ void for_each_column_block(CudaContext& ctx, const Extent& extent, std::int64_t 
 }
 
 template <class F>
+void for_each_wide_block(CudaContext& ctx, std::int64_t n, const F& f) {
+  if (n <= 0) return;
+  constexpr int kThreads = 8 * kLanes;
+  launch_kernel(ctx, "launch of the widest blocks", {detail::grid(ctx, n, kThreads), kThreads},
+                detail::block_kernel<WidestTeam, F>, Extent{n, nullptr, 1}, f);
+}
+
+template <class F>
 void for_each_block(CudaContext& ctx, std::int64_t n, const F& f) {
   for_each_block(ctx, Extent{n, nullptr, 1}, f);
 }

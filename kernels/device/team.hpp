@@ -38,6 +38,14 @@ class SerialTeam {
     return lane[0];
   }
 
+  /// The same where order does not matter: sums of integers, the least, the greatest. Of teams of any size.
+  template <class T, class Load, class Combine>
+  PSL_HD T reduce_exact(std::int64_t n, T identity, Load load, Combine combine) {
+    T result = identity;
+    for (std::int64_t i = 0; i < n; ++i) result = combine(result, load(i));
+    return result;
+  }
+
   /// store(column, sum over rows of load(row, column)) for every column, each by one member; what it stores may be read
   /// after the call. T: a sum from {} by +=. Determinism: fixed-order on each backend.
   template <class T, class Load, class Store>

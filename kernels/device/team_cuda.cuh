@@ -41,6 +41,26 @@ class CudaTeam {
     return *result;
   }
 
+  template <class T, class Load, class Combine>
+  __device__ T reduce_exact(std::int64_t n, T identity, Load load, Combine combine) {
+    static_assert(sizeof(T) <= 16 && kThreads <= 32 * 32);
+    constexpr int kWarps = kThreads / 32;
+    T* of_warp = reinterpret_cast<T*>(scratch_);
+    T* result = reinterpret_cast<T*>(scratch_ + 16 * kWarps);
+    T mine = identity;
+    for (std::int64_t i = rank(); i < n; i += kThreads) mine = combine(mine, load(i));
+    for (int half = 16; half > 0; half /= 2) mine = combine(mine, shuffle_down(mine, half));
+    if (rank() % 32 == 0) of_warp[rank() / 32] = mine;
+    __syncthreads();
+    if (rank() < 32) {
+      T all = rank() < kWarps ? of_warp[rank()] : identity;
+      for (int half = 16; half > 0; half /= 2) all = combine(all, shuffle_down(all, half));
+      if (rank() == 0) *result = all;
+    }
+    __syncthreads();
+    return *result;
+  }
+
   /// As SerialTeam's, but a lane adds every few rows of its column, and then the lanes of a column join: first those of
   /// a warp, where its 32 lanes are whole rows, then the warps in order.
   template <class T, class Load, class Store>
@@ -110,5 +130,6 @@ class CudaTeam {
 
 using BlockTeam = CudaTeam<kLanes>;
 using WideTeam = CudaTeam<4 * kLanes>;
+using WidestTeam = CudaTeam<8 * kLanes>;
 
 }  // namespace splitsim

@@ -6,6 +6,9 @@ counts launches, bytes and instructions; its cost model of an H100 estimates mic
     profiling/model/cost_account.py --update     write costs.json
     profiling/model/cost_account.py --table      print a case's kernels, the costliest first (--cases NAME)
 
+--cases all takes the slow ones too, which emulate for minutes: the full ResNet-18 in every precision, and a schedule of 10^7
+samples (a step of it is an epoch's schedule and timeline).
+
 Needs build/emulated (scripts/test_emulated.py or `run.sh . --target splitsim-run` of the emulator makes it) and the emulator's
 folder: $SPLITSIM_EMULATOR, else ../shared/gpu-emulator beside the source tree. Without one it says so and ends with 0.
 """
@@ -39,6 +42,14 @@ CASES = {
                                             "partition.clients=16", "sampler.batch=64"]),
 }
 
+RESNET = ["model.name=resnet18", "model.cut=layer1", "partition.clients=16"]
+SLOW = {
+    "resnet18_psl": ((3, 32), 256, RESNET),
+    "resnet18_psl_tf32": ((3, 32), 256, [*RESNET, "train.precision=tf32"]),
+    "resnet18_psl_bf16": ((3, 32), 256, [*RESNET, "train.precision=bf16"]),
+    "ugs_10m": (None, 10**7, ["partition.clients=100000", "sampler.batch=1024"]),
+}
+
 
 def write_npy(path, kind, shape, data):
     """A NumPy file of bytes that are laid out already."""
@@ -57,28 +68,34 @@ def write_data(folder, image, samples):
 
 def profile(case, tools):
     """The rows of a step's kernels and the model's text."""
-    image, samples, overrides = CASES[case]
+    image, samples, overrides = {**CASES, **SLOW}[case]
     with tempfile.TemporaryDirectory() as folder:
         folder = pathlib.Path(folder)
-        write_data(folder, image, samples)
-        settings = [f"data={{name='npy',dir='{folder}'}}", "partition.kind=iid", "sampler.batch=128", "train.epochs=1",
-                    "train.checkpoint_epochs=0", *overrides]
-        arguments = [word for setting in settings for word in ("--set", setting)]
+        if image is None:  # a schedule without learning
+            program, settings = "splitsim-sample", ["partition.kind=iid", *overrides]
+            arguments = ["--synthetic", f"{samples},10", "--samplers", "ugs", "--epochs", "1"]
+        else:
+            write_data(folder, image, samples)
+            program, arguments = "splitsim-run", []
+            settings = [f"data={{name='npy',dir='{folder}'}}", "partition.kind=iid", "sampler.batch=128",
+                        "train.epochs=1", "train.checkpoint_epochs=0", *overrides]
+        arguments += [word for setting in settings for word in ("--set", setting)]
         env = dict(os.environ, GPUEMU_PROFILE=str(folder / "profile.csv"), GPUEMU_SMS="132",
                    GPUEMU_CACHE=str(BUILD / "kernels"), OMP_NUM_THREADS="1")
-        run = subprocess.run([BUILD / "bin/splitsim-run", "--device", "cuda", *arguments], env=env,
+        run = subprocess.run([BUILD / "bin" / program, "--device", "cuda", *arguments], env=env,
                              capture_output=True, text=True)
         if run.returncode != 0:
             raise SystemExit(f"error: {case}: exit {run.returncode}: {run.stderr}")
         rows = [row for row in csv.DictReader(open(folder / "profile.csv"))]
-        text = subprocess.run([sys.executable, tools / "profile/roofline.py", folder / "profile.csv"], capture_output=True,
-                              text=True, check=True).stdout
+        text = subprocess.run([sys.executable, tools / "profile/roofline.py", folder / "profile.csv",
+                               *(["--all"] if image is None else [])], capture_output=True, text=True, check=True).stdout
     return rows, text
 
 
 def costs(rows, text):
-    steps = sum(int(row["launches"]) for row in rows if row["kernel"] == "cudaGraphLaunch")
-    inside = [row for row in rows if row["kernel"] != "cudaGraphLaunch" and int(row["graph"])]
+    steps = sum(int(row["launches"]) for row in rows if row["kernel"] == "cudaGraphLaunch") or 1
+    graphs = any(int(row["graph"]) for row in rows)
+    inside = [row for row in rows if row["kernel"] != "cudaGraphLaunch" and (int(row["graph"]) or not graphs)]
 
     def per_step(*columns):
         return sum(int(row[column]) for row in inside for column in columns) / steps
@@ -96,14 +113,14 @@ def main():
     what = parser.add_mutually_exclusive_group(required=True)
     for name in ("check", "update", "table"):
         what.add_argument("--" + name, action="store_true")
-    parser.add_argument("--cases", default=",".join(CASES), help="names with commas between them")
+    parser.add_argument("--cases", default=",".join(CASES), help="names with commas between them, or all")
     options = parser.parse_args()
     folder = emulator()
     if folder is None:
         return 0
     known = json.loads(COSTS.read_text()) if COSTS.exists() else {}
     grown = False
-    for case in options.cases.split(","):
+    for case in [*CASES, *SLOW] if options.cases == "all" else options.cases.split(","):
         rows, text = profile(case, folder)
         if options.table:
             print(f"{case}: {text}")

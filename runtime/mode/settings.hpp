@@ -73,6 +73,7 @@ struct TrainSettings {
   AverageWeights fedavg_weights = AverageWeights::kSamples;
   ServiceOrder service_order = ServiceOrder::kCyclic;  ///< sflv2, sl
   Precision precision = Precision::kFp32;  ///< of products, in training and tests
+  std::string conv_table;  ///< a GPU's: measured convolutions, of splitsim-bench --tune
   double label_smoothing = 0.0;
   OnNonfinite on_nonfinite = OnNonfinite::kStop;
   std::int32_t checkpoint_epochs = 1;  ///< a checkpoint after every so many; 0: none

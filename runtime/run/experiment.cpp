@@ -8,12 +8,15 @@
 #include <utility>
 
 #include "base/error.hpp"
+#include "base/files.hpp"
+#include "base/hash.hpp"
 #include "base/stopwatch.hpp"
 #include "runtime/config/continuation.hpp"
 #include "runtime/model/model_file.hpp"
 #include "runtime/plan/plan_ahead.hpp"
 #include "runtime/run/checkpoint_writer.hpp"
 #include "runtime/run/recorder.hpp"
+#include "runtime/train/conv_table.hpp"
 
 namespace splitsim {
 
@@ -25,6 +28,24 @@ void check_owners(const Scene& scene) {
   throw InputError(
       fmt::format("sampler.kind = \"{}\" ignores which client owns a sample, which train.mode = \"{}\" needs",
                   config.sampler.kind, config.train.mode));
+}
+
+/// The scene on a context that is ready for it: what convolutions it takes is known before anything is planned.
+template <class Context>
+Scene scene_on(Context& ctx, const Config& config) {
+  const std::string& path = config.train.conv_table;
+  if (path.empty()) return make_scene(config);
+  if constexpr (Context::kIsDevice) {
+    const ConvTable table = read_conv_table(path);
+    if (table.device != ctx.device_name()) {
+      throw InputError(
+          fmt::format("train.conv_table {}: measured on {}, this is {}", path, table.device, ctx.device_name()));
+    }
+    choose_convolutions(ctx, choices_of(table));
+    return make_scene(config);
+  } else {
+    throw InputError("train.conv_table: a GPU's (--device cuda)");
+  }
 }
 
 }  // namespace
@@ -58,7 +79,7 @@ struct Experiment<Context>::Impl {
 template <class Context>
 Experiment<Context>::Impl::Impl(Context& context, const Config& config)
     : ctx(context),
-      scene(make_scene(config)),
+      scene(scene_on(context, config)),
       planner(ctx, scene),
       trainer(ctx, scene, planner.bounds()),
       plan(describe(scene, planner.bounds())) {
@@ -68,6 +89,11 @@ Experiment<Context>::Impl::Impl(Context& context, const Config& config)
   if (config.model.init == InitKind::kFile) {
     initial = read_model_file(config.model.file, scene.network, {plan.client_replicas, plan.server_replicas});
     plan.inputs["initial_model"] = model_sha256(initial.side);
+  }
+  if (!config.train.conv_table.empty()) {
+    Sha256 hash;
+    hash.add(read_text_file(config.train.conv_table));
+    plan.inputs["conv_table"] = hash.hex();
   }
   plan.memory = {{"population, sampler, clock", ctx.counters().bytes_in_use + planner.bytes_in_use()},
                  {"schedule", planner.schedule_bytes()}};

@@ -75,10 +75,10 @@ struct FindCut {
   PSL_HD void operator()(Team& team, std::int64_t) const {
     const std::int64_t clients = log_rates.size();
     const auto leaving = [&](double at) {
-      return team.template reduce<std::int64_t>(
+      return team.template reduce_exact<std::int64_t>(
           clients, 0, [&](std::int64_t k) { return state.leaving(k, at, log_rates[k]); }, Plus{});
     };
-    const double first = team.template reduce<double>(
+    const double first = team.template reduce_exact<double>(
         clients, HUGE_VAL, [&](std::int64_t k) { return state.log_time[k]; }, EarlierTime{});
     double low = -HUGE_VAL, high = first;
     const double magnitude = first < 0.0 ? -first : first;
@@ -238,7 +238,7 @@ void SteppedSchedule<Context>::step(std::int64_t t, View<const double> log_rates
   const std::int64_t first = chunks_.first(t), batch = chunks_.first(t + 1) - first;
   const detail::SteppedView state = view();
   for_each_index(ctx, clients, detail::NextLeaving{state, log_rates});
-  for_each_block(ctx, 1, detail::FindCut{state, log_rates, batch});
+  for_each_wide_block(ctx, 1, detail::FindCut{state, log_rates, batch});
   for_each_index(ctx, clients, detail::TakeUntilCut{state, log_rates});
   for_each_block(ctx, 1, detail::EndStep{state, log_rates});
   ctx.copy(offset_.data(), take_.data(), take_.bytes());
@@ -262,5 +262,4 @@ std::int64_t SteppedSchedule<Context>::depleted() {
 }  // namespace splitsim
 
 // What is made for every backend C.
-#define SPLITSIM_UNIT(C)             \
-  template class SteppedSchedule<C>;
+#define SPLITSIM_UNIT(C) template class SteppedSchedule<C>;

@@ -5,7 +5,8 @@ namespace splitsim {
 
 namespace {
 
-constexpr int kSide = 16, kDepth = 128, kThreads = kSide * kSide;
+// A block makes a tile of kSide x kSide results; each of its groups of as many threads sums a part of every kDepth indices.
+constexpr int kSide = 16, kDepth = 128, kGroups = 4, kTile = kSide * kSide, kThreads = kGroups * kTile;
 constexpr int kPitch = kDepth + 4;  // floats of a row in shared memory: rows begin four banks apart
 
 /// A factor: at(row, k) = data[row * row_stride + k * k_stride]; one of the strides is 1.
@@ -47,35 +48,42 @@ __device__ inline void load(const Factor& factor, std::int32_t row, std::int32_t
 }
 
 __device__ void multiply(const Product& p, std::int32_t tile, Tiles& shared) {
+  constexpr int kPart = kDepth / kGroups;
   const std::int32_t column_tiles = p.column_tiles(), row_tile = tile / column_tiles;
   const std::int32_t first_row = row_tile * kSide, first_column = (tile - row_tile * column_tiles) * kSide;
-  const int r = static_cast<int>(threadIdx.x) / kSide, c = static_cast<int>(threadIdx.x) % kSide;
+  const int t = static_cast<int>(threadIdx.x), group = t / kTile, r = t % kTile / kSide, c = t % kSide;
   const bool sums_rows = p.row_sums != nullptr && first_column == 0;
   float sum = 0.0f, row_sum = 0.0f;
   for (std::int32_t k = 0; k < p.k; k += kDepth) {
     load(p.a, first_row, p.m, k, p.k, shared.a);
     load(p.b, first_column, p.n, k, p.k, shared.b);
     __syncthreads();
-    const float4* a = reinterpret_cast<const float4*>(shared.a + r * kPitch);
-    const float4* b = reinterpret_cast<const float4*>(shared.b + c * kPitch);
-#pragma unroll 8
-    for (int l = 0; l < kDepth / 4; ++l) {
+    const float4* a = reinterpret_cast<const float4*>(shared.a + r * kPitch + group * kPart);
+    const float4* b = reinterpret_cast<const float4*>(shared.b + c * kPitch + group * kPart);
+#pragma unroll
+    for (int l = 0; l < kPart / 4; ++l) {
       const float4 u = a[l], v = b[l];
       sum = fmaf(u.x, v.x, sum);
       sum = fmaf(u.y, v.y, sum);
       sum = fmaf(u.z, v.z, sum);
       sum = fmaf(u.w, v.w, sum);
     }
-    if (sums_rows) {  // the row's 16 threads take every 16th
-      for (int l = c; l < kDepth; l += kSide) row_sum += shared.a[r * kPitch + l];
+    if (sums_rows) {  // the row's 16 threads of a group take every 16th of its part
+      for (int l = group * kPart + c; l < (group + 1) * kPart; l += kSide) row_sum += shared.a[r * kPitch + l];
     }
     __syncthreads();
   }
-  const std::int32_t row = first_row + r, column = first_column + c;
-  if (sums_rows) {
-    for (int half = kSide / 2; half > 0; half /= 2) row_sum += __shfl_down_sync(0xffffffffu, row_sum, half, kSide);
-    if (c == 0 && row < p.m) p.row_sums[row] = row_sum;
+  for (int half = kSide / 2; half > 0; half /= 2) row_sum += __shfl_down_sync(0xffffffffu, row_sum, half, kSide);
+  shared.a[t] = sum;
+  if (c == 0) shared.b[group * kSide + r] = row_sum;
+  __syncthreads();
+  if (group > 0) return;
+  for (int g = 1; g < kGroups; ++g) {
+    sum += shared.a[g * kTile + t];
+    row_sum += shared.b[g * kSide + r];
   }
+  const std::int32_t row = first_row + r, column = first_column + c;
+  if (sums_rows && c == 0 && row < p.m) p.row_sums[row] = row_sum;
   if (row >= p.m || column >= p.n) return;
   const std::int64_t at = std::int64_t{row} * p.n + column;
   if (p.bias != nullptr) sum += p.bias[column];

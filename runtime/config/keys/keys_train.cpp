@@ -83,6 +83,8 @@ std::vector<Key> train_keys() {
              "sflv2, sl: in which order the clients of a step take their turns")
           .when({{"train.mode", modes_where([](const ModeMap& m) { return m.one_by_one; })}}),
       choice("train.precision", at<&S::precision>, "of products, in training and tests; not fp32: a GPU's"),
+      path_to("train.conv_table", at<&S::conv_table>,
+              "file of splitsim-bench --tune: which convolutions are cuDNN's, which ours; empty: cuDNN's where it can"),
       real("train.label_smoothing", at<&S::label_smoothing>, 0.0, 1.0, "", "as torch.nn.CrossEntropyLoss"),
       choice("train.on_nonfinite", at<&S::on_nonfinite>, "when a loss is not finite"),
       integer("train.checkpoint_epochs", at<&S::checkpoint_epochs>, 0, kMaxEpochs, "epochs",

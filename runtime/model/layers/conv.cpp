@@ -6,17 +6,12 @@
 #include "base/error.hpp"
 #include "kernels/nn/layers/conv/conv2d.hpp"
 #include "runtime/model/layer_kind.hpp"
+#include "runtime/model/layers/conv_shape.hpp"
 #include "runtime/model/windows.hpp"
 
 namespace splitsim::layers {
 
 namespace {
-
-ConvShape shape_of(const Layer& layer, Layout layout = Layout::kChannelsFirst, Precision precision = Precision::kFp32) {
-  const LayerSpec& spec = layer.spec;
-  return {layer.in.channels, layer.in.height, layer.in.width,   spec.out, spec.kernel,
-          spec.stride,       spec.padding,    spec.conv_groups, layout,   precision};
-}
 
 void place(Layer& layer) {
   const LayerSpec& spec = layer.spec;
@@ -25,13 +20,13 @@ void place(Layer& layer) {
     throw InputError(fmt::format("model: layer '{}' has {} groups, which do not divide its {} channels into {}",
                                  spec.name, spec.conv_groups, layer.in.channels, spec.out));
   }
-  const ConvShape shape = shape_of(layer);
+  const ConvShape shape = conv_shape(layer);
   layer.out = {shape.out_channels, shape.out_height(), shape.out_width()};
 }
 
 std::vector<LayerTensor> tensors(const Layer& layer) {
   const LayerSpec& spec = layer.spec;
-  const std::int64_t fan_in = shape_of(layer).patch();
+  const std::int64_t fan_in = conv_shape(layer).patch();
   const double fan_out = static_cast<double>(spec.out) * spec.kernel.height * spec.kernel.width;
   std::vector<LayerTensor> list = {
       {.name = "weight",
@@ -47,16 +42,16 @@ std::vector<LayerTensor> tensors(const Layer& layer) {
 struct Conv {
   template <class Context>
   static std::int64_t workspace(Context& ctx, const Layer& layer, const LayerBounds& bounds) {
-    return conv2d_workspace(ctx, shape_of(layer, bounds.layout, bounds.precision), bounds.slots, bounds.active);
+    return conv2d_workspace(ctx, conv_shape(layer, bounds.layout, bounds.precision), bounds.slots, bounds.active);
   }
   template <class Context>
   static void forward(Context& ctx, const LayerIo& io) {
-    conv2d_forward(ctx, io.map, shape_of(io.layer, io.layout, io.precision), io.x, io.own(), io.workspace, io.y,
+    conv2d_forward(ctx, io.map, conv_shape(io.layer, io.layout, io.precision), io.x, io.own(), io.workspace, io.y,
                    io.relu);
   }
   template <class Context>
   static void backward(Context& ctx, const LayerIo& io) {
-    conv2d_backward(ctx, io.map, shape_of(io.layer, io.layout, io.precision), io.backprop(), io.own().weight,
+    conv2d_backward(ctx, io.map, conv_shape(io.layer, io.layout, io.precision), io.backprop(), io.own().weight,
                     io.workspace, io.own_gradients());
   }
 };

@@ -3,6 +3,8 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <cmath>
+#include <numeric>
 #include <vector>
 
 #include "kernels/device/team.hpp"
@@ -49,6 +51,24 @@ float fold(const std::vector<float>& values, std::int32_t n) {
     lane = next;
   }
   return lane[0];
+}
+
+TYPED_TEST(Launch, ExactReductionsOfTheWidestTeams) {
+  const std::vector<std::int32_t> lengths{0, 1, 31, 32, 33, 1023, 1024, 1025, 5000};
+  std::vector<std::int64_t> values(5000);
+  for (std::size_t i = 0; i < values.size(); ++i) values[i] = static_cast<std::int64_t>((i * 7919) % 5003) - 2500;
+  const Buffer<std::int64_t, TypeParam> in(this->ctx(), values);
+  const Buffer<std::int32_t, TypeParam> n(this->ctx(), lengths);
+  Buffer<std::int64_t, TypeParam> sums(this->ctx(), n.size());
+  Buffer<double, TypeParam> least(this->ctx(), n.size());
+  probe_exact(this->ctx(), in.view(), n.view(), sums.view(), least.view());
+  const auto sum = sums.download();
+  const auto low = least.download();
+  for (std::size_t i = 0; i < lengths.size(); ++i) {
+    const auto end = values.begin() + lengths[i];
+    EXPECT_EQ(sum[i], std::accumulate(values.begin(), end, std::int64_t{0})) << lengths[i];
+    EXPECT_EQ(low[i], lengths[i] == 0 ? HUGE_VAL : static_cast<double>(*std::min_element(values.begin(), end)));
+  }
 }
 
 TYPED_TEST(Launch, ReduceHasTheBitsOfItsPattern) {

@@ -22,6 +22,11 @@ template <class Context>
 void probe_reduce(Context& ctx, View<const float> values, View<const std::int32_t> lengths, View<float> sums,
                   View<std::int64_t> ones);
 
+/// sums[b] = the sum and least[b] = the least of the first lengths[b] values, by the widest teams.
+template <class Context>
+void probe_exact(Context& ctx, View<const std::int64_t> values, View<const std::int32_t> lengths,
+                 View<std::int64_t> sums, View<double> least);
+
 /// visits[i] += 1 for each index of the extent, one thread each; blocks[i] likewise by every member of a team
 /// (atomically).
 template <class Context>

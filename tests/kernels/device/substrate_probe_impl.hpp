@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cmath>
 #include <cstring>
 
 #include "kernels/device/math.hpp"
@@ -58,6 +59,26 @@ struct ProbeReduce {
   }
 };
 
+struct ProbeExact {
+  const std::int64_t* values;
+  const std::int32_t* lengths;
+  std::int64_t* sums;
+  double* least;
+  template <class Team>
+  PSL_HD void operator()(Team& team, std::int64_t block) const {
+    const std::int64_t* v = values;
+    const std::int64_t sum = team.reduce_exact(
+        lengths[block], std::int64_t{0}, [=](std::int64_t i) { return v[i]; }, Plus{});
+    const double low = team.reduce_exact(
+        lengths[block], HUGE_VAL, [=](std::int64_t i) { return static_cast<double>(v[i]); },
+        [](double a, double b) { return a < b ? a : b; });
+    if (team.rank() == team.size() - 1) {
+      sums[block] = sum;
+      least[block] = low;
+    }
+  }
+};
+
 struct ProbeVisits {
   std::int32_t* visits;
   PSL_HD void operator()(std::int64_t i) const { visits[i] += 1; }
@@ -87,6 +108,13 @@ template <class Context>
 void probe_reduce(Context& ctx, View<const float> values, View<const std::int32_t> lengths, View<float> sums,
                   View<std::int64_t> ones) {
   for_each_block(ctx, lengths.size(), detail::ProbeReduce{values.data(), lengths.data(), sums.data(), ones.data()});
+}
+
+template <class Context>
+void probe_exact(Context& ctx, View<const std::int64_t> values, View<const std::int32_t> lengths,
+                 View<std::int64_t> sums, View<double> least) {
+  for_each_wide_block(ctx, lengths.size(),
+                      detail::ProbeExact{values.data(), lengths.data(), sums.data(), least.data()});
 }
 
 template <class Context>

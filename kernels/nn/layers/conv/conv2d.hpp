@@ -34,6 +34,7 @@ struct ConvShape {
   /// Rows of an image's patch matrix.
   PSL_HD std::int64_t taps() const { return std::int64_t{in_channels} * kernel.area(); }
   PSL_HD std::int64_t weights() const { return patch() * out_channels; }
+  friend bool operator==(const ConvShape&, const ConvShape&) = default;
 };
 
 /// Floats of scratch that forward and backward need (take the larger once, before the run).

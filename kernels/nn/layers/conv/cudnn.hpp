@@ -26,12 +26,14 @@ struct CudnnPlan {
 };
 CudnnPlan cudnn_plan(CudaContext& ctx, const ConvShape& shape, std::int32_t slots);
 
-/// As conv2d_forward and conv2d_backward for all slots, the empty ones too; only where the plan says usable. False: the
-/// library has changed its mind, as it may when it is first asked to do it; nothing that counts was done, and the plan
-/// says so from then on.
+/// As conv2d_forward and conv2d_backward's halves for all slots, the empty ones too; only where the plan says usable.
+/// False: the library has changed its mind, as it may when it is first asked to do it; nothing that counts was done, and
+/// the plan says so from then on.
 bool cudnn_forward(CudaContext& ctx, const ReplicaMap& map, const ConvShape& shape, View<const float> x,
                    const Parameters& parameters, View<float> workspace, View<float> y, bool relu);
-bool cudnn_backward(CudaContext& ctx, const ReplicaMap& map, const ConvShape& shape, const Backprop& io, Grouped weight,
-                    View<float> workspace, const Parameters& gradients);
+bool cudnn_weight_gradient(CudaContext& ctx, const ReplicaMap& map, const ConvShape& shape, const Backprop& io,
+                           View<float> workspace, const Parameters& gradients);
+bool cudnn_input_gradient(CudaContext& ctx, const ReplicaMap& map, const ConvShape& shape, const Backprop& io,
+                          Grouped weight, View<float> workspace);
 
 }  // namespace splitsim

@@ -162,27 +162,27 @@ bool cudnn_forward(CudaContext& ctx, const ReplicaMap& map, const ConvShape& sha
       "cudnnConvolutionBiasActivationForward");
 }
 
-bool cudnn_backward(CudaContext& ctx, const ReplicaMap& map, const ConvShape& shape, const Backprop& io, Grouped weight,
-                    View<float> workspace, const Parameters& gradients) {
+bool cudnn_weight_gradient(CudaContext& ctx, const ReplicaMap& map, const ConvShape& shape, const Backprop& io,
+                           View<float> workspace, const Parameters& gradients) {
   LayerPlan& p = plan_of(ctx, shape, map.max_slots);
   const cudnnHandle_t handle = kept(ctx).handle;
-  const std::size_t bytes = workspace.size() * sizeof(float);
-  if (!p.did(p.library.ConvolutionBackwardFilter(handle, &kOne, p.x, io.x.data(), p.y, io.dy.data(), p.convolution,
-                                                 kFilter, workspace.data(), bytes, &kZero, p.weight,
-                                                 gradients.weight.data),
-             "cudnnConvolutionBackwardFilter")) {
-    return false;
-  }
-  if (gradients.bias.data != nullptr &&
-      !p.did(p.library.ConvolutionBackwardBias(handle, &kOne, p.y, io.dy.data(), &kZero, p.bias, gradients.bias.data),
-             "cudnnConvolutionBackwardBias")) {
-    return false;
-  }
-  if (io.dx.empty()) return true;
   const bool done =
-      p.did(p.library.ConvolutionBackwardData(handle, &kOne, p.weight, weight.data, p.y, io.dy.data(), p.convolution,
-                                              kData, workspace.data(), bytes, &kZero, p.x, io.dx.data()),
-            "cudnnConvolutionBackwardData");
+      p.did(p.library.ConvolutionBackwardFilter(handle, &kOne, p.x, io.x.data(), p.y, io.dy.data(), p.convolution,
+                                                kFilter, workspace.data(), workspace.size() * sizeof(float), &kZero,
+                                                p.weight, gradients.weight.data),
+            "cudnnConvolutionBackwardFilter");
+  if (!done || gradients.bias.data == nullptr) return done;
+  return p.did(p.library.ConvolutionBackwardBias(handle, &kOne, p.y, io.dy.data(), &kZero, p.bias, gradients.bias.data),
+               "cudnnConvolutionBackwardBias");
+}
+
+bool cudnn_input_gradient(CudaContext& ctx, const ReplicaMap& map, const ConvShape& shape, const Backprop& io,
+                          Grouped weight, View<float> workspace) {
+  LayerPlan& p = plan_of(ctx, shape, map.max_slots);
+  const bool done = p.did(p.library.ConvolutionBackwardData(
+                              kept(ctx).handle, &kOne, p.weight, weight.data, p.y, io.dy.data(), p.convolution, kData,
+                              workspace.data(), workspace.size() * sizeof(float), &kZero, p.x, io.dx.data()),
+                          "cudnnConvolutionBackwardData");
   if (done && io.rectified) relu_backward(ctx, map.valid(), shape.in_size(), io.x, io.dx);
   return done;
 }
@@ -198,8 +198,11 @@ bool cudnn_forward(CudaContext&, const ReplicaMap&, const ConvShape&, View<const
                    View<float>, bool) {
   throw BackendError("built without cuDNN");
 }
-bool cudnn_backward(CudaContext&, const ReplicaMap&, const ConvShape&, const Backprop&, Grouped, View<float>,
-                    const Parameters&) {
+bool cudnn_weight_gradient(CudaContext&, const ReplicaMap&, const ConvShape&, const Backprop&, View<float>,
+                           const Parameters&) {
+  throw BackendError("built without cuDNN");
+}
+bool cudnn_input_gradient(CudaContext&, const ReplicaMap&, const ConvShape&, const Backprop&, Grouped, View<float>) {
   throw BackendError("built without cuDNN");
 }
 
