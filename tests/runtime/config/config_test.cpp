@@ -115,7 +115,9 @@ TEST(Config, IntegersAreTakenAsNumbersAndTablesMayBeWrittenOut) {
 
 // Whether S can be made of fields of these types, in this order.
 template <class S, class... Fields>
-constexpr bool kMadeOf = requires(Fields... fields) { S{fields...}; };
+constexpr bool kMadeOf = requires(Fields... fields) {
+  S{fields...};
+};
 
 // Every field of every settings struct is a key: a new field breaks the structured binding here, and counting then
 // tells whether it got its line in the table.
@@ -154,7 +156,8 @@ TEST(Config, EveryFieldIsAKey) {
     EXPECT_TRUE((kMadeOf<OptimizerSettings, OptimizerNumbers, std::string, double, double, RateSchedule, std::int64_t,
                          Rates, double, double>));
     EXPECT_FALSE((kMadeOf<OptimizerSettings, OptimizerNumbers, std::string, double, double, RateSchedule, std::int64_t,
-                          Rates, double, double, double>)) << "a field more: count it here";
+                          Rates, double, double, double>))
+        << "a field more: count it here";
     EXPECT_EQ(keys["train.client_optimizer"], count(b1, b2, b3, b4, b5, b6, b7) + 8);
     EXPECT_EQ(keys["train.server_optimizer"], keys["train.client_optimizer"]);
   }
@@ -222,7 +225,8 @@ std::vector<std::string> context_of(const Key& key) {
       overrides.push_back(condition.key + "=" + value);
     }
     if (value == "file") overrides.push_back(condition.key.substr(0, condition.key.find('.')) + ".file=/f.npy");
-    if (value == "multistep") overrides.push_back(condition.key.substr(0, condition.key.rfind('.')) + ".milestones=[1]");
+    if (value == "multistep")
+      overrides.push_back(condition.key.substr(0, condition.key.rfind('.')) + ".milestones=[1]");
   }
   return overrides;
 }
@@ -250,7 +254,8 @@ TEST(Config, PathsAreKnown) {
   for (const Key& key : config_keys()) {
     if (key.is_path()) paths.insert(key.path);
   }
-  EXPECT_EQ(paths, (std::set<std::string>{"data.dir", "partition.file", "sampler.file", "model.file", "clock.trace_file"}));
+  EXPECT_EQ(paths, (std::set<std::string>{"data.dir", "partition.file", "sampler.file", "model.file",
+                                          "clock.trace_file", "train.conv_table"}));
   EXPECT_EQ(config_sha256(Config{}).size(), 64u);
 }
 
