@@ -13,6 +13,7 @@
 #include "base/npy.hpp"
 #include "base/safetensors.hpp"
 #include "runtime/config/config.hpp"
+#include "runtime/train/conv_table.hpp"
 #include "tests/contexts.hpp"
 #include "tests/runtime/small_data.hpp"
 #include "tests/temp_dir.hpp"
@@ -225,6 +226,25 @@ TYPED_TEST(ExperimentTest, MoreMemoryThanThereIsIsRefusedBeforeTheStart) {
     GTEST_SKIP() << "this machine has enough memory for " << sum << " bytes";
   EXPECT_THROW(experiment.run({.out_dir = out.path()}), OutOfMemory);
   EXPECT_TRUE(std::filesystem::is_empty(out.path()));
+}
+
+TYPED_TEST(ExperimentTest, WhatIsAGpusIsRefusedElsewhere) {
+  const test::TempDir dir;
+  const std::string path = dir / "table.json";
+  write_conv_table(path, {this->ctx().device_name(), {}});
+  Config with_table = this->data_.config(), lower = this->data_.config();
+  with_table.train.conv_table = path;
+  lower.train.precision = Precision::kBf16;
+  const auto make = [&](const Config& config) { Experiment<TypeParam>(this->ctx(), config); };
+  if (TypeParam::kIsDevice) {
+    EXPECT_NO_THROW(make(lower));
+    EXPECT_NO_THROW(make(with_table));
+    write_conv_table(path, {"another card", {}});
+    test::expect_input_error([&] { make(with_table); }, "train.conv_table", "another card", this->ctx().device_name());
+  } else {
+    test::expect_input_error([&] { make(lower); }, "train.precision", "bf16", "--device cuda");
+    test::expect_input_error([&] { make(with_table); }, "train.conv_table", "--device cuda");
+  }
 }
 
 TYPED_TEST(ExperimentTest, PlanMatchesWhatIsUsed) {
