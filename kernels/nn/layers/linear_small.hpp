@@ -1,7 +1,7 @@
 // Fully connected layers with one replica that are so small that launches and waiting take longer than products: tiles of
 // 16 x 16 results, both gradients in one launch.
 //
-// Determinism: fixed-order: every result is a sum over one index in four parts, each in order, in fp32.
+// Determinism: fixed-order: every result is a sum over one index, in four parts where there are few, each in order, in fp32.
 #pragma once
 
 #include "kernels/device/context.hpp"

@@ -5,8 +5,9 @@ namespace splitsim {
 
 namespace {
 
-// A block makes a tile of kSide x kSide results; each of its groups of as many threads sums a part of every kDepth indices.
-constexpr int kSide = 16, kDepth = 128, kGroups = 4, kTile = kSide * kSide, kThreads = kGroups * kTile;
+// A block makes a tile of kSide x kSide results; each of its groups of as many threads sums a part of every kDepth indices:
+// where tiles are few, four, so that nobody sums for long.
+constexpr int kSide = 16, kDepth = 128, kTile = kSide * kSide, kManyTiles = 256;
 constexpr int kPitch = kDepth + 4;  // floats of a row in shared memory: rows begin four banks apart
 
 /// A factor: at(row, k) = data[row * row_stride + k * k_stride]; one of the strides is 1.
@@ -34,11 +35,12 @@ struct Tiles {
 };
 
 /// Rows [row, row + 16) and the summed indices [k, k + 128) of a factor, zeros beyond both ends.
-__device__ inline void load(const Factor& factor, std::int32_t row, std::int32_t rows, std::int32_t k, std::int32_t ks,
-                            float* to) {
+template <int kThreads>
+__device__ void load(const Factor& factor, std::int32_t row, std::int32_t rows, std::int32_t k, std::int32_t ks,
+                     float* to) {
   const int t = static_cast<int>(threadIdx.x);
   const bool along_k = factor.k_stride == 1;  // neighbouring threads read neighbouring floats
-#pragma unroll
+#pragma unroll 8
   for (int i = 0; i < kSide * kDepth / kThreads; ++i) {
     const int at = t + i * kThreads, r = along_k ? at / kDepth : at % kSide, l = along_k ? at % kDepth : at / kSide;
     const bool inside = row + r < rows && k + l < ks;
@@ -47,6 +49,7 @@ __device__ inline void load(const Factor& factor, std::int32_t row, std::int32_t
   }
 }
 
+template <int kGroups>
 __device__ void multiply(const Product& p, std::int32_t tile, Tiles& shared) {
   constexpr int kPart = kDepth / kGroups;
   const std::int32_t column_tiles = p.column_tiles(), row_tile = tile / column_tiles;
@@ -55,12 +58,12 @@ __device__ void multiply(const Product& p, std::int32_t tile, Tiles& shared) {
   const bool sums_rows = p.row_sums != nullptr && first_column == 0;
   float sum = 0.0f, row_sum = 0.0f;
   for (std::int32_t k = 0; k < p.k; k += kDepth) {
-    load(p.a, first_row, p.m, k, p.k, shared.a);
-    load(p.b, first_column, p.n, k, p.k, shared.b);
+    load<kGroups * kTile>(p.a, first_row, p.m, k, p.k, shared.a);
+    load<kGroups * kTile>(p.b, first_column, p.n, k, p.k, shared.b);
     __syncthreads();
     const float4* a = reinterpret_cast<const float4*>(shared.a + r * kPitch + group * kPart);
     const float4* b = reinterpret_cast<const float4*>(shared.b + c * kPitch + group * kPart);
-#pragma unroll
+#pragma unroll 8
     for (int l = 0; l < kPart / 4; ++l) {
       const float4 u = a[l], v = b[l];
       sum = fmaf(u.x, v.x, sum);
@@ -93,21 +96,24 @@ __device__ void multiply(const Product& p, std::int32_t tile, Tiles& shared) {
 }
 
 /// The tiles of one product, then those of another.
-__global__ void __launch_bounds__(kThreads) products_kernel(Product first, Product second) {
+template <int kGroups>
+__global__ void __launch_bounds__(kGroups* kTile) products_kernel(Product first, Product second) {
   __shared__ alignas(16) Tiles shared;
   begin_kernel();
   const auto tile = static_cast<std::int32_t>(blockIdx.x), before = first.tiles();
   if (tile < before) {
-    multiply(first, tile, shared);
+    multiply<kGroups>(first, tile, shared);
   } else {
-    multiply(second, tile - before, shared);
+    multiply<kGroups>(second, tile - before, shared);
   }
 }
 
 void launch(CudaContext& ctx, const Product& first, const Product& second) {
   const auto blocks = static_cast<unsigned>(first.tiles() + second.tiles());
   if (blocks == 0) return;
-  launch_kernel(ctx, "launch of a small linear layer", {blocks, kThreads}, products_kernel, first, second);
+  const bool many = blocks >= kManyTiles;
+  launch_kernel(ctx, "launch of a small linear layer", {blocks, many ? kTile : 4 * kTile},
+                many ? products_kernel<1> : products_kernel<4>, first, second);
 }
 
 }  // namespace
