@@ -85,7 +85,7 @@ TEST(ConvTable, HasEveryConvolutionOfANetworkOnce) {
 }
 
 #if SPLITSIM_WITH_CUDA
-TEST(ConvTable, TheEngineDoesAsItSays) {
+TEST(ConvTableCuda, TheEngineDoesAsItSays) {
   if (!cuda_available()) GTEST_SKIP() << "no GPU";
   if (cudnn_version().empty()) GTEST_SKIP() << "no cuDNN";
   const test::RigInput in = test::random_input(2, 3, 12, 71);
