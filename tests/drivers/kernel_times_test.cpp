@@ -29,11 +29,12 @@ TEST(KernelTimes, IdleIsWhatNothingCoversBetweenCapturedOnes) {
                                          {"a", 10000, 20000, 0, true},
                                          {"b", 15000, 30000, 0, true},
                                          {"b", 16000, 17000, 0, true},
+                                         {"b", 29000, 31000, 0, true},
                                          {"c", 0, 5000, 0, false},
                                          {"c", 30000, 50000, 0, false}});
   EXPECT_DOUBLE_EQ(table.span_us, 50.0);
-  EXPECT_DOUBLE_EQ(table.busy_us, 30.0);
-  EXPECT_DOUBLE_EQ(table.idle_share(), 0.4);
+  EXPECT_DOUBLE_EQ(table.busy_us, 31.0);
+  EXPECT_DOUBLE_EQ(table.idle_share(), 0.38);
   EXPECT_DOUBLE_EQ(summarise({}).idle_share(), 0.0);
 }
 
