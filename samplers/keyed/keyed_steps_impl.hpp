@@ -238,7 +238,13 @@ void SteppedSchedule<Context>::step(std::int64_t t, View<const double> log_rates
   const std::int64_t first = chunks_.first(t), batch = chunks_.first(t + 1) - first;
   const detail::SteppedView state = view();
   for_each_index(ctx, clients, detail::NextLeaving{state, log_rates});
-  for_each_wide_block(ctx, 1, detail::FindCut{state, log_rates, batch});
+  constexpr std::int64_t kManyClients = 1024;  // fewer leave most of a wide team without work
+  const detail::FindCut find_cut{state, log_rates, batch};
+  if (clients < kManyClients) {
+    for_each_block(ctx, 1, find_cut);
+  } else {
+    for_each_wide_block(ctx, 1, find_cut);
+  }
   for_each_index(ctx, clients, detail::TakeUntilCut{state, log_rates});
   for_each_block(ctx, 1, detail::EndStep{state, log_rates});
   ctx.copy(offset_.data(), take_.data(), take_.bytes());
