@@ -2,9 +2,10 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <chrono>
 #include <functional>
-#include <memory>
+#include <optional>
 #include <vector>
 
 #include "base/report.hpp"

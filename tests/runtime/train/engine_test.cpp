@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <numeric>
 
 #include "tests/contexts.hpp"
 #include "tests/runtime/train/engine_rig.hpp"

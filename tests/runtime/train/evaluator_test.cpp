@@ -4,7 +4,6 @@
 #include <gtest/gtest.h>
 
 #include <numeric>
-#include <type_traits>
 
 #include "tests/contexts.hpp"
 #include "tests/runtime/train/engine_rig.hpp"

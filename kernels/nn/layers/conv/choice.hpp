@@ -31,7 +31,6 @@ class ConvChoices {
     }
     return nearest == nullptr || nearest->cudnn;
   }
-  bool empty() const { return rows_.empty(); }
 
  private:
   struct Row {
