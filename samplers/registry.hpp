@@ -12,7 +12,6 @@
 namespace splitsim {
 
 struct SamplerTraits {
-  bool owners = true;        ///< false: owners are ignored (no client takes part)
   bool sees_delays = false;  ///< the schedule depends on the profile: other latencies may mean another one
   bool on_host = false;      ///< build() reads device memory: it works on the host, or asks whether an iteration may stop
 };

@@ -26,8 +26,8 @@ class KeyedSampler final : public Sampler<Context> {
  public:
   /// odds: [K], or empty for 1.
   KeyedSampler(Context& ctx, const DevicePopulation<Context>& population, const Chunks& chunks,
-               const std::vector<double>& odds, bool owners)
-      : odds_(ctx, odds), schedule_(ctx, population, chunks, owners) {}
+               const std::vector<double>& odds)
+      : odds_(ctx, odds), schedule_(ctx, population, chunks) {}
 
   ScheduleBounds bounds() const override { return schedule_.bounds(); }
   void build(std::uint64_t seed, std::uint32_t epoch, ScheduleBuffer<Context>& out) override {
@@ -78,8 +78,7 @@ class FileSampler final : public Sampler<Context> {
       : schedule_(load_schedule(path)), bounds_(bounds_of(schedule_)), active_lists_(ctx, bounds_) {
     check_schedule_file(path, schedule_, population);
     if (schedule_.nobody_active()) {
-      throw InputError(path +
-                       ": row 0: client -1: no client takes part; sampler.kind = \"central\" draws such schedules");
+      throw InputError(path + ": row 0: client -1: no client takes part; train.mode = \"central\" trains without them");
     }
   }
 
@@ -110,8 +109,8 @@ struct SamplerSource {
 
   using Made = std::unique_ptr<Sampler<Context>>;
   /// odds: [K], or empty for 1.
-  Made keyed(const std::vector<double>& odds, bool owners = true) const {
-    return std::make_unique<detail::KeyedSampler<Context>>(ctx, device_population, chunks(), odds, owners);
+  Made keyed(const std::vector<double>& odds) const {
+    return std::make_unique<detail::KeyedSampler<Context>>(ctx, device_population, chunks(), odds);
   }
   Made local(const Schedule& layout, std::int64_t passes = 1) const {
     return std::make_unique<detail::LocalSampler<Context>>(ctx, device_population, layout, passes);
@@ -149,8 +148,6 @@ const std::vector<SamplerRow<Context>>& sampler_rows() {
        [](From from) {
          return make_lds_sampler(from.ctx, from.population, from.device_population, from.profile, from.settings);
        }},
-      {{"central", "the batches of ugs with owners ignored: the centralised baseline", {.owners = false}},
-       [](From from) { return from.keyed({}, false); }},
       {{"fls", "fixed local sampling: every client gives B/K samples to each step until it is depleted (paper)"},
        [](From from) {
          return from.local(local_layout(from.population, fls_batches(from.population, from.settings.batch)));

@@ -37,6 +37,9 @@ enum class Purpose : std::uint8_t {
   kEvaluation = 12,       ///< evaluation subsets, element = sample id
   kValidation = 14,       ///< validation split, element = sample id
   kDropout = 15,          ///< dropped features, element = sample id, step = layer, attempt = feature / 4
+  kGroups = 16,           ///< order of clients for random groups, element = client
+  kParticipation = 17,    ///< who takes part in a round, element = client, step = round
+  kAvailability = 18,     ///< who is there in a step, element = client, step and epoch = step of the run
   kTest = 255,            ///< tests only
 };
 

@@ -140,6 +140,69 @@ struct RelayFold {
   }
 };
 
+/// central: the data are at the server.
+struct ServerFold {
+  EpochEntries entries;
+  ProfileView profile;
+  StepTime* times;  ///< [T]
+
+  PSL_HD void operator()(std::int64_t t) const { times[t] = {0, profile.server_ns(entries.batch(t)), -1, -1}; }
+};
+
+/// cpsl: one group after another, each with its own barriers; a block per step, in which one thread walks the groups.
+/// Critical clients are those of the longest turn, ties to the first.
+struct ClusterFold {
+  EpochEntries entries;
+  ProfileView profile;
+  const std::int32_t* group;  ///< [K]
+  bool one_barrier;
+  StepTime* times;  ///< [T]
+
+  struct Turn {
+    std::int64_t end = 0;  ///< position behind its last entry
+    std::int64_t samples = 0;
+    Latest forward, backward;
+    std::int64_t ns = 0;
+  };
+  /// The turn whose first entry is at position i of step t.
+  PSL_HD Turn turn(std::int64_t t, std::int64_t i) const {
+    const std::int64_t n = entries.active(t);
+    const std::int32_t mine = group[entries.client(entries.served(t, i))];
+    Turn turn;
+    for (turn.end = i; turn.end < n; ++turn.end) {
+      const std::int64_t e = entries.served(t, turn.end);
+      const std::int32_t k = entries.client(e);
+      if (group[k] != mine) break;
+      const std::int64_t fwd = entries.forward_ns[e], bwd = entries.backward_ns[e];
+      turn.samples += entries.samples(t, e);
+      turn.forward = LaterOf{}(turn.forward, {one_barrier ? add_ns(fwd, bwd) : fwd, k});
+      turn.backward = one_barrier ? turn.forward : LaterOf{}(turn.backward, {bwd, k});
+    }
+    turn.ns = add_ns(turn.forward.ns, profile.server_ns(turn.samples));
+    if (!one_barrier) turn.ns = add_ns(turn.ns, turn.backward.ns);
+    return turn;
+  }
+
+  template <class Team>
+  PSL_HD void operator()(Team& team, std::int64_t t) const {
+    if (team.rank() != 0) return;
+    const std::int64_t n = entries.active(t);
+    StepTime step{0, n > 0 ? 0 : profile.server_ns(entries.batch(t)), -1, -1};
+    std::int64_t longest = -1;
+    for (std::int64_t i = 0; i < n;) {
+      const Turn now = turn(t, i);
+      step.end_ns = add_ns(step.end_ns, now.ns);
+      if (now.ns > longest) {
+        longest = now.ns;
+        step.critical_forward = now.forward.client;
+        step.critical_backward = now.backward.client;
+      }
+      i = now.end;
+    }
+    times[t] = step;
+  }
+};
+
 /// Where waiting times go: [K], [K] and [entries], or all null.
 struct WaitingSums {
   std::int64_t* waiting_ns;
@@ -161,7 +224,8 @@ struct WaitingFold {
   EpochEntries entries;
   ProfileView profile;
   ClockKind kind;
-  const StepTime* times;  ///< [T] before model_sync = round
+  const std::int32_t* group;  ///< [K] of clusters
+  const StepTime* times;      ///< [T] before model_sync = round
   WaitingSums sums;
 
   template <class Team>
@@ -170,7 +234,11 @@ struct WaitingFold {
       const std::int64_t n = entries.active(t), step = times[t].end_ns;
       for (std::int64_t i = team.rank(); i < n; i += team.size()) {
         const std::int64_t e = entries.served(t, i);
-        sums.add(e, entries.client(e), step - busy_ns(t, i), step);
+        if (kind == ClockKind::kServer) {  // no client does anything
+          sums.add(e, entries.client(e), 0, 0);
+        } else {
+          sums.add(e, entries.client(e), step - busy_ns(t, i), step);
+        }
       }
       team.sync();
     }
@@ -180,85 +248,14 @@ struct WaitingFold {
   PSL_HD std::int64_t busy_ns(std::int64_t t, std::int64_t i) const {
     if (kind == ClockKind::kRelay) return RelayFold{entries, profile, nullptr}.own_ns(t, i);
     const std::int64_t e = entries.served(t, i);
-    const std::int64_t samples = kind == ClockKind::kChain ? entries.samples(t, e) : entries.batch(t);
+    std::int64_t samples = kind == ClockKind::kChain ? entries.samples(t, e) : entries.batch(t);
+    if (kind == ClockKind::kClusters) {
+      const ClusterFold fold{entries, profile, group, false, nullptr};
+      std::int64_t first = i;  // of its turn
+      while (first > 0 && group[entries.client(entries.served(t, first - 1))] == group[entries.client(e)]) --first;
+      samples = fold.turn(t, first).samples;
+    }
     return add_ns(add_ns(entries.forward_ns[e], entries.backward_ns[e]), profile.server_ns(samples));
-  }
-};
-
-/// psl_local: clients run ahead of each other. Steps depend on each other through C and S, so one team walks the epoch.
-/// Also keeps ClientWaiting, if asked, and model_sync = round.
-struct RunAheadFold {
-  EpochEntries entries;
-  ProfileView profile;
-  bool sync_rounds;  ///< model_sync = round
-  Rounds rounds;
-  std::int64_t* ready_ns;    ///< [K] C_k, carried over epochs
-  std::int64_t* server_ns;   ///< [2] S and the latest end so far, carried over epochs
-  WaitingSums sums;
-  StepTime* times;           ///< [T]
-
-  template <class Team>
-  PSL_HD void operator()(Team& team, std::int64_t) const {
-    std::int64_t server_ready = server_ns[0], latest_end = server_ns[1];
-    team.sync();  // an epoch without steps has no other one before they are written
-    for (std::int64_t t = 0; t < entries.steps; ++t) {
-      const std::int64_t first = entries.first(t), n = entries.active(t);
-      const std::int64_t server = profile.server_ns(entries.batch(t));
-      const auto ready = [&](std::int64_t i) { return ready_ns[entries.client(first + i)]; };
-      const auto arrival = [&](std::int64_t i) {
-        return Latest{add_ns(ready(i), entries.forward_ns[first + i]), entries.client(first + i)};
-      };
-      const std::int64_t start = n > 0 ? team.reduce(n, kForever, ready, EarlierNs{}) : server_ready;
-      const Latest last_arrival = team.reduce(n, Latest{}, arrival, LaterOf{});
-      server_ready = add_ns(max_ns(server_ready, last_arrival.ns_or_zero()), server);
-      const auto done = [&](std::int64_t i) {
-        return Latest{add_ns(server_ready, entries.backward_ns[first + i]), entries.client(first + i)};
-      };
-      const Latest last_done = team.reduce(n, Latest{}, done, LaterOf{});
-      for (std::int64_t i = team.rank(); i < n; i += team.size()) {
-        const std::int64_t e = first + i;
-        const std::int32_t k = entries.client(e);
-        const std::int64_t before = ready_ns[k], after = done(i).ns;
-        const std::int64_t busy = add_ns(add_ns(entries.forward_ns[e], server), entries.backward_ns[e]);
-        sums.add(e, k, after - before - busy, after - before);
-        ready_ns[k] = after;
-      }
-      team.sync();
-      latest_end = max_ns(latest_end, n > 0 ? last_done.ns : server_ready);
-      if (sync_rounds && rounds.ends_after(t, entries.steps)) {
-        latest_end = max_ns(latest_end, synchronize_round(team, rounds.first_of(t), t + 1));
-      }
-      if (team.rank() == 0) {
-        times[t] = {start, latest_end, last_arrival.client_or_none(), last_done.client_or_none()};
-      }
-    }
-    if (team.rank() == 0) {
-      server_ns[0] = server_ready;
-      server_ns[1] = latest_end;
-    }
-  }
-
- private:
-  /// All clients of steps [first_step, end_step) return their models, wait for the last one and fetch the average.
-  /// Returns when the last of them has it.
-  template <class Team>
-  PSL_HD std::int64_t synchronize_round(Team& team, std::int64_t first_step, std::int64_t end_step) const {
-    const std::int64_t first = entries.first(first_step), n = entries.first(end_step) - first;
-    const auto returned = [&](std::int64_t i) {
-      const std::int32_t k = entries.client(first + i);
-      return add_ns(ready_ns[k], profile.client[k].model_up_ns);
-    };
-    const std::int64_t averaged = team.reduce(n, std::int64_t{0}, returned, LaterNs{});
-    const auto fetched = [&](std::int64_t i) {
-      return add_ns(averaged, profile.client[entries.client(first + i)].model_down_ns);
-    };
-    const std::int64_t end = team.reduce(n, std::int64_t{0}, fetched, LaterNs{});
-    // A client that stepped several times in the round is written several times, with the same value: volatile, so that
-    // these writes are no race.
-    volatile std::int64_t* ready = ready_ns;
-    for (std::int64_t i = team.rank(); i < n; i += team.size()) ready[entries.client(first + i)] = fetched(i);
-    team.sync();
-    return end;
   }
 };
 

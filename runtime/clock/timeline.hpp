@@ -11,6 +11,10 @@
 //                                 S(t) = max(S(t-1), max over active A_k(t)) + server(B_t)      the server is done
 //                                 C_k(t) = S(t) + bwd_k              k is done; inactive clients keep C_k(t-1)
 //   chain (sflv2):  fin_i = max(fin_{i-1}, fwd_i) + server(b_i) in service order, step = max (fin_i + bwd_i)
+//   clusters (cpsl): sum over the groups of max fwd + server(B_group) + max bwd ("one": server + max (fwd + bwd)), in service
+//            order
+//   server (central):  step = server(B_t); clients take no time
+//   local (fedavg):  C_k(t) = C_k(t-1) + fwd_k + bwd_k: clients go on alone, the server does nothing
 //   relay (sl):     step = sum of fwd_i + server(b_i) + bwd_i + handover_i in service order; handover_i = client model
 //                   down + up, once per turn (consecutive entries of one client within an epoch are one turn)
 //
@@ -37,6 +41,7 @@
 #include <vector>
 
 #include "samplers/latency/profile.hpp"
+#include "samplers/population/groups.hpp"
 #include "samplers/schedule/schedule.hpp"
 #include "samplers/schedule/service_order.hpp"
 
@@ -61,7 +66,9 @@ struct Timeline {
   std::string sha256() const;
 };
 
-enum class ClockKind : std::uint8_t { kBarrier, kRunAhead, kChain, kRelay };
+enum class ClockKind : std::uint8_t { kBarrier, kRunAhead, kChain, kRelay, kClusters, kServer, kLocal };
+/// Whether clients go on by themselves, so that steps overlap and the clock carries a time per client.
+constexpr bool overlaps(ClockKind kind) { return kind == ClockKind::kRunAhead || kind == ClockKind::kLocal; }
 
 /// What the learning mode means for the clock.
 struct ClockMode {
@@ -74,6 +81,7 @@ struct ClockMode {
   /// turns: learning took them.
   std::optional<std::uint64_t> service_seed = {};
   ModelSync model_sync = ModelSync::kNone;  ///< what the settings' model_sync = mode means
+  Groups groups = {};                       ///< kClusters
 };
 
 /// What the mode and the settings' barrier mean together: a barrier of run_ahead is a clock of its own.
@@ -99,8 +107,8 @@ struct EntryWaiting {
 /// What a clock carries from epoch to epoch.
 struct ClockState {
   std::int64_t now_ns = 0;                    ///< end of the last epoch built
-  std::int64_t server_ready_ns = 0;           ///< S, run-ahead only
-  std::vector<std::int64_t> client_ready_ns;  ///< [K] C_k, run-ahead only (empty otherwise)
+  std::int64_t server_ready_ns = 0;           ///< S, where steps overlap
+  std::vector<std::int64_t> client_ready_ns;  ///< [K] C_k, where steps overlap (empty otherwise)
 };
 
 /// Computes timelines epoch after epoch; each epoch starts where the last one ended.

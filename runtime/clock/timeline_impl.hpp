@@ -8,15 +8,19 @@
 #include "kernels/device/profile_range.hpp"
 #include "kernels/primitives/sort.hpp"
 #include "runtime/clock/folds.hpp"
+#include "runtime/clock/run_ahead_fold.hpp"
 #include "runtime/clock/timeline.hpp"
 
 namespace splitsim {
 
 namespace detail {
 
-/// Keys whose stable sort puts each step's entries into a random service order; the steps stay where they are.
+/// Keys whose stable sort puts each step's entries into a random service order, or the order in which their groups are
+/// served; the steps stay where they are.
 struct ServiceKeys {
   EpochEntries entries;
+  const std::int32_t* group;  ///< [K], or null
+  std::int32_t groups;
   std::int64_t capacity;
   std::uint64_t seed;
   std::uint32_t epoch;
@@ -30,7 +34,10 @@ struct ServiceKeys {
       return;
     }
     const std::int64_t t = entries.step_of(e);
-    key[e] = (static_cast<std::uint64_t>(t) << 32) | service_key(seed, epoch, t, entries.client(e));
+    const std::int32_t k = entries.client(e);
+    key[e] = (static_cast<std::uint64_t>(t) << 32) |
+             (group == nullptr ? service_key(seed, epoch, t, k)
+                               : group_turn_key(entries.service_order, seed, epoch, t, group[k], groups));
   }
 };
 
@@ -56,8 +63,14 @@ struct Clock<Context>::Impl {
     if (mode.round_steps < 0) {
       throw InputError("round length = " + std::to_string(mode.round_steps) + " steps: must be >= 0 (0: the epoch)");
     }
-    if (random_order()) service.emplace(ctx, capacity);
-    if (mode.kind == ClockKind::kRunAhead) {
+    if (sorts()) service.emplace(ctx, capacity);
+    if (mode.kind == ClockKind::kClusters) {
+      if (static_cast<std::int32_t>(mode.groups.of.size()) != clients) {
+        throw InputError("clock: a mode of clusters needs the group of each of " + std::to_string(clients) + " clients");
+      }
+      group = Buffer<std::int32_t, Context>(ctx, mode.groups.of);
+    }
+    if (overlaps(mode.kind)) {
       ready_ns = Buffer<std::int64_t, Context>(ctx, clients);
       server_ns = Buffer<std::int64_t, Context>(ctx, 2);
       set_ready(0);
@@ -83,7 +96,8 @@ struct Clock<Context>::Impl {
     return make_drawer(distribution);
   }
 
-  bool random_order() const {
+  bool sorts() const {
+    if (mode.kind == ClockKind::kClusters) return true;
     return (mode.kind == ClockKind::kChain || mode.kind == ClockKind::kRelay) &&
            mode.service_order == ServiceOrder::kRandom;
   }
@@ -111,7 +125,7 @@ struct Clock<Context>::Impl {
         EntryDurations{entries, profile(), jitter, clients, seed, epoch, model_sync == ModelSync::kStep});
     if (service) {
       for_each_index(ctx, capacity,
-                     detail::ServiceKeys{entries, capacity, mode.service_seed.value_or(seed), epoch, service->keys(),
+                     detail::ServiceKeys{entries, group.size() > 0 ? group.data() : nullptr, mode.groups.count, capacity, mode.service_seed.value_or(seed), epoch, service->keys(),
                                          service->values()});
       service->sort();
       entries.order = service->values().data();
@@ -126,15 +140,22 @@ struct Clock<Context>::Impl {
       case ClockKind::kRelay:
         for_each_block(ctx, steps, RelayFold{entries, profile(), times.data()});
         break;
+      case ClockKind::kClusters:
+        for_each_block(ctx, steps, ClusterFold{entries, profile(), group.data(), one_barrier, times.data()});
+        break;
+      case ClockKind::kServer:
+        for_each_index(ctx, steps, ServerFold{entries, profile(), times.data()});
+        break;
       case ClockKind::kRunAhead:
+      case ClockKind::kLocal:
         for_each_block(ctx, 1,
-                       RunAheadFold{entries, profile(), model_sync == ModelSync::kRound, {mode.round_steps}, ready_ns.data(), server_ns.data(),
+                       RunAheadFold{entries, profile(), mode.kind == ClockKind::kLocal, model_sync == ModelSync::kRound, {mode.round_steps}, ready_ns.data(), server_ns.data(),
                                     {waiting_ns.data(), total_ns.data(), entry_waiting.data()}, times.data()});
         return;  // it did the rest as well
     }
     if (mode.track_waiting) {
       for_each_block(ctx, 1,
-                     WaitingFold{entries, profile(), mode.kind, times.data(),
+                     WaitingFold{entries, profile(), mode.kind, group.data(), times.data(),
                                  {waiting_ns.data(), total_ns.data(), entry_waiting.data()}});
     }
     if (model_sync == ModelSync::kRound) {
@@ -154,7 +175,8 @@ struct Clock<Context>::Impl {
   Buffer<ProfileRow, Context> client_times;                           // [K]
   Buffer<std::int64_t, Context> entry_forward_ns, entry_backward_ns;  // [capacity]
   std::optional<PairSort<Context>> service;                           // random order only
-  Buffer<std::int64_t, Context> ready_ns, server_ns;                  // [K], [2], run-ahead only
+  Buffer<std::int32_t, Context> group;                                // [K], clusters only
+  Buffer<std::int64_t, Context> ready_ns, server_ns;                  // [K], [2], where steps overlap
   Buffer<std::int64_t, Context> waiting_ns, total_ns;                 // [K], track_waiting only
   Buffer<EntryWaiting, Context> entry_waiting;                        // [capacity], track_waiting only
   Buffer<StepTime, Context> times;                                    // [T]
@@ -174,7 +196,7 @@ Timeline Clock<Context>::build(const ScheduleBuffer<Context>& schedule, std::uin
   Impl& my = *impl_;
   my.enqueue(schedule, seed, epoch);
   const std::vector<StepTime> times = my.times.download(schedule.steps);
-  const bool relative = my.mode.kind != ClockKind::kRunAhead;
+  const bool relative = !overlaps(my.mode.kind);
   Timeline timeline;
   timeline.start_ns.reserve(times.size());
   timeline.end_ns.reserve(times.size());
@@ -203,14 +225,14 @@ std::int64_t Clock<Context>::now_ns() const {
 template <class Context>
 void Clock<Context>::set_now_ns(std::int64_t t) {
   impl_->now_ns = t;
-  if (impl_->mode.kind == ClockKind::kRunAhead) impl_->set_ready(t);
+  if (overlaps(impl_->mode.kind)) impl_->set_ready(t);
 }
 
 template <class Context>
 ClockState Clock<Context>::state() const {
   ClockState state;
   state.now_ns = impl_->now_ns;
-  if (impl_->mode.kind == ClockKind::kRunAhead) {
+  if (overlaps(impl_->mode.kind)) {
     state.server_ready_ns = impl_->server_ns.download(1)[0];
     state.client_ready_ns = impl_->ready_ns.download();
   }
@@ -220,7 +242,7 @@ ClockState Clock<Context>::state() const {
 template <class Context>
 void Clock<Context>::set_state(const ClockState& state) {
   set_now_ns(state.now_ns);
-  if (impl_->mode.kind != ClockKind::kRunAhead) return;
+  if (!overlaps(impl_->mode.kind)) return;
   if (state.client_ready_ns.size() != static_cast<std::size_t>(impl_->clients)) {
     throw InputError("saved clock: it has " + std::to_string(state.client_ready_ns.size()) + " clients: must be " +
                      std::to_string(impl_->clients));

@@ -10,6 +10,7 @@
 #include "runtime/mode/settings.hpp"
 #include "runtime/model/models.hpp"
 #include "samplers/latency/profile.hpp"
+#include "samplers/population/client_settings.hpp"
 #include "samplers/population/partition.hpp"
 #include "samplers/schedule/sampler.hpp"
 
@@ -34,8 +35,10 @@ struct Config {
   ModelSettings model;
   TrainSettings train;
   EvalSettings eval;
+  ClientSettings clients;
   LatencySettings clock;
   RecordSettings record;
+  std::vector<std::string> notes = {};  ///< what reading it found worth a line: old names
 };
 
 /// Parses TOML text over `base` (the defaults), then applies overrides of the form "sampler.kind=fpls" (the value is a

@@ -94,13 +94,13 @@ void of_optimizer(const std::string& side, const OptimizerSettings& optimizer, s
 }
 
 bool reads_rounds(const Config& config) {
-  return mode_map(config.train).averages() || config.clock.model_sync == ModelSync::kRound;
+  return mode_map(config.train).has_rounds() || config.clock.model_sync == ModelSync::kRound;
 }
 
 }  // namespace
 
 std::vector<std::string> silent_settings(const Config& config, const SamplingFacts& facts) {
-  Texts texts;
+  Texts texts = config.notes;
   of_partition(facts, texts);
   of_sampler(config, facts, texts);
   of_latencies(config, facts, texts);

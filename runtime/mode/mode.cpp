@@ -10,47 +10,98 @@ namespace splitsim {
 
 namespace {
 
+constexpr PartRule kOwn{Sharing::kClient}, kOwnAveraged{Sharing::kClient, Combine::kRound};
+
+// c of modes whose clients have halves of their own.
+CutScale scale_of(const TrainSettings& s) {
+  return s.client_scale == ClientScale::kOwn ? CutScale::kOwnBatch : CutScale::kOne;
+}
+
 ModeMap psl(const TrainSettings& s) {
   const bool mean = s.client_reduce == ClientReduce::kMean;
-  const bool materialised = s.replicas == ClientReplicas::kMaterialised;
-  ModeMap mode{.cut_scale = mean ? CutScale::kPerActive : CutScale::kOne, .model_traffic = ModelTraffic::kStep};
-  mode.replicas[kClientSide] = materialised;
-  if (materialised) mode.combine[kClientSide] = Combine::kGradient;
+  ModeMap mode{.cut = {mean ? CutScale::kPerActive : CutScale::kOne}, .model_traffic = ModelTraffic::kStep};
+  if (s.replicas == ClientReplicas::kMaterialised) mode.part[kClientSide] = {Sharing::kClient, Combine::kGradient};
   return mode;
 }
 
 ModeMap psl_local(const TrainSettings& s) {
-  const bool own = s.client_scale == ClientScale::kOwn;
-  ModeMap mode{.cut_scale = own ? CutScale::kOwnBatch : CutScale::kOne, .may_run_ahead = true};
-  mode.replicas[kClientSide] = true;
-  return mode;
+  return {.part = {kOwn, {}}, .cut = {scale_of(s)}, .may_run_ahead = true};
+}
+
+// psl_local, and a share of the cut gradients is the clients' mean.
+ModeMap sglr(const TrainSettings& s) { return {.part = {kOwn, {}}, .cut = {scale_of(s), s.mix}}; }
+
+// The same at the last layer.
+ModeMap epsl(const TrainSettings& s) {
+  return {.part = {kOwn, {}}, .cut = {scale_of(s)}, .output = {.mix = s.mix}};
+}
+
+// psl_local, and the clients' gradients are turned to a leader's.
+ModeMap gapsl(const TrainSettings& s) {
+  return {.part = {{.replicas = Sharing::kClient, .align = s.align}, {}}, .cut = {scale_of(s)}};
+}
+
+// psl within a cluster, one cluster after another.
+ModeMap cpsl(const TrainSettings& s) {
+  const bool own = s.cluster_half == ClusterHalf::kOwn;
+  return {.part = {{own ? Sharing::kGroup : Sharing::kAll}, {}},
+          .turns = Turns::kByGroup,
+          .clock = ClockKind::kClusters,
+          .model_traffic = ModelTraffic::kStep};
+}
+
+// psl within a group, all groups at once, their halves averaged every round.
+ModeMap gcpsl(const TrainSettings& s) {
+  return {.part = {{Sharing::kGroup, Combine::kRound}, {}}, .cut = {scale_of(s)}, .model_traffic = ModelTraffic::kStep};
+}
+
+// Client halves as if alone, the server on the merged batch.
+ModeMap mergesfl(const TrainSettings&) {
+  return {.part = {kOwnAveraged, {}}, .cut = {CutScale::kOwnBatch}, .model_traffic = ModelTraffic::kRound};
+}
+
+ModeMap minibatch_sfl(const TrainSettings& s) {
+  return {.part = {kOwnAveraged, {}}, .cut = {scale_of(s)}, .model_traffic = ModelTraffic::kRound};
 }
 
 ModeMap sflv1(const TrainSettings&) {
-  return {.replicas = {true, true},
-          .combine = {Combine::kRound, Combine::kRound},
-          .own_loss = true,
-          .model_traffic = ModelTraffic::kRound};
+  return {.part = {kOwnAveraged, kOwnAveraged}, .loss = LossMean::kClient, .model_traffic = ModelTraffic::kRound};
 }
 
 ModeMap sflv2(const TrainSettings&) {
-  return {.replicas = {true, false},
-          .combine = {Combine::kRound, Combine::kNever},
-          .one_by_one = true,
-          .own_loss = true,
+  return {.part = {kOwnAveraged, {}},
+          .loss = LossMean::kClient,
+          .turns = Turns::kByClient,
           .clock = ClockKind::kChain,
           .model_traffic = ModelTraffic::kRound};
 }
 
-ModeMap sflv3(const TrainSettings&) {
-  return {.replicas = {true, true}, .combine = {Combine::kNever, Combine::kRound}, .own_loss = true};
-}
+ModeMap sflv3(const TrainSettings&) { return {.part = {kOwn, kOwnAveraged}, .loss = LossMean::kClient}; }
 
 ModeMap sl(const TrainSettings&) {
-  return {.one_by_one = true, .own_loss = true, .clock = ClockKind::kRelay, .model_traffic = ModelTraffic::kTurn};
+  return {.part = {},
+          .loss = LossMean::kClient,
+          .turns = Turns::kByClient,
+          .clock = ClockKind::kRelay,
+          .model_traffic = ModelTraffic::kTurn};
 }
 
-ModeMap central(const TrainSettings&) { return {.cut_traffic = false}; }
+// Every client has the whole net: sflv1 without a link at the cut.
+ModeMap fedavg(const TrainSettings& s) {
+  ModeMap mode = sflv1(s);
+  mode.clock = ClockKind::kLocal;
+  mode.cut_traffic = false;
+  mode.whole_model = true;
+  return mode;
+}
+
+ModeMap fedprox(const TrainSettings& s) {
+  ModeMap mode = fedavg(s);
+  for (PartRule& part : mode.part) part.proximal = s.proximal;
+  return mode;
+}
+
+ModeMap central(const TrainSettings&) { return {.part = {}, .clock = ClockKind::kServer, .cut_traffic = false}; }
 
 struct Entry {
   ModeInfo info;
@@ -58,16 +109,42 @@ struct Entry {
 };
 const std::vector<Entry>& registry() {
   static const std::vector<Entry> entries = {
-      {{"psl", "parallel split learning, clients share one half; client_reduce = sum | mean (paper)"}, psl},
-      {{"psl_local", "aggregation-free: every client keeps its own half; client_scale = union | own"}, psl_local},
-      {{"sflv1", "SplitFed 1: a client and a server half per client, both averaged every round (arXiv 2004.12088)"},
+      {{"psl", "parallel split learning, clients share one half; client_reduce = sum | mean (paper)",
+        "arXiv 2407.15738"},
+       psl},
+      {{"psl_local", "aggregation-free: every client keeps its own half; client_scale = union | own",
+        "arXiv 2407.15738"},
+       psl_local},
+      {{"sglr", "psl_local, a share train.mix of the cut gradients averaged over the clients", "arXiv 2112.05929"}, sglr},
+      {{"epsl", "psl_local, a share train.mix of the output gradients averaged over the clients", "arXiv 2303.15991"},
+       epsl},
+      {{"gapsl", "psl_local, the clients' gradients turned to a leader's by train.align", "arXiv 2603.18540"}, gapsl},
+      {{"cpsl", "clusters of clients: psl within one, one after another; cluster_half = own | passed",
+        "arXiv 2204.08119"},
+       cpsl},
+      {{"gcpsl", "groups of clients with one half each, all at once, averaged every round", "arXiv 2609.29395"}, gcpsl},
+      {{"mergesfl", "client halves as if alone, averaged every round, one server on the merged batch",
+        "arXiv 2311.13348"},
+       mergesfl},
+      {{"minibatch_sfl", "psl_local whose client halves are averaged every round", "arXiv 2308.11953"}, minibatch_sfl},
+      {{"sflv1", "SplitFed 1: a client and a server half per client, both averaged every round (arXiv 2004.12088)",
+        "arXiv 2004.12088"},
        sflv1},
-      {{"sflv2", "SplitFed 2: one server half that serves client after client, client halves averaged every round"},
+      {{"sflv2", "SplitFed 2: one server half that serves client after client, client halves averaged every round",
+        "arXiv 2004.12088"},
        sflv2},
-      {{"sflv3", "SplitFed 3: as sflv1, but only the server halves are averaged, clients never (arXiv 2012.12591)"},
+      {{"sflv3", "SplitFed 3: as sflv1, but only the server halves are averaged, clients never (arXiv 2012.12591)",
+        "arXiv 2012.12591"},
        sflv3},
-      {{"sl", "sequential split learning: one client half, passed from client to client (arXiv 1810.06060)"}, sl},
-      {{"central", "centralised SGD on the same batches: the baseline that psl equals bit for bit"}, central},
+      {{"sl", "sequential split learning: one client half, passed from client to client (arXiv 1810.06060)",
+        "arXiv 1810.06060"},
+       sl},
+      {{"fedavg", "federated learning, no split: every client trains the whole net, averaged every round",
+        "arXiv 1602.05629"},
+       fedavg},
+      {{"fedprox", "fedavg, held to the round's start by train.proximal", "arXiv 1812.06127"}, fedprox},
+      {{"central", "centralised SGD on the same batches: the baseline that psl equals bit for bit", "baseline"},
+       central},
   };
   return entries;
 }
@@ -81,6 +158,11 @@ const std::vector<ModeInfo>& mode_infos() {
     return list;
   }();
   return infos;
+}
+
+std::optional<TurnRules> turn_rules(const ModeMap& mode, ServiceOrder order, std::uint64_t seed, const Groups& groups) {
+  if (!mode.deals() && !mode.needs_groups()) return {};
+  return TurnRules{mode.turns, order, seed, mode.needs_groups() ? groups : Groups{}};
 }
 
 ModeMap mode_map(const TrainSettings& settings) {

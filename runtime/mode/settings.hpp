@@ -41,7 +41,7 @@ constexpr auto names_of(ClientReduce) {
                                      {"mean", "scaled by 1 / active clients"}});
 }
 
-/// psl_local: scale of the cut gradient.
+/// Modes whose clients have halves of their own: scale of the cut gradient.
 enum class ClientScale : std::uint8_t { kUnion, kOwn };
 constexpr auto names_of(ClientScale) {
   return named_values<ClientScale>({{"union", "as in the pooled batch"},
@@ -53,6 +53,13 @@ enum class ClientReplicas : std::uint8_t { kTied, kMaterialised };
 constexpr auto names_of(ClientReplicas) {
   return named_values<ClientReplicas>({{"tied", "one client half for all"},
                                        {"materialised", "K equal halves that step alike: the same training"}});
+}
+
+/// cpsl: whose the client half is.
+enum class ClusterHalf : std::uint8_t { kOwn, kPassed };
+constexpr auto names_of(ClusterHalf) {
+  return named_values<ClusterHalf>({{"own", "every cluster keeps one"},
+                                    {"passed", "one for all, passed from cluster to cluster"}});
 }
 
 /// When a loss is not finite.
@@ -69,7 +76,11 @@ struct TrainSettings {
   ClientReduce client_reduce = ClientReduce::kSum;
   ClientScale client_scale = ClientScale::kUnion;
   ClientReplicas replicas = ClientReplicas::kTied;
-  std::int64_t round = 0;                  ///< steps per round (sflv1 .. 3, clock.model_sync); 0: an epoch
+  ClusterHalf cluster_half = ClusterHalf::kOwn;
+  double mix = 1.0;        ///< sglr, epsl: share phi of a client's places whose gradients are averaged over clients
+  double align = 0.5;      ///< gapsl: how far gradients are turned to the leader's
+  double proximal = 0.01;  ///< fedprox: mu
+  std::int64_t round = 0;  ///< steps per round (modes that average, clock.model_sync, clients.participation); 0: an epoch
   AverageWeights fedavg_weights = AverageWeights::kSamples;
   ServiceOrder service_order = ServiceOrder::kCyclic;  ///< sflv2, sl
   Precision precision = Precision::kFp32;  ///< of products, in training and tests
@@ -80,6 +91,10 @@ struct TrainSettings {
   OptimizerSettings client_optimizer;
   OptimizerSettings server_optimizer;
 };
+
+inline const OptimizerSettings& optimizer_of(const TrainSettings& train, int side) {
+  return side == 0 ? train.client_optimizer : train.server_optimizer;
+}
 
 /// Which halves are tested where clients have their own.
 enum class EvalReplicas : std::uint8_t { kAverage, kEach, kOne };

@@ -38,7 +38,7 @@ ModelSync model_sync_of(ModelTraffic traffic) {
   return ModelSync::kNone;
 }
 
-ClockMode clock_mode(const Config& config, const LatencySettings& latency) {
+ClockMode clock_mode(const Config& config, const LatencySettings& latency, std::int32_t clients) {
   const ModeMap mode = mode_map(config.train);
   if (latency.barrier == Barrier::kRunAhead && !mode.may_run_ahead) {
     throw InputError(
@@ -50,7 +50,8 @@ ClockMode clock_mode(const Config& config, const LatencySettings& latency) {
                   .service_order = config.train.service_order,
                   .round_steps = config.train.round,
                   .service_seed = seeds_of(config).sampler,
-                  .model_sync = model_sync_of(mode.model_traffic)};
+                  .model_sync = model_sync_of(mode.model_traffic),
+                  .groups = mode.clock == ClockKind::kClusters ? groups_of(config, clients) : Groups{}};
   clock.kind = resolved_kind(clock, latency);
   return clock;
 }
@@ -70,16 +71,35 @@ Scene make_scene(const Config& config, SceneParts given) {
   scene.cut = cut_bytes_of(scene.network);
   if (given.cut_activation > 0) scene.cut.activation = given.cut_activation;
   scene.mode = mode_map(config.train);
+  scene.groups = groups_of(config, scene.population.clients);
+  if (scene.mode.whole_model) {
+    scene.cut = {};
+    for (int side = 0; side < 2; ++side) {
+      scene.cut.client_model += scene.network.replica_size(side) * static_cast<std::int64_t>(sizeof(float));
+    }
+  }
   scene.timing = make_timing(config, config.clock, seeds_of(config).clock, scene.population.clients, scene.cut);
   return scene;
 }
 
 Timing make_timing(const Config& config, const LatencySettings& latency, std::uint64_t seed, std::int32_t clients,
                    const CutBytes& cut) {
-  return {latency, seed, make_profile(clients, latency, cut, seed), clock_mode(config, latency)};
+  return {latency, seed, make_profile(clients, latency, cut, seed), clock_mode(config, latency, clients)};
 }
 
-ClockMode clock_mode_of(const Config& config) { return clock_mode(config, config.clock); }
+ClockMode clock_mode_of(const Config& config, std::int32_t clients) {
+  return clock_mode(config, config.clock, clients);
+}
+
+Groups groups_of(const Config& config, std::int32_t clients) {
+  if (!mode_map(config.train).needs_groups()) return {};
+  const ClientSettings& settings = config.clients;
+  return make_groups(settings.grouping, settings.groups, settings.groups_file, clients, seeds_of(config).partition);
+}
+
+std::optional<TurnRules> turn_rules(const Scene& scene) {
+  return turn_rules(scene.mode, scene.config.train.service_order, seeds_of(scene.config).sampler, scene.groups);
+}
 
 CutBytes cut_bytes_of(const Network& network) {
   CutBytes bytes;

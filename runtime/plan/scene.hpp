@@ -32,6 +32,7 @@ struct Scene {
   Network network;
   CutBytes cut;
   ModeMap mode;
+  Groups groups;  ///< without clients where the mode needs none
   Timing timing;
 };
 
@@ -49,9 +50,15 @@ Scene make_scene(const Config& config, SceneParts given = {});
 Timing make_timing(const Config& config, const LatencySettings& latency, std::uint64_t seed, std::int32_t clients,
                    const CutBytes& cut);
 
+/// Of the mode; without clients where it needs none. Errors: InputError of the groups.
+Groups groups_of(const Config& config, std::int32_t clients);
+
+/// How the scene's schedules are dealt before they are trained; nothing where they are trained as they are.
+std::optional<TurnRules> turn_rules(const Scene& scene);
+
 /// The clock that the learning mode and the config's clock.barrier mean. Errors: InputError for run_ahead in a mode whose
 /// clients share one half.
-ClockMode clock_mode_of(const Config& config);
+ClockMode clock_mode_of(const Config& config, std::int32_t clients);
 
 /// Bytes that one sample, or one exchange of the client half, puts on a link.
 CutBytes cut_bytes_of(const Network& network);

@@ -27,7 +27,7 @@ std::size_t bytes_of(const DeviceState& device) {
   return bytes;
 }
 
-TrainingState state_in(const unsigned char* memory, const DeviceState& device) {
+[[maybe_unused]] TrainingState state_in(const unsigned char* memory, const DeviceState& device) {
   TrainingState state;
   for_each_array(device, state, [&](const auto& from, auto& to) {
     to.resize(static_cast<std::size_t>(from.size()));

@@ -22,14 +22,6 @@ namespace splitsim {
 
 namespace {
 
-void check_owners(const Scene& scene) {
-  const Config& config = scene.config;
-  if (sampler_info(config.sampler.kind).is.owners || !scene.mode.needs_owners()) return;
-  throw InputError(
-      fmt::format("sampler.kind = \"{}\" ignores which client owns a sample, which train.mode = \"{}\" needs",
-                  config.sampler.kind, config.train.mode));
-}
-
 /// The scene on a context that is ready for it: what convolutions it takes is known before anything is planned.
 template <class Context>
 Scene scene_on(Context& ctx, const Config& config) {
@@ -83,7 +75,6 @@ Experiment<Context>::Impl::Impl(Context& context, const Config& config)
       planner(ctx, scene),
       trainer(ctx, scene, planner.bounds()),
       plan(describe(scene, planner.bounds())) {
-  check_owners(scene);
   plan.client_replicas = trainer.replicas(kClientSide);
   plan.server_replicas = trainer.replicas(kServerSide);
   if (config.model.init == InitKind::kFile) {

@@ -7,25 +7,31 @@
 namespace splitsim {
 
 namespace {
-EvaluatorSettings evaluator_settings(const Config& config, const Dataset& dataset, const Population& population) {
-  const bool each = config.eval.replicas == EvalReplicas::kEach;
-  const ModeMap mode = mode_map(config.train);
-  return {.batch = config.eval.batch,
-          .images = {dataset.test_size(), dataset.validation_size()},
-          .client_weights = shares_of(population.sizes()),
-          .each = {each && mode.replicas[kClientSide], each && mode.replicas[kServerSide]},
-          .precision = config.train.precision};
+EvaluatorSettings evaluator_settings(const Scene& scene) {
+  const bool each = scene.config.eval.replicas == EvalReplicas::kEach;
+  EvaluatorSettings settings;
+  settings.batch = scene.config.eval.batch;
+  settings.images[0] = scene.dataset.test_size();
+  settings.images[1] = scene.dataset.validation_size();
+  for (int side = 0; side < 2; ++side) {
+    const PartRule& part = scene.mode.part[side];
+    const std::vector<std::int64_t> held = scene.population.sizes();
+    settings.weights[side] = shares_of(part.replicas == Sharing::kGroup ? scene.groups.sums(held) : held);
+    settings.each[side] = each && part.many();
+  }
+  settings.precision = scene.config.train.precision;
+  return settings;
 }
 }  // namespace
 
 template <class Context>
-Tester<Context>::Tester(Context& ctx, const Config& config, const Network& network, const Dataset& dataset,
-                        const Population& population)
+Tester<Context>::Tester(Context& ctx, const Scene& scene)
     : ctx_(ctx),
-      config_(config),
-      dataset_(dataset),
-      population_(population),
-      evaluator_(ctx, network, evaluator_settings(config, dataset, population)) {}
+      config_(scene.config),
+      dataset_(scene.dataset),
+      population_(scene.population),
+      groups_(scene.groups),
+      evaluator_(ctx, scene.network, evaluator_settings(scene)) {}
 
 template <class Context>
 void Tester<Context>::start() {
@@ -48,7 +54,7 @@ void Tester<Context>::begin_epoch() {
 }
 
 template <class Context>
-std::vector<std::int32_t> Tester<Context>::tested_replicas(const Engine<Context>& engine) const {
+std::vector<std::int32_t> Tester<Context>::tested_clients(const Engine<Context>& engine) const {
   if (config_.eval.replicas == EvalReplicas::kOne) return {config_.eval.client};
   std::vector<std::int32_t> which;
   if (config_.eval.replicas == EvalReplicas::kEach &&
@@ -60,20 +66,33 @@ std::vector<std::int32_t> Tester<Context>::tested_replicas(const Engine<Context>
   return which;
 }
 
+// Whose replica a client's is: its own, or its group's, which is tested once.
+template <class Context>
+std::int32_t Tester<Context>::replica_of(std::int32_t client) const {
+  return groups_.of.empty() ? client : groups_.of_client(client);
+}
+
 template <class Context>
 TestResult Tester<Context>::test(const Engine<Context>& engine, EvaluationSet set, const When& when) {
   const View<const float> parameters[2] = {engine.parameters(kClientSide), engine.parameters(kServerSide)};
   const std::int64_t replicas[2] = {engine.replicas(kClientSide), engine.replicas(kServerSide)};
   const bool is_test = set == EvaluationSet::kTest;
-  const std::vector<std::int32_t> tested = tested_replicas(engine);
-  std::vector<TestResult> figures;
-  for (const Evaluation& result : evaluator_.evaluate(parameters, replicas, {tested, when.limit, set})) {
-    const std::size_t place = figures.size();
+  const std::vector<std::int32_t> clients = tested_clients(engine);
+  std::vector<std::int32_t> tested;
+  for (const std::int32_t k : clients) tested.push_back(replica_of(k));
+  std::sort(tested.begin(), tested.end());
+  tested.erase(std::unique(tested.begin(), tested.end()), tested.end());
+  const std::vector<Evaluation> results = evaluator_.evaluate(parameters, replicas, {tested, when.limit, set});
+  std::vector<TestResult> figures;  // of the average, or of every client
+  for (std::size_t i = 0; i < std::max<std::size_t>(1, clients.size()); ++i) {
+    const auto place = clients.empty() ? tested.begin()
+                                       : std::lower_bound(tested.begin(), tested.end(), replica_of(clients[i]));
+    const Evaluation& result = results[static_cast<std::size_t>(place - tested.begin())];
     figures.push_back({result.loss,
                        classification_metrics(result.confusion, dataset_.classes),
                        {result.confusion.begin(), result.confusion.end()}});
-    if (is_test && when.ends_epoch && !tested.empty() && config_.eval.replicas == EvalReplicas::kEach) {
-      client_tests_.push_back({when.epoch, tested[place], figures[place].loss, figures[place].metrics.accuracy});
+    if (is_test && when.ends_epoch && !clients.empty() && config_.eval.replicas == EvalReplicas::kEach) {
+      client_tests_.push_back({when.epoch, clients[i], figures[i].loss, figures[i].metrics.accuracy});
     }
   }
   const TestResult mean = mean_of(figures);

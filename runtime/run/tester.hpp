@@ -6,21 +6,19 @@
 #include <memory>
 #include <vector>
 
-#include "runtime/config/config.hpp"
+#include "runtime/plan/scene.hpp"
 #include "runtime/record/metrics.hpp"
 #include "runtime/record/records.hpp"
 #include "runtime/train/engine.hpp"
 #include "runtime/train/evaluator.hpp"
-#include "samplers/population/population.hpp"
 
 namespace splitsim {
 
 template <class Context>
 class Tester {
  public:
-  /// Plans only. All must outlive the tester.
-  Tester(Context& ctx, const Config& config, const Network& network, const Dataset& dataset,
-         const Population& population);
+  /// Plans only. scene must outlive the tester.
+  Tester(Context& ctx, const Scene& scene);
 
   const std::vector<MemoryItem>& plan() const { return evaluator_.plan(); }
   /// Uploads the images.
@@ -48,13 +46,15 @@ class Tester {
     bool ends_epoch;
   };
   TestResult test(const Engine<Context>& engine, EvaluationSet set, const When& when);
-  std::vector<std::int32_t> tested_replicas(const Engine<Context>& engine) const;
+  std::vector<std::int32_t> tested_clients(const Engine<Context>& engine) const;
+  std::int32_t replica_of(std::int32_t client) const;
   bool validates() const { return dataset_.validation_size() > 0; }
 
   Context& ctx_;
   const Config& config_;
   const Dataset& dataset_;
   const Population& population_;
+  const Groups& groups_;
   Evaluator<Context> evaluator_;
   std::unique_ptr<DeviceImages<Context>> images_;
   std::vector<TestRecord> tests_;

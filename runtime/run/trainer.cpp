@@ -12,7 +12,7 @@ namespace {
 
 EngineSettings engine_settings(const Scene& scene, const ScheduleBounds& bounds, const ScheduleBounds& turn_bounds) {
   return {scene.config.train, seeds_of(scene.config).model, scene.population.clients, turn_bounds,
-          bounds.steps,       scene.population.sizes()};
+          bounds.steps,       scene.population.sizes(),        scene.groups};
 }
 
 }  // namespace
@@ -22,9 +22,10 @@ Trainer<Context>::Trainer(Context& ctx, const Scene& scene, const ScheduleBounds
     : ctx_(ctx),
       scene_(scene),
       bounds_(bounds),
-      turn_bounds_(scene.mode.one_by_one ? dealt_bounds(bounds, scene.population) : bounds),
+      turn_rules_(turn_rules(scene)),
+      turn_bounds_(turn_rules_ ? dealt_bounds(bounds, scene.population, *turn_rules_) : bounds),
       engine_(ctx, scene.network, engine_settings(scene, bounds, turn_bounds_)),
-      tester_(ctx, scene.config, scene.network, scene.dataset, scene.population) {}
+      tester_(ctx, scene) {}
 
 template <class Context>
 std::vector<MemoryItem> Trainer<Context>::plan() const {
@@ -33,7 +34,7 @@ std::vector<MemoryItem> Trainer<Context>::plan() const {
       static_cast<std::uint64_t>(data.train_images.size() + data.test_images.size() + data.validation_images.size());
   const auto labels = static_cast<std::uint64_t>(data.train_size() + data.test_size() + data.validation_size());
   std::vector<MemoryItem> items = {{"data set", images + labels * sizeof(std::int32_t)}};
-  if (scene_.mode.one_by_one) items.push_back({"turns", DealtBuffer<Context>::bytes(turn_bounds_)});
+  if (turn_rules_) items.push_back({"turns", DealtBuffer<Context>::bytes(turn_bounds_)});
   items.insert(items.end(), engine_.plan().begin(), engine_.plan().end());
   MemoryItem& evaluation = items.emplace_back(MemoryItem{"evaluation", 0});
   for (const MemoryItem& item : tester_.plan()) evaluation.bytes += item.bytes;
@@ -44,9 +45,9 @@ template <class Context>
 void Trainer<Context>::start(const ScheduleView& schedule) {
   const Dataset& data = scene_.dataset;
   images_ = std::make_unique<DeviceImages<Context>>(ctx_, data.train_images, data.train_labels);
-  if (scene_.mode.one_by_one) turns_ = std::make_unique<DealtBuffer<Context>>(ctx_, turn_bounds_);
+  if (turn_rules_) turns_ = std::make_unique<DealtBuffer<Context>>(ctx_, turn_bounds_);
   const GatherShape gather = gather_shape(data, scene_.config.data, seeds_of(scene_.config).data, true);
-  engine_.start(*images_, gather, turns_ != nullptr ? turns_->view() : schedule);
+  engine_.start(*images_, gather, turns_ != nullptr ? turns_->view(*turn_rules_) : schedule);
   tester_.start();
 }
 
@@ -60,9 +61,8 @@ void Trainer<Context>::start_from(const ModelWeights& weights) {
 // What the engine runs: the schedule, or its micro-steps, which then go to the device.
 template <class Context>
 DealtSchedule Trainer<Context>::turns_of(Schedule schedule, std::int32_t epoch) {
-  if (turns_ == nullptr) return {std::move(schedule), {}};
-  DealtSchedule turns = deal(schedule, scene_.config.train.service_order, seeds_of(scene_.config).sampler,
-                             static_cast<std::uint32_t>(epoch));
+  if (turns_ == nullptr) return {std::move(schedule)};
+  DealtSchedule turns = deal(schedule, *turn_rules_, static_cast<std::uint32_t>(epoch));
   turns_->upload(turns);
   return turns;
 }
@@ -90,8 +90,8 @@ EpochResult Trainer<Context>::train(std::int32_t epoch, EpochPlan plan, const Tr
   std::erase_if(result.waiting, [&](const WaitingRecord& wait) { return wait.step >= record.steps; });  // has not run
   result.all_steps = record.steps == plan.timeline.steps();
   if (result.all_steps) {
-    if (scene_.mode.replicas[kClientSide]) record.client_drift = engine_.drift(kClientSide);
-    if (scene_.mode.replicas[kServerSide]) record.server_drift = engine_.drift(kServerSide);
+    if (scene_.mode.part[kClientSide].many()) record.client_drift = engine_.drift(kClientSide);
+    if (scene_.mode.part[kServerSide].many()) record.server_drift = engine_.drift(kServerSide);
   }
   const bool last = epoch + 1 == config.train.epochs;
   const std::int32_t every = config.eval.every_epochs;

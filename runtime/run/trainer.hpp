@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "kernels/device/buffer.hpp"
@@ -74,12 +75,13 @@ class Trainer {
 
   Context& ctx_;
   const Scene& scene_;
-  ScheduleBounds bounds_;       // of schedules as they are
-  ScheduleBounds turn_bounds_;  // of what the engine runs: micro-steps where clients take turns
+  ScheduleBounds bounds_;                // of schedules as they are
+  std::optional<TurnRules> turn_rules_;  // where they are dealt
+  ScheduleBounds turn_bounds_;           // of what the engine runs: micro-steps where clients take turns
   Engine<Context> engine_;
   Tester<Context> tester_;
   std::unique_ptr<DeviceImages<Context>> images_;
-  std::unique_ptr<DealtBuffer<Context>> turns_;  // where clients take turns
+  std::unique_ptr<DealtBuffer<Context>> turns_;  // where schedules are dealt
   std::int64_t samples_trained_ = 0;             // by this process
   double test_seconds_ = 0.0;                    // of tests within the current epoch
 };

@@ -179,7 +179,7 @@ TimelineTrace trace_timeline(const std::string& name, const Schedule& schedule, 
         fmt::format("a trace of {} steps and {} clients: both must be at least 1", limits.steps, limits.clients));
   }
   if (mode.kind != ClockKind::kBarrier && mode.kind != ClockKind::kRunAhead) {
-    throw InputError("traces show barriers and clients that run ahead, not one client after another");
+    throw InputError("traces show barriers and clients that run ahead; this mode has another clock");
   }
   TimelineTrace trace;
   trace.name = name;

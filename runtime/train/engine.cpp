@@ -8,17 +8,13 @@
 
 #include "base/error.hpp"
 #include "kernels/device/profile_range.hpp"
+#include "kernels/nn/gradient_rows.hpp"
 #include "kernels/nn/loss.hpp"
-#include "runtime/train/learning_rate.hpp"
-#include "samplers/population/population.hpp"
 
 namespace splitsim {
 
 namespace {
 
-const OptimizerSettings& optimizer(const TrainSettings& train, int side) {
-  return side == kClientSide ? train.client_optimizer : train.server_optimizer;
-}
 StackBounds stack_bounds(const Network& network, const EngineSettings& settings, const std::int32_t (&active)[2],
                          std::int32_t clients, Layout native) {
   StackBounds bounds;
@@ -41,15 +37,20 @@ Engine<Context>::Engine(Context& ctx, const Network& network, const EngineSettin
       average_weights_(settings.train.fedavg_weights),
       optimizers_{&optimizer_named<Context>(settings.train.client_optimizer.kind),
                   &optimizer_named<Context>(settings.train.server_optimizer.kind)},
-      replicas_{mode_.replicas[0] ? settings.clients : 1, mode_.replicas[1] ? settings.clients : 1},
+      replicas_{count_of(mode_.part[0].replicas), count_of(mode_.part[1].replicas)},
       max_clients_(static_cast<std::int32_t>(std::max<std::int64_t>(1, settings.bounds.active))),
-      max_active_{mode_.replicas[0] ? max_clients_ : 1, mode_.replicas[1] ? max_clients_ : 1},
+      max_active_{static_cast<std::int32_t>(std::min<std::int64_t>(replicas_[0], max_clients_)),
+                  static_cast<std::int32_t>(std::min<std::int64_t>(replicas_[1], max_clients_))},
       stack_(network, stack_bounds(network, settings, max_active_, max_clients_, native_layout<Context>()), true) {
   if (!Context::kIsDevice && settings.train.precision != Precision::kFp32) {
     throw InputError(fmt::format("train.precision = \"{}\": a GPU's (--device cuda); a CPU multiplies in fp32",
                                  name_of(settings.train.precision)));
   }
-  if (mode_.combine[kClientSide] == Combine::kGradient && network.buffers[kClientSide] > 0) {
+  if (mode_.needs_groups() && settings.groups.of.size() != static_cast<std::size_t>(settings.clients)) {
+    throw InputError(fmt::format("train.mode = \"{}\": needs the group of each of the {} clients", settings.train.mode,
+                                 settings.clients));
+  }
+  if (mode_.part[kClientSide].combine == Combine::kGradient && network.buffers[kClientSide] > 0) {
     throw InputError(
         "train.replicas = \"materialised\": allowed with model.client_norm = group or none: replicas with running "
         "statistics of their own would not stay equal");
@@ -57,95 +58,6 @@ Engine<Context>::Engine(Context& ctx, const Network& network, const EngineSettin
   Arena<Context> measure;
   layout(measure);
   plan_ = measure.plan();
-}
-
-template <class Context>
-void Engine<Context>::layout(Arena<Context>& arena) {
-  const std::int64_t slots = settings_.bounds.batch;
-  const char* name = "step tables";
-  state_ = arena.template take<StepState>(1, name);
-  for (View<std::int32_t>* scalar : {&tables_.slots, &tables_.clients, &tables_.rate_step, &tables_.round_end,
-                                     &tables_.epoch_end, &tables_.everyone}) {
-    *scalar = arena.template take<std::int32_t>(1, name);
-  }
-  tables_.sample = arena.template take<std::int32_t>(slots, name);
-  tables_.label = arena.template take<std::int32_t>(slots, name);
-  tables_.weight = arena.template take<float>(slots, name);
-  tables_.cut_scale = arena.template take<float>(slots, name);
-  tables_.whole = take_ranks(arena, 1, slots, name);
-  tables_.by_client = take_ranks(arena, max_clients_, slots, name);
-  loss_ = arena.template take<float>(slots, name);
-  correct_ = arena.template take<std::int32_t>(slots, name);
-  for (int side = 0; side < 2; ++side) layout_side(arena, side);
-  if (mode_.replicas[0] || mode_.replicas[1]) {
-    const std::int64_t trained = std::max(stack_.placement().trained(0), stack_.placement().trained(1));
-    held_ = arena.template take<std::int64_t>(settings_.clients, "averages");
-    seen_ = arena.template take<std::int64_t>(settings_.clients, "averages");
-    shares_ = arena.template take<double>(settings_.clients, "averages");
-    round_weights_ = arena.template take<double>(settings_.clients, "averages");
-    average_now_ = arena.template take<std::int32_t>(1, "averages");
-    drift_partials_ = arena.template take<double>(drift_workspace<Context>(trained), "averages");
-  }
-  stack_.layout(ctx_, arena);
-}
-
-template <class Context>
-void Engine<Context>::layout_side(Arena<Context>& arena, int side) {
-  const std::int64_t p = stack_.placement().trained(side), size = stack_.placement().size(side);
-  const std::int64_t replicas = replicas_[side];
-  const OptimizerSettings& settings = optimizer(settings_.train, side);
-  const Optimizer<Context>& row = *optimizers_[side];
-  parameters_.side[side] = arena.template take<float>(replicas * size, "parameters");
-  gradients_.side[side] = arena.template take<float>(max_active_[side] * p, "gradients");
-  for (int moment = 0; moment < 2; ++moment) {
-    moments_[moment].side[side] =
-        arena.template take<float>(moment < row.moments(settings) ? replicas * p : 0, "optimiser state");
-  }
-  taken_[side] = arena.template take<std::int32_t>(row.counts_steps(settings) ? replicas : 0, "optimiser state");
-  const bool clips = settings.clip_norm > 0.0;
-  clip_partials_[side] =
-      arena.template take<double>(clips ? clip_workspace(max_active_[side], p) : 0, "optimiser state");
-  clip_scale_[side] = arena.template take<float>(clips ? max_active_[side] : 0, "optimiser state");
-  rates_[side] = arena.template take<float>(settings_.steps_per_epoch * settings_.train.epochs, "learning rates");
-  average_[side] = arena.template take<float>(mode_.replicas[side] ? size : 0, "averages");
-  drift_[side] = arena.template take<double>(mode_.replicas[side] ? 1 : 0, "averages");
-}
-
-template <class Context>
-void Engine<Context>::start(const DeviceImages<Context>& data, const GatherShape& gather,
-                            const ScheduleView& schedule) {
-  data_ = &data;
-  gather_ = gather;
-  gather_.layout = stack_.layout();
-  schedule_ = schedule;
-  std::uint64_t bytes = 0;
-  for (const MemoryItem& item : plan_) bytes += item.bytes;
-  arena_ = Arena<Context>(ctx_, bytes);
-  layout(arena_);
-  for (int side = 0; side < 2; ++side) {
-    // No layer writes between a rank's tensors, and optimisers go over all of it.
-    fill_zero(ctx_, gradients_.side[side]);
-    for (const TwoSides& moment : moments_) fill_zero(ctx_, moment.side[side]);
-    fill_zero(ctx_, taken_[side]);
-    fill_zero(ctx_, drift_[side]);
-  }
-  fill_zero(ctx_, seen_);
-  metrics_ = SharedBuffer<StepMetrics, Context>(ctx_, settings_.bounds.steps);
-  for (int side = 0; side < 2; ++side) {
-    const std::vector<float> rates =
-        learning_rates(optimizer(settings_.train, side), settings_.steps_per_epoch, settings_.train.epochs);
-    ctx_.upload(rates_[side].data(), rates.data(), rates.size() * sizeof(float));
-    if (network_.replica_size(side) == 0) continue;
-    const Buffer<float, Context> one(
-        ctx_, stack_.placement().placed(side, true, initial_parameters(network_, side, settings_.seed)));
-    broadcast_replicas(ctx_, one.view(), replicas_[side], parameters_.side[side]);
-  }
-  if (held_.empty()) return;
-  std::vector<std::int64_t> held = settings_.held;
-  held.resize(static_cast<std::size_t>(settings_.clients), held.empty() ? 1 : 0);
-  const std::vector<double> shares = shares_of(held);
-  ctx_.upload(held_.data(), held.data(), held.size() * sizeof(std::int64_t));
-  ctx_.upload(shares_.data(), shares.data(), shares.size() * sizeof(double));
 }
 
 template <class Context>
@@ -162,18 +74,23 @@ View<const StepMetrics> Engine<Context>::metrics() const {
 }
 
 template <class Context>
-ReplicaMap Engine<Context>::map(bool per_client) const {
-  return per_client ? tables_.by_client.map(tables_.slots.data(), settings_.clients)
-                    : tables_.whole.map(tables_.slots.data(), 1);
+std::int32_t Engine<Context>::count_of(Sharing sharing) const {
+  if (sharing == Sharing::kAll) return 1;
+  return sharing == Sharing::kGroup ? settings_.groups.count : settings_.clients;
+}
+
+template <class Context>
+ReplicaMap Engine<Context>::map(Sharing sharing) const {
+  return tables_.by(sharing).map(tables_.slots.data(), count_of(sharing));
 }
 
 template <class Context>
 StackMaps Engine<Context>::maps() const {
   StackMaps maps;
   for (int side = 0; side < 2; ++side) {
-    maps.side[side] = map(mode_.replicas[side]);
-    const bool per_client = side == kClientSide ? network_.options.client_segments : mode_.replicas[side];
-    const ReplicaMap ranks = map(per_client);
+    maps.side[side] = map(mode_.part[side].replicas);
+    const bool by_client = side == kClientSide && network_.options.client_segments;
+    const ReplicaMap ranks = map(by_client ? Sharing::kClient : mode_.part[side].replicas);
     maps.statistics[side] = {ranks.active, ranks.first, ranks.rank, ranks.max_active};
   }
   maps.keys = {settings_.seed, tables_.sample.data(), &state_.data()->epoch};
@@ -182,7 +99,12 @@ StackMaps Engine<Context>::maps() const {
 
 template <class Context>
 StepRules Engine<Context>::rules() const {
-  return {mode_.cut_scale, mode_.own_loss, settings_.clients, settings_.steps_per_epoch, {settings_.train.round}};
+  return {mode_.cut.scale,
+          mode_.loss,
+          {mode_.part[0].replicas, mode_.part[1].replicas},
+          settings_.clients,
+          settings_.steps_per_epoch,
+          {settings_.train.round}};
 }
 
 template <class Context>
@@ -226,10 +148,33 @@ void Engine<Context>::step() {
   measure_step(ctx_, state_, tables_, {network_.classes, static_cast<float>(settings_.train.label_smoothing)},
                {stack_.output(), tables_.label, tables_.weight}, {loss_, correct_, {}, stack_.output_gradient()},
                metrics_.view());
-  stack_.backward(ctx_, stack_maps, parameters_, gradients_,
-                  mode_.cut_scale == CutScale::kOne ? View<const float>() : View<const float>(tables_.cut_scale));
+  const ReplicaMap clients = map(Sharing::kClient);
+  CutRows cut{{}, mode_.cut.mix, {clients.active, clients.first, clients.rank, clients.max_active}};
+  if (mode_.cut.scale != CutScale::kOne) cut.scale = tables_.cut_scale;
+  if (mode_.output.mix > 0.0) {
+    mix_places(ctx_, cut.clients, clients.valid(), mode_.output.mix, network_.classes, stack_.output_gradient());
+  }
+  stack_.backward(ctx_, stack_maps, parameters_, gradients_, cut);
+  touch_gradients(stack_maps);
   update(stack_maps);
   combine();
+}
+
+// What a mode does to a side's gradient rows before the step.
+template <class Context>
+void Engine<Context>::touch_gradients(const StackMaps& maps) {
+  for (int side = 0; side < 2; ++side) {
+    const PartRule& part = mode_.part[side];
+    if (network_.parameters[side] == 0) continue;
+    const GradientRows rows{maps.side[side], stack_.placement().trained(side), gradients_.side[side]};
+    if (part.proximal > 0.0) {
+      pull_to_start(ctx_, rows, static_cast<float>(part.proximal), View<const float>(parameters_.side[side]),
+                    stack_.placement().size(side), View<const float>(average_[side]));
+    }
+    if (part.align > 0.0) {
+      align_rows(ctx_, rows, static_cast<float>(part.align), leader_[side], leader_workspace_[side]);
+    }
+  }
 }
 
 // The optimisers' steps: of both sides at once where they are of one kind.
@@ -253,7 +198,7 @@ void Engine<Context>::update(const StackMaps& maps) {
 // A side's step: of the replicas that were used, or of all on their common gradient.
 template <class Context>
 OptimizerStep Engine<Context>::step_of(int side, const ReplicaMap& map) {
-  const OptimizerSettings& settings = optimizer(settings_.train, side);
+  const OptimizerSettings& settings = optimizer_of(settings_.train, side);
   const Optimizer<Context>& row = *optimizers_[side];
   const std::int64_t p = stack_.placement().trained(side);
   StepTargets targets;
@@ -267,7 +212,7 @@ OptimizerStep Engine<Context>::step_of(int side, const ReplicaMap& map) {
   targets.taken = row.counts_steps(settings) ? taken_[side].data() : nullptr;
   const std::int32_t* rows = map.active;
   std::int32_t max_rows = map.max_active;
-  if (mode_.combine[side] == Combine::kGradient) {
+  if (mode_.part[side].combine == Combine::kGradient) {
     sum_gradients(ctx_, map.active, p, gradients_.side[side]);
     rows = tables_.whole.count.data();
     max_rows = 1;
@@ -292,18 +237,23 @@ OptimizerStep Engine<Context>::step_of(int side, const ReplicaMap& map) {
 // have drifted apart.
 template <class Context>
 void Engine<Context>::combine() {
-  if (!mode_.replicas[0] && !mode_.replicas[1]) return;
-  if (mode_.averages()) {
-    note_samples(ctx_, map(true), seen_);
-    round_weights(ctx_, tables_.round_end.data(), average_weights_, View<const std::int64_t>(held_), seen_,
-                  round_weights_, average_now_);
+  if (!mode_.many()) return;
+  for (const Sharing sharing : {Sharing::kGroup, Sharing::kClient}) {
+    const auto averages = [&](const PartRule& part) {
+      return part.replicas == sharing && part.combine == Combine::kRound;
+    };
+    if (!averages(mode_.part[0]) && !averages(mode_.part[1])) continue;
+    const Shares& shares = shares_[sharing == Sharing::kGroup ? 0 : 1];
+    note_samples(ctx_, map(sharing), shares.seen);
+    round_weights(ctx_, tables_.round_end.data(), average_weights_, View<const std::int64_t>(shares.held), shares.seen,
+                  shares.of_round, shares.average_now);
   }
   for (int side = 0; side < 2; ++side) {
-    if (!mode_.replicas[side] || network_.parameters[side] == 0) continue;
-    const bool averages = mode_.combine[side] == Combine::kRound;
+    if (!mode_.part[side].many() || network_.parameters[side] == 0) continue;
+    const bool averages = mode_.part[side].combine == Combine::kRound;
     const View<const float> parameters = parameters_.side[side];
-    const View<const double> weights = averages ? round_weights_ : shares_;
-    const std::int32_t* when = averages ? average_now_.data() : tables_.epoch_end.data();
+    const View<const double> weights = averages ? shares(side).of_round : shares(side).of_all;
+    const std::int32_t* when = averages ? shares(side).average_now.data() : tables_.epoch_end.data();
     average_if(ctx_, when, parameters, weights, average_[side]);
     drift_if(ctx_, tables_.epoch_end.data(), parameters, weights, View<const float>(average_[side]),
              stack_.placement().trained(side), drift_partials_, drift_[side]);

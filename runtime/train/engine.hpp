@@ -28,6 +28,7 @@ struct EngineSettings {
   ScheduleBounds bounds;              ///< of the schedules that it runs: dealt ones where clients take turns
   std::int64_t steps_per_epoch = 0;   ///< of the schedule before dealing: learning rates and rounds count these
   std::vector<std::int64_t> held;     ///< [K] n_k: weights of averages; may be empty for modes without replicas
+  Groups groups = {};                 ///< of modes that need them
   bool capture = true;                ///< on a GPU: capture the second step as a graph and replay it from then on
   std::optional<Layout> layout = {};  ///< of activations; empty: the backend's own
 };
@@ -82,7 +83,12 @@ class Engine {
   static constexpr std::int64_t kStepsAhead = 64;
   void layout(Arena<Context>& arena);
   void layout_side(Arena<Context>& arena, int side);
-  ReplicaMap map(bool per_client) const;
+  std::int32_t count_of(Sharing sharing) const;
+  ReplicaMap map(Sharing sharing) const;
+  void layout_averages(Arena<Context>& arena);
+  void upload_shares();
+  void start_rounds();
+  void touch_gradients(const StackMaps& maps);
   StackMaps maps() const;
   StepRules rules() const;
   void wait_for_device();
@@ -115,10 +121,17 @@ class Engine {
   View<float> loss_;
   View<std::int32_t> correct_;
   // Of sides with replicas:
+  struct Shares {  // of those who have one, groups or clients
+    View<std::int64_t> held, seen;
+    View<double> of_all, of_round;
+    View<std::int32_t> average_now;
+  };
+  const Shares& shares(int side) const { return shares_[mode_.part[side].replicas == Sharing::kGroup ? 0 : 1]; }
   View<float> average_[2];
-  View<std::int64_t> held_, seen_;
-  View<double> shares_, round_weights_, drift_partials_, drift_[2];
-  View<std::int32_t> average_now_;
+  Shares shares_[2];  // groups, clients
+  View<double> drift_partials_, drift_[2];
+  View<float> leader_[2];  // of sides whose gradients are aligned
+  View<double> leader_workspace_[2];
   SharedBuffer<StepMetrics, Context> metrics_;  // [steps]
 
   const DeviceImages<Context>* data_ = nullptr;

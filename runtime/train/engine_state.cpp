@@ -82,6 +82,7 @@ void Engine<Context>::upload(const TrainingState& state) {
     }
     put(state.taken[side], taken_[side], "step counts");
   }
+  start_rounds();
 }
 
 #define SPLITSIM_MEMBERS(C)                                        \

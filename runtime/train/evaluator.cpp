@@ -43,7 +43,8 @@ Evaluator<Context>::Evaluator(Context& ctx, const Network& network, const Evalua
       network_(network),
       settings_(settings),
       most_tested_(settings.each[0] || settings.each[1]
-                       ? std::clamp<std::int64_t>(std::ssize(settings.client_weights), 1, kMostTested)
+                       ? std::clamp<std::int64_t>(std::max(std::ssize(settings.weights[0]), std::ssize(settings.weights[1])),
+                                                  1, kMostTested)
                        : 1),
       together_(Context::kIsDevice ? std::clamp<std::int64_t>(kSlotsTogether / settings.batch, 1, most_tested_) : 1),
       stack_(network, stack_bounds(settings, together_, native_layout<Context>()), false) {
@@ -64,9 +65,10 @@ void Evaluator<Context>::layout(Arena<Context>& arena) {
   tables_.label = arena.template take<std::int32_t>(slots, name);
   tables_.whole = take_ranks(arena, 1, slots, name);
   tables_.replicas = take_ranks(arena, together_, slots, name);
-  weights_ = arena.template take<double>(std::ssize(settings_.client_weights), name);
-  for (int side = 0; side < 2; ++side)
+  for (int side = 0; side < 2; ++side) {
+    weights_[side] = arena.template take<double>(std::ssize(settings_.weights[side]), name);
     average_.side[side] = arena.template take<float>(stack_.placement().size(side), name);
+  }
   ids_ = arena.template take<std::int32_t>(settings_.images[0] + settings_.images[1], name);
   loss_ = arena.template take<float>(slots, name);
   unit_ = arena.template take<float>(slots, name);
@@ -96,8 +98,10 @@ void Evaluator<Context>::start(const DeviceImages<Context>& data, const GatherSh
     ids.push_back(int32(settings_.images[0]) + id);
   }
   if (!ids.empty()) ctx_.upload(ids_.data(), ids.data(), ids.size() * sizeof(std::int32_t));
-  const std::vector<double>& weights = settings_.client_weights;
-  if (!weights.empty()) ctx_.upload(weights_.data(), weights.data(), weights.size() * sizeof(double));
+  for (int side = 0; side < 2; ++side) {
+    const std::vector<double>& weights = settings_.weights[side];
+    if (!weights.empty()) ctx_.upload(weights_[side].data(), weights.data(), weights.size() * sizeof(double));
+  }
 }
 
 template <class Context>
@@ -106,7 +110,7 @@ View<float> Evaluator<Context>::average_of(const View<const float> (&parameters)
   const View<const float>& all = parameters[side];
   // The stack only reads parameters in forward(); TwoSides serves gradients as well, hence its mutable views.
   if (replicas[side] == 1 || all.empty()) return {const_cast<float*>(all.data()), all.size()};
-  average_replicas(ctx_, all, View<const double>(weights_), average_.side[side]);
+  average_replicas(ctx_, all, View<const double>(weights_[side]), average_.side[side]);
   return average_.side[side];
 }
 

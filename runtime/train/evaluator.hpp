@@ -28,7 +28,7 @@ enum class EvaluationSet : std::uint8_t { kTest, kValidation };
 struct EvaluatorSettings {
   std::int32_t batch = 256;                 ///< images per forward pass and replica
   std::int64_t images[2] = {0, 0};          ///< of the test and of the validation set
-  std::vector<double> client_weights = {};  ///< [G] n_k / N: of the average, where a side has more than one replica
+  std::vector<double> weights[2] = {};      ///< [G] by side, of the average, where it has more than one replica
   bool each[2] = {false, false};            ///< sides whose replicas will be tested by themselves, and many of them
   Precision precision = Precision::kFp32;
   std::optional<Layout> layout = {};  ///< as the engine's whose parameters are evaluated
@@ -77,7 +77,7 @@ class Evaluator {
   EvalTables tables_;
   EvalResults results_;
   TwoSides average_;
-  View<double> weights_;
+  View<double> weights_[2];
   View<float> loss_, unit_;
   View<std::int32_t> ids_, correct_, predicted_;
   const DeviceImages<Context>* data_ = nullptr;

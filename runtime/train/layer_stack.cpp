@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "kernels/nn/gradient_rows.hpp"
 #include "kernels/nn/layers/pointwise.hpp"
 
 namespace splitsim {
@@ -160,7 +161,7 @@ bool LayerStack<Context>::is_relu_of(std::size_t next, const BackwardOp& sum) co
 
 template <class Context>
 void LayerStack<Context>::backward(Context& ctx, const StackMaps& maps, const TwoSides& parameters,
-                                   const TwoSides& gradients, View<const float> cut_scale) {
+                                   const TwoSides& gradients, const CutRows& cut) {
   const Slots slots = maps.side[kClientSide].valid();
   for (std::size_t i = 0; i < plan_.backward.size(); ++i) {
     const BackwardOp& op = plan_.backward[i];
@@ -181,7 +182,8 @@ void LayerStack<Context>::backward(Context& ctx, const StackMaps& maps, const Tw
         break;
       }
       case BackwardOp::Kind::kCutScale:
-        if (!cut_scale.empty()) scale_slots(ctx, slots, layer.out.size(), cut_scale, from);
+        if (!cut.scale.empty()) scale_slots(ctx, slots, layer.out.size(), cut.scale, from);
+        if (cut.mix > 0.0) mix_places(ctx, cut.clients, slots, cut.mix, layer.out.size(), from);
         break;
       case BackwardOp::Kind::kAccumulate:
         if (is_relu_of(i + 1, op)) {  // both at once

@@ -33,6 +33,13 @@ struct StackMaps {
   SampleKeys keys = {};  ///< training only
 };
 
+/// What happens to a step's cut gradient before the client half sees it.
+struct CutRows {
+  View<const float> scale = {};  ///< [S] c; empty: 1
+  double mix = 0.0;              ///< mix_places
+  Segments clients = {};
+};
+
 /// Memory of a map of up to so many slots to so many ranks.
 template <class Context>
 RankTable take_ranks(Arena<Context>& arena, std::int64_t ranks, std::int64_t slots, const char* name) {
@@ -72,9 +79,9 @@ class LayerStack {
 
   /// In training, BatchNorms also update the running statistics behind the parameters of the step's replicas.
   void forward(Context& ctx, const StackMaps& maps, const TwoSides& parameters);
-  /// From output_gradient() to gradients. cut_scale: [S], multiplied onto the cut gradient, or empty for 1.
+  /// From output_gradient() to gradients.
   void backward(Context& ctx, const StackMaps& maps, const TwoSides& parameters, const TwoSides& gradients,
-                View<const float> cut_scale);
+                const CutRows& cut);
 
  private:
   void join_relus();

@@ -56,13 +56,20 @@ struct StepTables {
   View<float> weight;            // [S] w
   View<float> cut_scale;         // [S] c
   RankTable whole;               // one rank: all slots of the step
+  RankTable by_group;            // a rank per group of active clients; empty in modes without groups
   RankTable by_client;           // a rank per active client; as `whole` if no client takes part (the central sampler)
+
+  /// The ranks of those who share a replica.
+  const RankTable& by(Sharing sharing) const {
+    return sharing == Sharing::kAll ? whole : sharing == Sharing::kGroup ? by_group : by_client;
+  }
 };
 
 /// What of a mode and its settings a step's numbers depend on.
 struct StepRules {
   CutScale cut_scale = CutScale::kOne;
-  bool own_loss = false;
+  LossMean loss = LossMean::kStep;
+  Sharing replicas[2] = {Sharing::kAll, Sharing::kAll};  ///< by side
   std::int32_t clients = 1;          ///< K
   std::int64_t steps_per_epoch = 0;  ///< of the schedule, for rate_step
   Rounds rounds;

@@ -22,6 +22,11 @@ struct BeginStep {
   struct Current {
     std::int32_t first_slot, batch, first_active, active;
   };
+  /// Ranks of the step, and that of a slot.
+  struct Ranks {
+    RunsView runs;  ///< null pointers: one rank
+    std::int32_t first, count, rank;
+  };
 
   // Index i fills slot i and rank i.
   PSL_HD void operator()(std::int64_t i) const {
@@ -32,20 +37,13 @@ struct BeginStep {
     now.first_active = schedule.active_first[step];
     now.active = schedule.active_first[step + 1] - now.first_active;
     if (i == 0) fill_scalars(now);
-    // Rank of this slot among the step's active clients: the last one that starts at or before it.
-    std::int32_t low = 0;
-    for (std::int32_t high = now.active; low < high;) {
-      const std::int32_t middle = (low + high) / 2;
-      if (schedule.active_slot[now.first_active + middle] - now.first_slot <= i) {
-        low = middle + 1;
-      } else {
-        high = middle;
-      }
-    }
-    const std::int32_t rank = low - 1;
-    if (i < max_slots) fill_slot(now, static_cast<std::int32_t>(i), rank);
-    fill_rank(now, tables.whole, false, i, rank);
-    fill_rank(now, tables.by_client, now.active > 0, i, rank);
+    const Ranks whole{{}, 0, now.batch > 0 ? 1 : 0, 0};
+    const Ranks clients = now.active > 0 ? ranks_of(schedule.clients(), now, i) : whole;
+    const Ranks groups = schedule.groups.first != nullptr ? ranks_of(schedule.groups, now, i) : whole;
+    if (i < max_slots) fill_slot(now, static_cast<std::int32_t>(i), clients, groups);
+    fill_rank(now, tables.whole, i, whole);
+    fill_rank(now, tables.by_client, i, clients);
+    if (schedule.groups.first != nullptr) fill_rank(now, tables.by_group, i, groups);
   }
 
   /// The sample of a slot, -1 for empty ones.
@@ -55,6 +53,21 @@ struct BeginStep {
   }
 
  private:
+  /// The step's runs, and the one that slot i is in: the last one that starts at or before it.
+  PSL_HD Ranks ranks_of(const RunsView& runs, const Current& now, std::int64_t i) const {
+    const std::int32_t first = runs.first[state->step], count = runs.first[state->step + 1] - first;
+    std::int32_t low = 0;
+    for (std::int32_t high = count; low < high;) {
+      const std::int32_t middle = (low + high) / 2;
+      if (runs.slot[first + middle] - now.first_slot <= i) {
+        low = middle + 1;
+      } else {
+        high = middle;
+      }
+    }
+    return {runs, first, count, low - 1};
+  }
+
   PSL_HD void fill_scalars(const Current& now) const {
     const std::int32_t step = state->step, parent = schedule.parent_of(step);
     tables.slots[0] = now.batch;
@@ -68,39 +81,47 @@ struct BeginStep {
     tables.round_end[0] = ends_parent && rules.rounds.ends_after(parent, parents) ? 1 : 0;
   }
 
-  PSL_HD void fill_slot(const Current& now, std::int32_t i, std::int32_t rank) const {
+  /// b of the slot's rank.
+  PSL_HD std::int32_t samples_of(const Current& now, const Ranks& ranks) const {
+    if (ranks.runs.first == nullptr) return now.batch;
+    return ranks.runs.samples_of(state->step, ranks.first + ranks.rank, now.first_slot + now.batch);
+  }
+  PSL_HD std::int32_t samples_of(const Current& now, Sharing sharing, const Ranks& clients, const Ranks& groups) const {
+    return sharing == Sharing::kAll ? now.batch : samples_of(now, sharing == Sharing::kGroup ? groups : clients);
+  }
+
+  PSL_HD void fill_slot(const Current& now, std::int32_t i, const Ranks& clients, const Ranks& groups) const {
     const bool valid = i < now.batch;
     const std::int32_t sample = valid ? schedule.sample[now.first_slot + i] : -1;
     tables.sample[i] = sample;
     tables.label[i] = valid ? labels[sample] : 0;
-    std::int32_t own = now.batch;  // b_k
-    if (valid && now.active > 0) {
-      own = schedule.samples_of(state->step, now.first_active + rank);
-    }
     float weight = 0.0f, scale = 0.0f;
     if (valid) {
-      weight = 1.0f / static_cast<float>(rules.own_loss ? own : now.batch);
+      std::int32_t mean_over = now.batch;
+      if (rules.loss == LossMean::kReplica) mean_over = samples_of(now, rules.replicas[1], clients, groups);
+      if (rules.loss == LossMean::kClient) mean_over = samples_of(now, clients);
+      weight = 1.0f / static_cast<float>(mean_over);
       scale = 1.0f;
       if (rules.cut_scale == CutScale::kPerActive && now.active > 0) scale = 1.0f / static_cast<float>(now.active);
-      if (rules.cut_scale == CutScale::kOwnBatch) scale = static_cast<float>(now.batch) / static_cast<float>(own);
+      if (rules.cut_scale == CutScale::kOwnBatch) {
+        const std::int32_t own = samples_of(now, rules.replicas[0], clients, groups);
+        scale = static_cast<float>(now.batch) / static_cast<float>(own);
+      }
     }
     tables.weight[i] = weight;
     tables.cut_scale[i] = scale;
   }
 
-  PSL_HD void fill_rank(const Current& now, const RankTable& table, bool per_client, std::int64_t i,
-                        std::int32_t rank) const {
-    const std::int32_t ranks = per_client ? now.active : (now.batch > 0 ? 1 : 0);
-    if (i == 0) table.count[0] = ranks;
-    if (i < max_slots) table.rank[i] = per_client && i < now.batch ? rank : 0;
-    if (i < table.replica.size()) {
-      table.replica[i] = per_client && i < now.active ? schedule.active_client[now.first_active + i] : 0;
-    }
+  PSL_HD void fill_rank(const Current& now, const RankTable& table, std::int64_t i, const Ranks& ranks) const {
+    const bool one = ranks.runs.first == nullptr;
+    if (i == 0) table.count[0] = ranks.count;
+    if (i < max_slots) table.rank[i] = !one && i < now.batch ? ranks.rank : 0;
+    if (i < table.replica.size()) table.replica[i] = !one && i < ranks.count ? ranks.runs.id[ranks.first + i] : 0;
     if (i < table.first.size()) {
-      if (i >= ranks) {
+      if (i >= ranks.count) {
         table.first[i] = now.batch;
       } else {
-        table.first[i] = per_client ? schedule.active_slot[now.first_active + i] - now.first_slot : 0;
+        table.first[i] = one ? 0 : ranks.runs.slot[ranks.first + i] - now.first_slot;
       }
     }
   }

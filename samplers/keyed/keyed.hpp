@@ -66,7 +66,7 @@ std::vector<double> delay_log_odds(const Population& population, const Profile& 
 template <class Context>
 class KeyedSchedule {
  public:
-  /// Without `owners`, slots stay in key order, all belong to client 0, and no client is active (the central baseline).
+  /// Without `owners`, slots stay in key order, all belong to client 0, and no client is active.
   KeyedSchedule(Context& ctx, const DevicePopulation<Context>& population, const Chunks& chunks, bool owners = true);
 
   ScheduleBounds bounds() const;

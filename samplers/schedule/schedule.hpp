@@ -24,6 +24,18 @@ struct ScheduleBounds {
   std::int64_t active = 0;  ///< active clients per step
 };
 
+/// Runs of slots of one epoch that belong to the same thing: those of step t are [first[t], first[t+1]), ascending by slot.
+struct RunsView {
+  const std::int32_t* first = nullptr;  ///< [T+1]
+  const std::int32_t* id = nullptr;     ///< whose they are
+  const std::int32_t* slot = nullptr;   ///< epoch-wide index of the first slot
+
+  /// Samples of run e, which lies in step t, whose slots end at `step_end`.
+  PSL_HD std::int32_t samples_of(std::int64_t t, std::int64_t e, std::int32_t step_end) const {
+    return (e + 1 < first[t + 1] ? slot[e + 1] : step_end) - slot[e];
+  }
+};
+
 /// Trivially copyable device pointers of one epoch's schedule.
 struct ScheduleView {
   const std::int32_t* sample = nullptr;         ///< [slots]
@@ -34,15 +46,16 @@ struct ScheduleView {
   const std::int32_t* active_slot = nullptr;    ///< [<= slots]
   /// [T] of a schedule dealt into micro-steps: the step of the original one that each belongs to; null: its own.
   const std::int32_t* parent = nullptr;
+  RunsView groups = {};  ///< of a schedule dealt by groups; else null
 
   PSL_HD std::int32_t parent_of(std::int32_t step) const { return parent == nullptr ? step : parent[step]; }
   /// B_t.
   PSL_HD std::int32_t batch(std::int64_t t) const { return step_first[t + 1] - step_first[t]; }
   /// b: samples of active entry e, which lies in step t.
   PSL_HD std::int32_t samples_of(std::int64_t t, std::int64_t e) const {
-    const std::int32_t end = e + 1 < active_first[t + 1] ? active_slot[e + 1] : step_first[t + 1];
-    return end - active_slot[e];
+    return clients().samples_of(t, e, step_first[t + 1]);
   }
+  PSL_HD RunsView clients() const { return {active_first, active_client, active_slot}; }
 };
 
 /// Host value: what is saved, loaded, hashed and compared.
@@ -59,7 +72,7 @@ struct Schedule {
   /// Pointers into this schedule, on the host.
   ScheduleView view() const {
     return {sample.data(),       client.data(),      step_first.data(), active_first.data(),
-            active_client.data(), active_slot.data(), nullptr};
+            active_client.data(), active_slot.data(), nullptr, {}};
   }
   /// SHA-256 over (sample, client, step_first); the active lists follow from these.
   std::string sha256() const;
@@ -82,7 +95,7 @@ struct ScheduleBuffer {
 
   ScheduleView view() const {
     return {sample.data(),      client.data(), step_first.data(), active_first.data(), active_client.data(),
-            active_slot.data(), nullptr};
+            active_slot.data(), nullptr, {}};
   }
   static std::uint64_t bytes(const ScheduleBounds& limits) {
     return 4u * (4u * static_cast<std::uint64_t>(limits.slots) + 2u * static_cast<std::uint64_t>(limits.steps + 1));

@@ -26,4 +26,15 @@ PSL_HD inline std::uint32_t service_key(std::uint64_t seed, std::uint32_t epoch,
   return random_bits(seed, at).x;
 }
 
+/// By which turns of groups are sorted: smaller ones first, no two alike. groups: their number.
+PSL_HD inline std::uint32_t group_turn_key(ServiceOrder order, std::uint64_t seed, std::uint32_t epoch,
+                                           std::int64_t step, std::int32_t group, std::int32_t groups) {
+  const auto id = static_cast<std::uint32_t>(group), count = static_cast<std::uint32_t>(groups);
+  if (order == ServiceOrder::kReverse) return count - 1 - id;
+  if (order == ServiceOrder::kCyclic) return id;
+  std::uint32_t low_bits = 0;  // hold the id
+  while (low_bits < count - 1) low_bits = 2 * low_bits + 1;
+  return (service_key(seed, epoch, step, group) & ~low_bits) | id;
+}
+
 }  // namespace splitsim

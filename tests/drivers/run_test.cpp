@@ -7,12 +7,12 @@
 #include <thread>
 
 #include "base/npy.hpp"
-#include "base/npy.hpp"
 #include "base/safetensors.hpp"
 #include "kernels/device/context.hpp"
 #include "runtime/config/config.hpp"
 #include "runtime/config/keys/keys.hpp"
 #include "tests/drivers/tiny_run.hpp"
+#include "tests/runtime/modes.hpp"
 
 namespace splitsim {
 namespace {
@@ -62,8 +62,6 @@ TEST_F(Run, MistakesThatOnlyTheDataShow) {
   expect_refused(tiny({"--set", "partition.clients=241"}), 2, {"partition.clients", "241", "240"});
   expect_refused(tiny({"--set", "sampler.batch=241"}), 2, {"sampler.batch", "241", "240"});
   expect_refused(tiny({"--set", "model.name=lenet"}), 2, {"conv2"});  // 6x6 is too small for it
-  expect_refused(tiny({"--set", "train.mode=psl_local", "--set", "sampler.kind=central"}), 2,
-                 {"sampler.kind = \"central\"", "psl_local"});
   expect_refused(tiny({"--set", "data.dir=" + in_folder("nowhere")}), 2, {"nowhere"});
   const std::string cut_short = tiny_data("short");
   fs::resize_file(cut_short + "/x.npy", 1000);
@@ -258,10 +256,10 @@ TEST_F(Run, DivergenceIsCode4WithASummary) {
 }
 
 TEST_F(Run, EveryModeRunsFromTheCommandLine) {
-  for (const char* mode : {"psl", "psl_local", "sflv1", "sflv2", "sflv3", "sl", "central"}) {
-    const std::string out = in_folder(std::string("mode-") + mode);
-    std::vector<std::string> arguments = {"--set", std::string("train.mode=") + mode, "--out", out};
-    if (std::string(mode).starts_with("sflv")) arguments.insert(arguments.end(), {"--set", "train.round=3"});
+  for (const std::string& mode : test::mode_names()) {
+    const std::string out = in_folder("mode-" + mode);
+    std::vector<std::string> arguments = {"--set", "train.mode=" + mode, "--out", out};
+    if (test::map_of(mode).averages()) arguments.insert(arguments.end(), {"--set", "train.round=3"});
     const Result run = execute("splitsim-run", tiny(arguments));
     EXPECT_EQ(run.exit_code, 0) << mode << run.err;
     const nlohmann::json summary = summary_of(out);

@@ -78,9 +78,9 @@ TYPED_TEST(SamplerTest, EverySampleExactlyOncePerEpoch) {
           RC_ASSERT(first < last);
           RC_ASSERT(last - first <= bounds.batch);
           for (int i = first; i < last; ++i) {
-            RC_ASSERT(schedule.client[i] == (info.is.owners ? population.owner[schedule.sample[i]] : 0));
+            RC_ASSERT(schedule.client[i] == population.owner[schedule.sample[i]]);
             if (i > first) RC_ASSERT(schedule.client[i - 1] <= schedule.client[i]);
-            if (info.is.owners && (i == first || schedule.client[i - 1] != schedule.client[i])) {
+            if ((i == first || schedule.client[i - 1] != schedule.client[i])) {
               active_client.push_back(schedule.client[i]);
               active_slot.push_back(i);
             }
@@ -105,7 +105,6 @@ TYPED_TEST(SamplerTest, StepsPerEpoch) {
   };
   EXPECT_EQ(steps("ugs"), 9);  // ceil(442 / 50)
   EXPECT_EQ(steps("urn"), 9);
-  EXPECT_EQ(steps("central"), 9);
   EXPECT_EQ(steps("fls"), 30);   // b = 10: ceil(300 / 10)
   EXPECT_EQ(steps("fpls"), 10);  // b = 11, 4, 1, 34, 1: max(ceil(100/11), ceil(37/4), 0, ceil(300/34), 5)
 }
@@ -138,22 +137,8 @@ TYPED_TEST(SamplerTest, UrnDrawsSlowClientsFirst) {
   EXPECT_GT(first_of_slow(2.0), first_of_slow(-2.0));
 }
 
-TYPED_TEST(SamplerTest, CentralDealsTheBatchesOfUgs) {
-  const Population population = reference::population_of({100, 37, 0, 300, 5}, 3);
-  const Profile profile = reference::profile_of(uneven_delays(5));
-  const Schedule ugs = this->draw(population, profile, settings_of("ugs", 32), 5, 2);
-  const Schedule central = this->draw(population, profile, settings_of("central", 32), 5, 2);
-  ASSERT_EQ(central.step_first, ugs.step_first);
-  for (std::int64_t t = 0; t < ugs.steps(); ++t) {
-    const int first = ugs.step_first[t], last = ugs.step_first[t + 1];
-    EXPECT_EQ(std::set<int>(ugs.sample.begin() + first, ugs.sample.begin() + last),
-              std::set<int>(central.sample.begin() + first, central.sample.begin() + last));
-  }
-  EXPECT_TRUE(central.nobody_active());
-}
-
 // Hashes of whole epochs: results must not change from version to version, compiler to compiler, backend to backend.
-// Those of ugs, central, fls and fpls were reproduced by a program of 30 lines in another language, with a Philox of
+// Those of ugs, fls and fpls were reproduced by a program of 30 lines in another language, with a Philox of
 // its own.
 TYPED_TEST(SamplerTest, SchedulesKeepTheirFingerprints) {
   std::vector<std::int32_t> owner(60000), label(60000);
@@ -169,7 +154,6 @@ TYPED_TEST(SamplerTest, SchedulesKeepTheirFingerprints) {
   };
   EXPECT_EQ(hash("ugs"), "5bf2925cca79719cedca487c7c5dbedffd8a2d68ebd09a6bb7a6a1f935df3f40");
   EXPECT_EQ(hash("urn"), "49cb87e480c2e0ab7b14a21d7101ceabec41976be2faacc818f16f585745c9f0");
-  EXPECT_EQ(hash("central"), "c82465961bb6a7b0bb883ca4f2a2f62d42878c0da21ace1405e0860a37d77276");
   EXPECT_EQ(hash("fls"), "a541f07fbc41279fa51ae8029cf0f277a28d32881f81233be530e187b69f8eba");
   EXPECT_EQ(hash("fpls"), "7b7dfaec2cd314b3d5065e57abcbcbd4b4928fc51e19bdf8c3e3cce97dbecc9a");
 }
@@ -229,7 +213,7 @@ TEST(SamplerSettingsCheck, NamesKeyValueAndAllowed) {
   const auto refused = [&](const SamplerSettings& settings, const std::vector<std::string>& parts) {
     test::expect_input_error([&] { make_sampler(ctx, population, device, profile, settings); }, parts);
   };
-  refused(settings_of("usg", 32), {"sampler.kind", "usg", "ugs", "urn", "lds", "central", "fls", "fpls"});
+  refused(settings_of("usg", 32), {"sampler.kind", "usg", "ugs", "urn", "lds", "fls", "fpls"});
   refused(settings_of("ugs", 0), {"sampler.batch", "0", "1 to 442"});
   refused(settings_of("fls", 443), {"sampler.batch", "443", "442"});
   refused(settings_of("ugs", -5), {"sampler.batch", "-5"});

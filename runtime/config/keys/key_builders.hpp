@@ -34,6 +34,7 @@ Section& section(Config& c) {
   if constexpr (std::is_same_v<Section, ModelSettings>) return c.model;
   if constexpr (std::is_same_v<Section, TrainSettings>) return c.train;
   if constexpr (std::is_same_v<Section, EvalSettings>) return c.eval;
+  if constexpr (std::is_same_v<Section, ClientSettings>) return c.clients;
   if constexpr (std::is_same_v<Section, LatencySettings>) return c.clock;
   if constexpr (std::is_same_v<Section, RecordSettings>) return c.record;
 }
@@ -116,6 +117,8 @@ std::vector<std::string> modes_where(Is is) {
 
 /// [train] and its optimizers (keys_train.cpp).
 std::vector<Key> train_keys();
+/// [clients] (keys_clients.cpp).
+std::vector<Key> client_keys();
 /// [clock] (keys_clock.cpp).
 std::vector<Key> clock_keys();
 

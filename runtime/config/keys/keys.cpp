@@ -85,13 +85,20 @@ std::vector<Key> partition_keys() {
   };
 }
 
+// central is what a mode was called when it was also a sampler; reading replaces it.
+std::vector<SamplerInfo> sampler_names() {
+  std::vector<SamplerInfo> names = sampler_infos();
+  names.push_back({"central", "old name of ugs with train.mode = \"central\""});
+  return names;
+}
+
 std::vector<Key> sampler_keys() {
   using S = SamplerSettings;
   return {
-      named("sampler.kind", at<&S::kind>, sampler_infos(), "who trains on what, in which step"),
+      named("sampler.kind", at<&S::kind>, sampler_names(), "who trains on what, in which step"),
       integer("sampler.batch", at<&S::batch>, 1, kMaxInt32, "samples", "B, the global batch size"),
       choice("sampler.chunks", at<&S::chunks>, "keyed samplers: how an epoch is cut into batches")
-          .when({{"sampler.kind", {"ugs", "urn", "lds", "central", "lb_greedy", "lb_flow"}}}),
+          .when({{"sampler.kind", {"ugs", "urn", "lds", "lb_greedy", "lb_flow"}}}),
       real("sampler.delta", at<&S::delta>, -kUnbounded, kUnbounded, "",
            "urn, lds: weight of the z-scored delay; > 0 draws slow clients first")
           .when({{"sampler.kind", {"urn", "lds"}}}),
@@ -167,10 +174,11 @@ std::vector<Key> all_keys() {
             "end the run at the first test (of the validation set, if there is one) that reaches it; 0: never"),
        choice("eval.replicas", at<&EvalSettings::replicas>,
               "which halves are tested in modes whose clients have their own")
-           .when({{"train.mode", modes_where([](const ModeMap& m) { return m.replicas[0] || m.replicas[1]; })}})
+           .when({{"train.mode", modes_where([](const ModeMap& m) { return m.many(); })}})
            .when({{"train.replicas", {"materialised"}}}),
        integer("eval.client", at<&EvalSettings::client>, 0, kMaxInt32, "client", "replicas = one: whose")
            .when({{"eval.replicas", {"one"}}})});
+  add(client_keys());
   add(clock_keys());
   add({flag("record.waiting", at<&RecordSettings::waiting>,
             "write waiting.csv: how long each client of each step waited, in virtual time")});

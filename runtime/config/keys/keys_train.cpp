@@ -67,21 +67,30 @@ std::vector<Key> train_keys() {
       integer("train.epochs", at<&S::epochs>, 1, kMaxEpochs, "epochs", "passes over the training set"),
       choice("train.client_reduce", at<&S::client_reduce>, "psl: how client gradients combine")
           .when({{"train.mode", {"psl"}}}),
-      choice("train.client_scale", at<&S::client_scale>, "psl_local: scale of the cut gradient")
-          .when({{"train.mode", {"psl_local"}}}),
+      choice("train.client_scale", at<&S::client_scale>, "clients with halves of their own: scale of the cut gradient")
+          .when({{"train.mode", {"psl_local", "sglr", "epsl", "gapsl", "gcpsl", "minibatch_sfl"}}}),
       choice("train.replicas", at<&S::replicas>, "psl: how the shared client half is kept")
           .when({{"train.mode", {"psl"}}}),
-      integer(
-          "train.round", at<&S::round>, 0, kMaxInt32, "steps",
-          "sflv1 .. 3 and clock.model_sync = round: steps per round, the last of an epoch may be shorter; 0: an epoch")
+      choice("train.cluster_half", at<&S::cluster_half>, "cpsl: whose the client half is")
+          .when({{"train.mode", {"cpsl"}}}),
+      real("train.mix", at<&S::mix>, 0.0, 1.0, "",
+           "sglr, epsl: share of a client's places whose gradients become their mean over the clients")
+          .when({{"train.mode", {"sglr", "epsl"}}}),
+      real("train.align", at<&S::align>, 0.0, 1.0, "", "gapsl: how far gradients are turned to the leader's; 1: all the way")
+          .when({{"train.mode", {"gapsl"}}}),
+      real("train.proximal", at<&S::proximal>, 0.0, kUnbounded, "", "fedprox: mu, pull to where the round began")
+          .when({{"train.mode", {"fedprox"}}}),
+      integer("train.round", at<&S::round>, 0, kMaxInt32, "steps",
+              "modes that average and clock.model_sync = round: steps per round, an epoch's last may be shorter; 0: an "
+              "epoch")
           .when({{"train.mode", modes_where([](const ModeMap& m) { return m.averages(); })}})
           .when({{"clock.model_sync", {"round"}}}),
       choice("train.fedavg_weights", at<&S::fedavg_weights>,
-             "sflv1 .. 3: weights of the clients that stepped in a round")
+             "modes that average: weights of those that stepped in a round")
           .when({{"train.mode", modes_where([](const ModeMap& m) { return m.averages(); })}}),
       choice("train.service_order", at<&S::service_order>,
-             "sflv2, sl: in which order the clients of a step take their turns")
-          .when({{"train.mode", modes_where([](const ModeMap& m) { return m.one_by_one; })}}),
+             "sflv2, sl, cpsl: in which order the clients, or clusters, of a step take their turns")
+          .when({{"train.mode", modes_where([](const ModeMap& m) { return m.deals(); })}}),
       choice("train.precision", at<&S::precision>, "of products, in training and tests; not fp32: a GPU's"),
       path_to("train.conv_table", at<&S::conv_table>,
               "file of splitsim-bench --tune: which convolutions are cuDNN's, which ours; empty: cuDNN's where it can"),

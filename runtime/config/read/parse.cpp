@@ -128,6 +128,15 @@ Config finished(Config config) {
   return config;
 }
 
+// Names that once were values still mean what they meant.
+void replace_old_names(Config& config) {
+  if (config.sampler.kind != "central") return;
+  config.sampler.kind = "ugs";
+  config.train.mode = "central";
+  config.notes.push_back(
+      "sampler.kind = \"central\" is an old name: it is read as sampler.kind = \"ugs\" with train.mode = \"central\"");
+}
+
 // A file and the overrides over it, before anything is known about variants.
 struct Layers {
   Config file_config, config;
@@ -146,6 +155,8 @@ Layers read_layers(const ConfigText& text, const std::vector<std::string>& overr
   }
   layers.config = layers.file_config;
   apply_overrides(layers.config, {"--set", overrides}, layers.in_overrides);
+  replace_old_names(layers.file_config);
+  replace_old_names(layers.config);
   return layers;
 }
 
@@ -177,6 +188,7 @@ std::vector<Config> parse_variants(const ConfigText& text, const std::vector<std
     Config& config = configs.emplace_back(layers.config);
     std::vector<GivenKey> given;
     apply_overrides(config, variant, given);
+    replace_old_names(config);
     check_read(given, {config});
   }
   check_read(layers, configs);

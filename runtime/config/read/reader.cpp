@@ -30,6 +30,14 @@ std::vector<std::string> names_in(const std::string& table) {
   return names;
 }
 
+// A key of another table that is called like this one.
+std::string named_so(const std::string& table) {
+  for (const Key& key : config_keys()) {
+    if (key.path.ends_with("." + table)) return key.path;
+  }
+  return {};
+}
+
 std::vector<std::string> all_paths() {
   std::vector<std::string> paths;
   std::set<std::string> tables;
@@ -62,10 +70,10 @@ void Reader::apply(const std::string& path, const toml::node& node, const toml::
     const toml::table* table = node.as_table();
     if (table == nullptr) {
       const std::string kind = find_key(path + ".kind") != nullptr ? "kind" : "name";
-      const std::string meant_key = path + "." + kind;
+      const std::string meant_key = node.is_string() ? path + "." + kind : named_so(path);
       fail(node.source(),
            fmt::format("{} = {}: allowed: a table with the keys {}{}", path, shown_value(node), joined(names_in(path)),
-                       did_you_mean(node.is_string() && find_key(meant_key) != nullptr ? meant_key : "")));
+                       did_you_mean(find_key(meant_key) != nullptr ? meant_key : "")));
     }
     apply(path + ".", *table);
   } else if (!apply_parameter(path, node, at)) {

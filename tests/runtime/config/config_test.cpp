@@ -149,8 +149,8 @@ TEST(Config, EveryFieldIsAKey) {
     EXPECT_EQ(keys["model"], count(a1, a2, a3, a4, a5, a6, a7, a8, a9) + 1);
   }
   {
-    const auto& [a1, a2, a3, a4, a5, a6, a7, a8, a9, a10, a11, a12, a13, client, server] = c.train;
-    EXPECT_EQ(keys["train"], count(a1, a2, a3, a4, a5, a6, a7, a8, a9, a10, a11, a12, a13));
+    const auto& [a1, a2, a3, a4, a5, a6, a7, a8, a9, a10, a11, a12, a13, a14, a15, a16, a17, client, server] = c.train;
+    EXPECT_EQ(keys["train"], count(a1, a2, a3, a4, a5, a6, a7, a8, a9, a10, a11, a12, a13, a14, a15, a16, a17));
     const auto& [b1, b2, b3, b4, b5, b6, b7] = static_cast<const OptimizerNumbers&>(client);
     using Rates = std::vector<std::int64_t>;  // milestones
     EXPECT_TRUE((kMadeOf<OptimizerSettings, OptimizerNumbers, std::string, double, double, RateSchedule, std::int64_t,
@@ -166,16 +166,20 @@ TEST(Config, EveryFieldIsAKey) {
     EXPECT_EQ(keys["eval"], count(a1, a2, a3, a4, a5, a6, a7));
   }
   {
+    const auto& [a1, a2, a3] = c.clients;
+    EXPECT_EQ(keys["clients"], count(a1, a2, a3));
+  }
+  {
     const auto& [a1, a2, a3, a4, a5, a6, a7, a8, a9, a10, a11] = c.clock;
     EXPECT_EQ(keys["clock"], count(a1, a2, a3, a4, a5, a6, a7, a8, a9, a10, a11) + 1);
   }
   {
-    const auto& [seed, seeds, data, partition, sampler, model, train, eval, clock, record] = c;
+    const auto& [seed, seeds, data, partition, sampler, model, train, eval, clients, clock, record, notes] = c;
     EXPECT_EQ(keys["seed"], 1);
     const auto& [waiting] = record;
     EXPECT_EQ(keys["record"], count(waiting));
     EXPECT_EQ(static_cast<int>(keys.size()),
-              count(seed, data, partition, sampler, model, train, eval, clock, record) + 2);
+              count(seed, data, partition, sampler, model, train, eval, clients, clock, record) + 2);
   }
 }
 
@@ -224,7 +228,10 @@ std::vector<std::string> context_of(const Key& key) {
     } else {
       overrides.push_back(condition.key + "=" + value);
     }
-    if (value == "file") overrides.push_back(condition.key.substr(0, condition.key.find('.')) + ".file=/f.npy");
+    if (condition.key == "clients.grouping" && value == "file") {
+      overrides.push_back("clients.groups_file=/f.npy");
+    } else if (value == "file")
+      overrides.push_back(condition.key.substr(0, condition.key.find('.')) + ".file=/f.npy");
     if (value == "multistep")
       overrides.push_back(condition.key.substr(0, condition.key.rfind('.')) + ".milestones=[1]");
   }
@@ -254,8 +261,8 @@ TEST(Config, PathsAreKnown) {
   for (const Key& key : config_keys()) {
     if (key.is_path()) paths.insert(key.path);
   }
-  EXPECT_EQ(paths, (std::set<std::string>{"data.dir", "partition.file", "sampler.file", "model.file",
-                                          "clock.trace_file", "train.conv_table"}));
+  EXPECT_EQ(paths, (std::set<std::string>{"clients.groups_file", "data.dir", "partition.file", "sampler.file",
+                                          "model.file", "clock.trace_file", "train.conv_table"}));
   EXPECT_EQ(config_sha256(Config{}).size(), 64u);
 }
 

@@ -25,7 +25,7 @@ TEST(ConfigRead, NamesTheKindsThatWouldReadTheKey) {
             "exp.toml:2:1: sampler.delta = 1.0: sampler.kind = \"ugs\" does not read it; urn and lds do");
   EXPECT_EQ(error_of("", {"train.round=5"}),
             "--set: train.round = 5: train.mode = \"psl\" and clock.model_sync = \"mode\" do not read it; train.mode = "
-            "sflv1, sflv2 or sflv3 or with clock.model_sync = round does");
+            "gcpsl, mergesfl, minibatch_sfl, sflv1, sflv2, sflv3, fedavg or fedprox or with clock.model_sync = round does");
   EXPECT_EQ(error_of("", {"clock.trace_file=/t.csv"}),
             "--set: clock.trace_file = \"/t.csv\": clock.delay_ms.kind = \"two_speed\", clock.compute_ms.kind = "
             "\"lognormal\", clock.uplink_mbps.kind = \"constant\" and clock.downlink_mbps.kind = \"constant\" do not "
@@ -36,7 +36,8 @@ TEST(ConfigRead, NamesTheKindsThatWouldReadTheKey) {
             "--set: partition.shards_per_client = 3: partition.kind = \"iid\" does not read it; shards does");
   // By the key whose key is not read either: by what that one needs.
   EXPECT_EQ(error_of("", {"eval.client=3", "train.mode=central"}),
-            "--set: eval.client = 3: train.mode = \"central\" does not read it; psl_local, sflv1, sflv2 and sflv3 do");
+            "--set: eval.client = 3: train.mode = \"central\" does not read it; psl_local, sglr, epsl, gapsl, cpsl, "
+            "gcpsl, mergesfl, minibatch_sfl, sflv1, sflv2, sflv3, fedavg and fedprox do");
 }
 
 // One line of the table per condition: a setting and what it needs. Without what it needs it is refused.

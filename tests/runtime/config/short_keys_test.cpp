@@ -75,12 +75,13 @@ TEST(ShortKeys, ErrorsNameTheKeyAsItWasWritten) {
 }
 
 TEST(ShortKeys, BareNamesAreUnderstood) {
+  // A table's name, too.
+  EXPECT_NE(error_of({"clients=3"}).find("; did you mean partition.clients?"), std::string::npos);
   for (const auto& [name, meant] :
        std::initializer_list<std::pair<const char*, const char*>>{{"lr", "train.lr"},
                                                                   {"learning_rate", "train.lr"},
                                                                   {"epochs", "train.epochs"},
                                                                   {"K", "partition.clients"},
-                                                                  {"clients", "partition.clients"},
                                                                   {"B", "sampler.batch"},
                                                                   {"batch_size", "sampler.batch"},
                                                                   {"alpha", "partition.alpha"},

@@ -7,6 +7,7 @@
 #include <set>
 
 #include "tests/contexts.hpp"
+#include "tests/runtime/modes.hpp"
 #include "tests/runtime/train/engine_rig.hpp"
 
 namespace splitsim {
@@ -26,20 +27,17 @@ Schedule small_schedule() {
   return with_active_lists(schedule);
 }
 
-ModeMap mode_named(const std::string& name) {
-  TrainSettings settings;
-  settings.mode = name;
-  return mode_map(settings);
-}
-
 DealtSchedule dealt_for(const ModeMap& mode, const Schedule& schedule, ServiceOrder order = ServiceOrder::kCyclic) {
-  return mode.one_by_one ? deal(schedule, order, 1, 0) : DealtSchedule{schedule, {}};
+  Groups groups{{}, 6};
+  for (std::int32_t k = 0; k < 12; ++k) groups.of.push_back(k / 2);
+  const auto rules = turn_rules(mode, order, 1, groups);
+  return rules ? deal(schedule, *rules, 0) : DealtSchedule{schedule};
 }
 
 /// Client models that cross, by step.
 std::vector<std::int64_t> models_by_step(const std::string& name, std::int64_t round,
                                          ServiceOrder order = ServiceOrder::kCyclic) {
-  const ModeMap mode = mode_named(name);
+  const ModeMap mode = test::map_of(name);
   const Schedule schedule = small_schedule();
   Participation total(3);
   const std::vector<Traffic> traffic =
@@ -69,7 +67,7 @@ TEST(Ledger, EmptyStepsMoveNothing) {
   const Schedule schedule = with_active_lists(test::with_empty_steps(small_schedule(), {1, 0, 1, 0, 2}));
   ASSERT_EQ(schedule.steps(), 8);  // -, {0 x 2, 1}, {1 x 3}, -, {0, 2}, {2 x 2}, -, -
   const auto models = [&](const char* name, std::int64_t round) {
-    const ModeMap mode = mode_named(name);
+    const ModeMap mode = test::map_of(name);
     Participation total(3);
     std::vector<std::int64_t> crossed;
     for (const Traffic& step : Ledger(kSizes, mode, round).add(dealt_for(mode, schedule), 8, true, total)) {
@@ -105,7 +103,7 @@ TEST(Ledger, ModelsCrossAsTheModeSays) {
 
 TEST(Ledger, AStoppedEpochCountsWhatRanAndEndsNoRound) {
   for (const char* name : {"sflv1", "sflv2"}) {
-    const ModeMap mode = mode_named(name);
+    const ModeMap mode = test::map_of(name);
     const DealtSchedule epoch = dealt_for(mode, small_schedule());
     Participation total(3);
     const std::vector<Traffic> traffic = Ledger(kSizes, mode, 0).add(epoch, 2, false, total);
@@ -122,7 +120,7 @@ TEST(Ledger, NobodyMovesAnythingUnderTheCentralSampler) {
   schedule.active_client.clear();
   schedule.active_slot.clear();
   Participation total(3);
-  const auto traffic = Ledger(kSizes, mode_named("psl"), 0).add({schedule, {}}, 4, true, total);
+  const auto traffic = Ledger(kSizes, test::map_of("psl"), 0).add({schedule, {}}, 4, true, total);
   for (const Traffic& step : traffic) EXPECT_EQ(step, Traffic{});
   EXPECT_EQ(total, Participation(3));
 }
@@ -130,8 +128,8 @@ TEST(Ledger, NobodyMovesAnythingUnderTheCentralSampler) {
 // Against sets and maps over a random schedule.
 TEST(Ledger, EqualsANaiveRecount) {
   const Schedule schedule = with_active_lists(test::random_input(12, 9, 20, 71).schedule);
-  for (const char* name : {"psl", "psl_local", "sflv1", "sflv2", "sflv3", "sl", "central"}) {
-    const ModeMap mode = mode_named(name);
+  for (const std::string& name : test::mode_names()) {
+    const ModeMap mode = test::map_of(name);
     for (const std::int64_t round : {0, 1, 4}) {
       const DealtSchedule epoch = dealt_for(mode, schedule, ServiceOrder::kRandom);
       Participation total(12);
@@ -150,14 +148,14 @@ TEST(Ledger, EqualsANaiveRecount) {
           }
         }
         std::vector<int> moved;
-        if (std::string(name) == "psl") moved = turns;
-        if (std::string(name) == "sl") {
+        if (mode.model_traffic == ModelTraffic::kStep) moved = turns;
+        if (mode.model_traffic == ModelTraffic::kTurn) {
           for (const int client : turns) {
             if (client != before) moved.push_back(client);
             before = client;
           }
         }
-        if (std::string(name) == "sflv1" || std::string(name) == "sflv2") {
+        if (mode.model_traffic == ModelTraffic::kRound) {
           stepped.insert(turns.begin(), turns.end());
           if (t == 8 || (round > 0 && (t + 1) % round == 0)) {
             moved.assign(stepped.begin(), stepped.end());

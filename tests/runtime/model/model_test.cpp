@@ -349,13 +349,16 @@ TEST(LearningRate, WarmUpThenCosine) {
 TEST(Modes, HaveTheirClocks) {
   const auto clock = [](const std::string& mode, const std::string& order) {
     return clock_mode_of(parse_config(
-        "", "", test::where_read({"train.service_order=" + order, "train.round=7"}, {"train.mode=" + mode})));
+        "", "", test::where_read({"train.service_order=" + order, "train.round=7"}, {"train.mode=" + mode})), 10);
   };
-  for (const char* mode : {"psl", "psl_local", "sflv1", "sflv3", "central"}) {
+  for (const char* mode : {"psl", "psl_local", "sflv1", "sflv3", "sglr", "epsl", "gapsl", "gcpsl", "mergesfl"}) {
     EXPECT_EQ(clock(mode, "cyclic").kind, ClockKind::kBarrier) << mode;
   }
   EXPECT_EQ(clock("sflv2", "reverse").kind, ClockKind::kChain);
   EXPECT_EQ(clock("sl", "reverse").kind, ClockKind::kRelay);
+  EXPECT_EQ(clock("cpsl", "reverse").kind, ClockKind::kClusters);
+  EXPECT_EQ(clock("central", "reverse").kind, ClockKind::kServer);
+  EXPECT_EQ(clock("fedprox", "reverse").kind, ClockKind::kLocal);
   EXPECT_EQ(clock("sflv2", "cyclic").service_order, ServiceOrder::kCyclic);
   EXPECT_EQ(clock("sflv2", "reverse").service_order, ServiceOrder::kReverse);
   EXPECT_EQ(clock("sl", "random").service_order, ServiceOrder::kRandom);
@@ -364,12 +367,12 @@ TEST(Modes, HaveTheirClocks) {
 
 TEST(Modes, AreMaps) {
   TrainSettings settings;
-  EXPECT_FALSE(mode_map(settings).replicas[kClientSide]);
+  EXPECT_FALSE(mode_map(settings).part[kClientSide].many());
   settings.mode = "psl_local";
-  EXPECT_TRUE(mode_map(settings).replicas[kClientSide]);
-  EXPECT_FALSE(mode_map(settings).replicas[kServerSide]);
+  EXPECT_TRUE(mode_map(settings).part[kClientSide].many());
+  EXPECT_FALSE(mode_map(settings).part[kServerSide].many());
   settings.mode = "sflv2";
-  EXPECT_TRUE(mode_map(settings).one_by_one && mode_map(settings).averages());
+  EXPECT_TRUE(mode_map(settings).deals() && mode_map(settings).averages());
   settings.mode = "sfl";
   EXPECT_NE(message_of([&] { mode_map(settings); }).find("psl_local"), std::string::npos);
 }

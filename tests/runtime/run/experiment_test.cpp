@@ -92,9 +92,12 @@ TYPED_TEST(ExperimentTest, EqualRunsAreEqualAndSeedsMatter) {
 TYPED_TEST(ExperimentTest, CentralModeEqualsPslOnTheSameSchedule) {
   for (const char* sampler : {"ugs", "fls"}) {
     const std::string kind = std::string("sampler.kind=") + sampler;
-    // Without the time of psl's client models, which central does not move.
-    this->expect_same_results(this->run(this->data_.config({kind, "clock.model_sync=none"})),
-                              this->run(this->data_.config({kind, "clock.model_sync=none", "train.mode=central"})));
+    const Summary psl = this->run(this->data_.config({kind}));
+    const Summary central = this->run(this->data_.config({kind, "train.mode=central"}));
+    EXPECT_EQ(psl.schedule_sha256, central.schedule_sha256);
+    EXPECT_EQ(psl.model_sha256, central.model_sha256);
+    EXPECT_EQ(psl.test.accuracy, central.test.accuracy);
+    EXPECT_LT(central.virtual_time_s, psl.virtual_time_s);
   }
 }
 
@@ -197,17 +200,17 @@ TYPED_TEST(ExperimentTest, TestsWithinEpochsAndStopsAtAnAccuracy) {
   EXPECT_LT(stopped.virtual_time_s, plain.virtual_time_s);
 }
 
-TYPED_TEST(ExperimentTest, SamplerCentralHasNoClients) {
-  const Summary central = this->run(this->data_.config({"sampler.kind=central"}));
-  EXPECT_EQ(central.participation_max, 0);
+TYPED_TEST(ExperimentTest, CentralIsTheServersTimeAlone) {
+  const Summary central = this->run(this->data_.config({"train.mode=central"}));
   EXPECT_EQ(central.bytes_up, 0);
   // Only the server works: 15 steps of 40 samples, 3 epochs, 1 ms + 0.01 ms per sample.
   EXPECT_DOUBLE_EQ(central.virtual_time_s, 3 * (15 * 1e-3 + 600 * 1e-5));
-  test::expect_input_error(
-      [&] {
-        this->run(this->data_.config({"sampler.kind=central", "train.mode=psl_local"}));
-      },
-      "sampler.kind = \"central\"", "psl_local");
+  // Its old name as a sampler.
+  const Config old = this->data_.config({"sampler.kind=central", "train.mode=psl_local"});
+  ASSERT_EQ(old.notes.size(), 1u);
+  EXPECT_NE(old.notes[0].find("sampler.kind = \"ugs\" with train.mode = \"central\""), std::string::npos);
+  EXPECT_EQ(this->run(old).model_sha256, central.model_sha256);
+  EXPECT_EQ(config_sha256(old), config_sha256(this->data_.config({"train.mode=central"})));
   test::expect_input_error([&] { this->run(this->data_.config({"clock.barrier=run_ahead"})); }, "run_ahead",
                            "two, one");
 }

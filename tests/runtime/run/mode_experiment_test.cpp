@@ -8,14 +8,13 @@
 #include "runtime/record/records.hpp"
 #include "runtime/run/experiment.hpp"
 #include "tests/contexts.hpp"
+#include "tests/runtime/modes.hpp"
 #include "tests/runtime/small_data.hpp"
 #include "tests/runtime/where_read.hpp"
 #include "tests/temp_dir.hpp"
 
 namespace splitsim {
 namespace {
-
-constexpr const char* kModes[] = {"psl", "psl_local", "sflv1", "sflv2", "sflv3", "sl", "central"};
 
 template <class Context>
 class ModeExperiment : public test::OnContext<Context> {
@@ -41,10 +40,14 @@ class ModeExperiment : public test::OnContext<Context> {
 TYPED_TEST_SUITE(ModeExperiment, test::Contexts);
 
 TYPED_TEST(ModeExperiment, EveryModeLearnsAndRecords) {
-  for (const char* mode : kModes) {
-    SCOPED_TRACE(mode);
+  for (const std::string& name : test::mode_names()) {
+    SCOPED_TRACE(name);
+    const ModeMap mode = test::map_of(name);
     const test::TempDir out;
-    const Summary summary = this->run(this->config(mode), {.out_dir = out.path()});
+    const Config config = this->config(
+        name, mode.needs_groups() ? std::vector<std::string>{"clients.groups=3", "clients.grouping=round_robin"}
+                                  : std::vector<std::string>{});
+    const Summary summary = this->run(config, {.out_dir = out.path()});
     EXPECT_EQ(summary.status, "completed");
     EXPECT_GT(summary.test.accuracy.value(), 0.5);  // four classes
     const std::vector<StepRecord> steps = read_csv<StepRecord>(out / "steps.csv");
@@ -54,7 +57,9 @@ TYPED_TEST(ModeExperiment, EveryModeLearnsAndRecords) {
       samples += step.samples;
       up += step.bytes_up;
       model_up += step.model_bytes_up;
-      EXPECT_EQ(step.start_ns, now);
+      if (!overlaps(mode.clock)) {
+        EXPECT_EQ(step.start_ns, now);
+      }
       EXPECT_GT(step.end_ns, step.start_ns);
       EXPECT_GT(step.active_clients, 0);
       now = step.end_ns;
@@ -65,30 +70,28 @@ TYPED_TEST(ModeExperiment, EveryModeLearnsAndRecords) {
     std::int64_t of_clients = 0;
     for (const ClientRecord& client : read_csv<ClientRecord>(out / "clients.csv")) of_clients += client.bytes_up;
     EXPECT_EQ(of_clients, summary.bytes_up);
-    const std::string name = mode;
     const std::int64_t cut = 8 * 8 * 8 * 4 + 4;
-    EXPECT_EQ(summary.bytes_up - summary.model_bytes_up, name == "central" ? 0 : 1800 * cut);
-    const bool moves_models = name == "psl" || name == "sflv1" || name == "sflv2" || name == "sl";
-    EXPECT_EQ(summary.model_bytes_up > 0, moves_models);
+    EXPECT_EQ(summary.bytes_up - summary.model_bytes_up, mode.cut_traffic ? 1800 * cut : 0);
+    EXPECT_EQ(summary.model_bytes_up > 0, mode.model_traffic != ModelTraffic::kNever);
     for (const EpochRecord& epoch : read_epochs(out / "epochs.jsonl")) {
-      const bool clients = name == "psl_local" || name.starts_with("sflv");
-      EXPECT_EQ(epoch.client_drift.has_value(), clients);
-      EXPECT_EQ(epoch.server_drift.has_value(), name == "sflv1" || name == "sflv3");
+      EXPECT_EQ(epoch.client_drift.has_value(), mode.part[kClientSide].many());
+      EXPECT_EQ(epoch.server_drift.has_value(), mode.part[kServerSide].many());
       EXPECT_GT(epoch.client_drift.value_or(1.0), 0.0);
     }
     // Named tensors, with running statistics, and a leading dimension where clients have replicas.
     const TensorFile model = read_safetensors(out / "model.safetensors");
-    const bool replicas = name == "psl_local" || name.starts_with("sflv");
-    EXPECT_NO_THROW(model.at("client.norm1.running_var",
-                             replicas ? std::vector<std::int64_t>{6, 8} : std::vector<std::int64_t>{8}));
-    const bool servers = name == "sflv1" || name == "sflv3";
-    EXPECT_NO_THROW(model.at("server.conv2.weight", servers ? std::vector<std::int64_t>{6, 16, 8, 3, 3}
-                                                            : std::vector<std::int64_t>{16, 8, 3, 3}));
+    const auto shape = [&](int side, std::vector<std::int64_t> one) {
+      const Sharing sharing = mode.part[side].replicas;
+      if (sharing != Sharing::kAll) one.insert(one.begin(), sharing == Sharing::kGroup ? 3 : 6);
+      return one;
+    };
+    EXPECT_NO_THROW(model.at("client.norm1.running_var", shape(kClientSide, {8})));
+    EXPECT_NO_THROW(model.at("server.conv2.weight", shape(kServerSide, {16, 8, 3, 3})));
   }
 }
 
 TYPED_TEST(ModeExperiment, InterruptedRunsGoOnToTheSameBits) {
-  for (const char* mode : {"sflv1", "sflv2", "sflv3", "sl"}) {
+  for (const char* mode : {"sflv1", "sflv2", "sflv3", "sl", "cpsl", "gcpsl", "fedavg", "fedprox"}) {
     SCOPED_TRACE(mode);
     const Config config =
         this->config(mode, std::string(mode) == "sl" ? std::vector<std::string>{}
@@ -130,9 +133,6 @@ TYPED_TEST(ModeExperiment, TurnsTakeTheirTime) {
 }
 
 TYPED_TEST(ModeExperiment, SettingsThatDoNotFitAreRefused) {
-  for (const char* mode : {"sflv1", "sflv2", "sflv3", "sl", "psl_local"}) {
-    test::expect_input_error([&] { this->run(this->config(mode, {"sampler.kind=central"})); }, "sampler.kind", mode);
-  }
   for (const char* mode : {"sflv1", "sflv2", "sl", "psl"}) {
     test::expect_input_error([&] { this->run(this->config(mode, {"clock.barrier=run_ahead"})); }, "run_ahead", mode);
   }

@@ -33,6 +33,7 @@ struct RigInput {
   NetworkOptions options;
   std::int32_t width = 0;
   std::vector<std::int64_t> held;  ///< n_k; empty: all alike
+  std::vector<std::int32_t> groups;  ///< [K]; empty: client k is in group k / 2
   std::uint64_t seed = 1;
   bool capture = true;
   std::optional<Layout> layout;  ///< empty: the backend's own
@@ -69,10 +70,21 @@ inline Schedule with_active_lists(const Schedule& schedule) {
   return download(buffer);
 }
 
+inline Groups groups_of(const RigInput& in) {
+  Groups groups{in.groups};
+  for (std::int32_t k = 0; in.groups.empty() && k < in.clients; ++k) groups.of.push_back(k / 2);
+  groups.count = 1 + *std::max_element(groups.of.begin(), groups.of.end());
+  return groups;
+}
+
+inline std::optional<TurnRules> rules_of(const RigInput& in) {
+  return turn_rules(mode_map(in.train), in.train.service_order, in.seed, groups_of(in));
+}
+
 /// The schedule as the mode runs it.
 inline DealtSchedule dealt(const RigInput& in) {
-  if (!mode_map(in.train).one_by_one) return {in.schedule, {}};
-  return deal(with_active_lists(in.schedule), in.train.service_order, in.seed, 0);
+  const std::optional<TurnRules> rules = rules_of(in);
+  return rules ? deal(with_active_lists(in.schedule), *rules, 0) : DealtSchedule{in.schedule};
 }
 
 template <class Context>
@@ -85,12 +97,17 @@ class Rig {
         bounds_(bounds_of(dealt_.schedule, in.clients, in.extra_slots)),
         data_(ctx, in.images, in.labels),
         schedule_(ctx, bounds_),
-        engine(ctx, network, {in.train, in.seed, in.clients, bounds_, in.schedule.steps(), in.held, in.capture, in.layout}),
+        turns_(ctx, bounds_),
+        engine(ctx, network,
+               {in.train, in.seed, in.clients, bounds_, in.schedule.steps(), in.held, groups_of(in), in.capture,
+                in.layout}),
         steps_(dealt_.schedule.steps()) {
-    upload(ctx, dealt_.schedule, schedule_);
-    parent_ = Buffer<std::int32_t, Context>(ctx, dealt_.parent);
-    ScheduleView view = schedule_.view();
-    if (!dealt_.parent.empty()) view.parent = parent_.data();
+    const std::optional<TurnRules> rules = rules_of(in);
+    if (rules) {
+      turns_.upload(dealt_);
+    } else {
+      upload(ctx, dealt_.schedule, schedule_);
+    }
     gather_.channels = in.input.channels;
     gather_.height = in.input.height;
     gather_.width = in.input.width;
@@ -98,7 +115,7 @@ class Rig {
       gather_.mean[c] = 0.5f;
       gather_.inverse_std[c] = 4.0f;
     }
-    engine.start(data_, gather_, view);
+    engine.start(data_, gather_, rules ? turns_.view(*rules) : schedule_.view());
     engine.begin_epoch(0, steps_);
   }
 
@@ -125,9 +142,9 @@ class Rig {
  private:
   DealtSchedule dealt_;
   ScheduleBounds bounds_;
-  Buffer<std::int32_t, Context> parent_;
   DeviceImages<Context> data_;
   ScheduleBuffer<Context> schedule_;
+  DealtBuffer<Context> turns_;
   GatherShape gather_{};
 
  public:

@@ -48,7 +48,7 @@ TYPED_TEST(EvaluatorTest, CountsEveryImageOnce) {
   typename TestFixture::Trained t(this->ctx(), in);
   Evaluation results[2];
   for (const int batch : {5, 64}) {  // a ragged last batch, and one batch larger than the set
-    Evaluator<TypeParam> evaluator(this->ctx(), t.rig.network, {batch, {t.images.count(), 0}, {0.5, 0.25, 0.25}});
+    Evaluator<TypeParam> evaluator(this->ctx(), t.rig.network, {batch, {t.images.count(), 0}, {{0.5, 0.25, 0.25}, {}}});
     evaluator.start(t.images, kGather);
     Evaluation& result = results[batch == 5 ? 0 : 1];
     result = evaluator.evaluate(t.parameters, t.replicas)[0];
@@ -71,7 +71,7 @@ TYPED_TEST(EvaluatorTest, AReplicaIsItsModel) {
   in.options.norm[0] = in.options.norm[1] = NormKind::kBatch;
   typename TestFixture::Trained t(this->ctx(), in);
   const TrainingState state = t.rig.engine.download();
-  Evaluator<TypeParam> evaluator(this->ctx(), t.rig.network, {16, {t.images.count(), 0}, {0.0, 1.0, 0.0}});
+  Evaluator<TypeParam> evaluator(this->ctx(), t.rig.network, {16, {t.images.count(), 0}, {{0.0, 1.0, 0.0}, {0.0, 1.0, 0.0}}});
   evaluator.start(t.images, kGather);
   const Placement placement(t.rig.network, native_layout<TypeParam>());
   std::vector<double> losses;
@@ -103,7 +103,7 @@ TYPED_TEST(EvaluatorTest, ManyReplicasTogetherAreEachAlone) {
     in.train.mode = mode;
     in.train.client_optimizer.lr = in.train.server_optimizer.lr = 0.3;  // so that they differ
     typename TestFixture::Trained t(this->ctx(), in);
-    EvaluatorSettings settings{batch, {15, t.images.count() - 15}, this->equal_weights(7), {true, t.replicas[1] > 1}};
+    EvaluatorSettings settings{batch, {15, t.images.count() - 15}, {this->equal_weights(7), this->equal_weights(7)}, {true, t.replicas[1] > 1}};
     Evaluator<TypeParam> together(this->ctx(), t.rig.network, settings);
     settings.each[0] = settings.each[1] = false;
     Evaluator<TypeParam> alone(this->ctx(), t.rig.network, settings);
@@ -134,7 +134,7 @@ TYPED_TEST(EvaluatorTest, HundredsOfReplicasNeedFewHostReads) {
   in.train.mode = "psl_local";
   typename TestFixture::Trained t(this->ctx(), in);
   Evaluator<TypeParam> evaluator(this->ctx(), t.rig.network,
-                                 {4, {t.images.count(), 0}, this->equal_weights(300), {true, false}});
+                                 {4, {t.images.count(), 0}, {this->equal_weights(300), this->equal_weights(300)}, {true, false}});
   evaluator.start(t.images, kGather);
   std::vector<std::int32_t> tested(300);
   std::iota(tested.begin(), tested.end(), 0);

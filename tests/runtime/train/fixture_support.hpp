@@ -42,6 +42,11 @@ inline void add_settings(const json& c, RigInput& in) {
   set_named(in.train.service_order, "service_order", c.at("service_order"));
   set_named(in.train.replicas, "replicas", c.at("replicas"));
   in.train.label_smoothing = c.at("label_smoothing");
+  in.train.mix = c.value("mix", in.train.mix);
+  in.train.align = c.value("align", in.train.align);
+  in.train.proximal = c.value("proximal", in.train.proximal);
+  in.groups = c.value("groups", std::vector<std::int32_t>());
+  if (c.contains("cluster_half")) set_named(in.train.cluster_half, "cluster_half", c.at("cluster_half"));
   const json& o = c.at("optimizer");
   for (OptimizerSettings* optimizer : {&in.train.client_optimizer, &in.train.server_optimizer}) {
     optimizer->kind = o.at("kind");

@@ -58,15 +58,19 @@ class ModeFixture : public test::OnBackend<B> {
   }
 
   void check_gradients(const json& fixture, const test::RigInput& in, test::Rig<Context>& rig) {
-    std::vector<bool> active(static_cast<std::size_t>(in.clients));
+    std::vector<bool> clients(static_cast<std::size_t>(in.clients)), groups(clients);
     for (std::int32_t s = 0; s < in.schedule.step_first[1]; ++s) {
-      active[static_cast<std::size_t>(in.schedule.client[static_cast<std::size_t>(s)])] = true;
+      const std::int32_t k = in.schedule.client[static_cast<std::size_t>(s)];
+      clients[static_cast<std::size_t>(k)] = true;
+      groups[static_cast<std::size_t>(test::groups_of(in).of_client(k))] = true;
     }
     for (int side = 0; side < 2; ++side) {
       const json& expected = fixture.at("gradients_first_step").at(kSides[side]);
       if (expected.is_null()) continue;
       const std::vector<float> gradients = rig.gradients(side);
-      const bool tied = rig.engine.replicas(side) == 1;
+      const Sharing sharing = rig.engine.mode().part[side].replicas;
+      const bool tied = sharing == Sharing::kAll;
+      const std::vector<bool>& active = sharing == Sharing::kGroup ? groups : clients;
       ASSERT_EQ(static_cast<std::int64_t>(expected.size()), rig.engine.replicas(side));
       std::int64_t rank = 0;
       for (std::size_t g = 0; g < expected.size(); ++g) {
@@ -93,7 +97,9 @@ class ModeFixture : public test::OnBackend<B> {
       // Losses are 2.3 to 4.4: 16 float32 roundings of the logits' scale, as for the tensors.
       EXPECT_NEAR(loss[t] / batch[t], fixture.at("loss")[t].get<double>(), coarser_ * 16 * std::ldexp(2.5, -22))
           << "step " << t;
-      if (coarser_ == 1.0) EXPECT_EQ(correct[t], fixture.at("correct")[t].get<int>()) << "step " << t;
+      if (coarser_ == 1.0) {
+        EXPECT_EQ(correct[t], fixture.at("correct")[t].get<int>()) << "step " << t;
+      }
     }
   }
 
@@ -165,6 +171,28 @@ TYPED_TEST(ModeFixture, Sflv3) { this->check("sflv3_seen"); }
 TYPED_TEST(ModeFixture, Sl) {
   this->check("sl_cyclic");
   this->check("sl_random");
+}
+TYPED_TEST(ModeFixture, GradientsMixedAtTheCut) {
+  this->check("sglr_union");
+  this->check("sglr_own");
+}
+TYPED_TEST(ModeFixture, GradientsMixedAtTheOutput) { this->check("epsl_union"); }
+TYPED_TEST(ModeFixture, GradientsTurnedToALeader) { this->check("gapsl_union"); }
+TYPED_TEST(ModeFixture, Clusters) {
+  this->check("cpsl_own");
+  this->check("cpsl_passed");
+}
+TYPED_TEST(ModeFixture, Groups) {
+  this->check("gcpsl_union");
+  this->check("gcpsl_own");
+}
+TYPED_TEST(ModeFixture, OneServerOfAveragedClients) {
+  this->check("mergesfl_own");
+  this->check("minibatch_sfl_union");
+}
+TYPED_TEST(ModeFixture, FederatedLearning) {
+  this->check("fedavg_samples");
+  this->check("fedprox_samples");
 }
 TYPED_TEST(ModeFixture, PslMaterialised) { this->check("psl_materialised"); }
 TYPED_TEST(ModeFixture, Optimisers) {

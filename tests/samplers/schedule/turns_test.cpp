@@ -36,7 +36,7 @@ TEST(MicroSteps, EmptyStepsHaveATurnOfNobody) {
   const Schedule schedule = with_active_lists(test::with_empty_steps(full, {1, 0, 2, 0, 0, 0, 3}));
   ASSERT_EQ(schedule.steps(), full.steps() + 6);
   for (const ServiceOrder order : {ServiceOrder::kCyclic, ServiceOrder::kReverse, ServiceOrder::kRandom}) {
-    const DealtSchedule turns = deal(schedule, order, 5, 2);
+    const DealtSchedule turns = deal(schedule, {Turns::kByClient, order, 5}, 2);
     std::vector<int> ends(static_cast<std::size_t>(schedule.steps()));
     for (std::size_t m = 0; m < turns.parent.size(); ++m) {
       if (turns.ends_step(m)) ++ends[static_cast<std::size_t>(turns.parent_of(m))];
@@ -45,7 +45,7 @@ TEST(MicroSteps, EmptyStepsHaveATurnOfNobody) {
     EXPECT_EQ(turns.schedule.steps(), static_cast<std::int64_t>(schedule.active_client.size()) + 6);
     const std::vector<std::int32_t> zeros(static_cast<std::size_t>(schedule.slots()), 0);
     const Population population = make_population(zeros, zeros, 9, 1);
-    EXPECT_GE(dealt_bounds(bounds_of(schedule), population).steps, turns.schedule.steps());
+    EXPECT_GE(dealt_bounds(bounds_of(schedule), population, {}).steps, turns.schedule.steps());
     const Schedule rebuilt = with_active_lists(turns.schedule);
     EXPECT_EQ(rebuilt.active_first, turns.schedule.active_first);
   }
@@ -55,7 +55,7 @@ TEST(MicroSteps, EveryTurnIsOneClientsSamplesInTheirOrder) {
   const Schedule schedule = random_schedule();
   const Slots expected = slots_of({schedule, {}});
   for (const ServiceOrder order : {ServiceOrder::kCyclic, ServiceOrder::kReverse, ServiceOrder::kRandom}) {
-    const DealtSchedule dealt = deal(schedule, order, 5, 2);
+    const DealtSchedule dealt = deal(schedule, {Turns::kByClient, order, 5}, 2);
     EXPECT_EQ(slots_of(dealt), expected);
     ASSERT_EQ(dealt.schedule.steps(), static_cast<std::int64_t>(schedule.active_client.size()));
     ASSERT_EQ(dealt.parent.size(), schedule.active_client.size());
@@ -79,12 +79,12 @@ TEST(MicroSteps, EveryTurnIsOneClientsSamplesInTheirOrder) {
 TEST(MicroSteps, RandomOrdersDifferByStepEpochAndSeed) {
   const Schedule schedule = random_schedule();
   const auto order = [&](std::uint64_t seed, std::uint32_t epoch) {
-    return deal(schedule, ServiceOrder::kRandom, seed, epoch).schedule.active_client;
+    return deal(schedule, {Turns::kByClient, ServiceOrder::kRandom, seed}, epoch).schedule.active_client;
   };
   EXPECT_EQ(order(1, 0), order(1, 0));
   EXPECT_NE(order(1, 0), order(2, 0));
   EXPECT_NE(order(1, 0), order(1, 1));
-  EXPECT_NE(order(1, 0), deal(schedule, ServiceOrder::kCyclic, 1, 0).schedule.active_client);
+  EXPECT_NE(order(1, 0), deal(schedule, {Turns::kByClient, ServiceOrder::kCyclic, 1}, 0).schedule.active_client);
 }
 
 // Under the chain clock, with no compute and a server that takes 1 ns per step and none per sample, the client served
@@ -93,7 +93,7 @@ TEST(MicroSteps, RandomOrdersDifferByStepEpochAndSeed) {
 TEST(MicroSteps, TheClockServesInTheSameOrder) {
   CpuContext ctx(1);
   const Schedule schedule = random_schedule();
-  const DealtSchedule dealt = deal(schedule, ServiceOrder::kRandom, 5, 3);
+  const DealtSchedule dealt = deal(schedule, {Turns::kByClient, ServiceOrder::kRandom, 5}, 3);
   ScheduleBuffer<CpuContext> buffer(ctx, bounds_of(schedule));
   upload(ctx, schedule, buffer);
   for (std::int32_t late = 0; late < 9; ++late) {
@@ -133,8 +133,8 @@ TEST(MicroSteps, BoundsHoldEveryDealing) {
   std::map<int, int> sizes;
   for (const int client : schedule.client) ++sizes[client];
   for (int k = 0; k < 9; ++k) population.client_first.push_back(population.client_first.back() + sizes[k]);
-  const ScheduleBounds bounds = dealt_bounds(bounds_of(schedule), population);
-  const DealtSchedule dealt = deal(schedule, ServiceOrder::kRandom, 1, 0);
+  const ScheduleBounds bounds = dealt_bounds(bounds_of(schedule), population, {});
+  const DealtSchedule dealt = deal(schedule, {Turns::kByClient, ServiceOrder::kRandom, 1}, 0);
   EXPECT_NO_THROW(check_schedule(dealt.schedule, bounds));
   EXPECT_EQ(bounds.active, 1);
 
@@ -151,7 +151,7 @@ TEST(MicroSteps, BoundsHoldEveryDealing) {
   six.owner.assign(6, 0);
   const Schedule whole = with_active_lists(twice);
   EXPECT_NO_THROW(
-      check_schedule(deal(whole, ServiceOrder::kCyclic, 1, 0).schedule, dealt_bounds(bounds_of(whole), six)));
+      check_schedule(deal(whole, {Turns::kByClient, ServiceOrder::kCyclic, 1}, 0).schedule, dealt_bounds(bounds_of(whole), six, {})));
 }
 
 }  // namespace

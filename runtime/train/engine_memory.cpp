@@ -1,0 +1,143 @@
+// Engine: what lies where, and what it holds before the first step.
+#include <algorithm>
+
+#include "kernels/nn/gradient_rows.hpp"
+#include "runtime/train/engine.hpp"
+#include "runtime/train/learning_rate.hpp"
+#include "samplers/population/population.hpp"
+
+namespace splitsim {
+
+template <class Context>
+void Engine<Context>::layout(Arena<Context>& arena) {
+  const std::int64_t slots = settings_.bounds.batch;
+  const char* name = "step tables";
+  state_ = arena.template take<StepState>(1, name);
+  for (View<std::int32_t>* scalar : {&tables_.slots, &tables_.clients, &tables_.rate_step, &tables_.round_end,
+                                     &tables_.epoch_end, &tables_.everyone}) {
+    *scalar = arena.template take<std::int32_t>(1, name);
+  }
+  tables_.sample = arena.template take<std::int32_t>(slots, name);
+  tables_.label = arena.template take<std::int32_t>(slots, name);
+  tables_.weight = arena.template take<float>(slots, name);
+  tables_.cut_scale = arena.template take<float>(slots, name);
+  tables_.whole = take_ranks(arena, 1, slots, name);
+  if (mode_.needs_groups()) {
+    tables_.by_group = take_ranks(arena, std::min(settings_.groups.count, max_clients_), slots, name);
+  }
+  tables_.by_client = take_ranks(arena, max_clients_, slots, name);
+  loss_ = arena.template take<float>(slots, name);
+  correct_ = arena.template take<std::int32_t>(slots, name);
+  for (int side = 0; side < 2; ++side) layout_side(arena, side);
+  if (mode_.many()) layout_averages(arena);
+  stack_.layout(ctx_, arena);
+}
+
+template <class Context>
+void Engine<Context>::layout_averages(Arena<Context>& arena) {
+  const std::int64_t trained = std::max(stack_.placement().trained(0), stack_.placement().trained(1));
+  for (const Sharing sharing : {Sharing::kGroup, Sharing::kClient}) {
+    if (mode_.part[0].replicas != sharing && mode_.part[1].replicas != sharing) continue;
+    Shares& shares = shares_[sharing == Sharing::kGroup ? 0 : 1];
+    const std::int64_t count = count_of(sharing);
+    shares.held = arena.template take<std::int64_t>(count, "averages");
+    shares.seen = arena.template take<std::int64_t>(count, "averages");
+    shares.of_all = arena.template take<double>(count, "averages");
+    shares.of_round = arena.template take<double>(count, "averages");
+    shares.average_now = arena.template take<std::int32_t>(1, "averages");
+  }
+  drift_partials_ = arena.template take<double>(drift_workspace<Context>(trained), "averages");
+}
+
+template <class Context>
+void Engine<Context>::layout_side(Arena<Context>& arena, int side) {
+  const std::int64_t p = stack_.placement().trained(side), size = stack_.placement().size(side);
+  const std::int64_t replicas = replicas_[side];
+  const OptimizerSettings& settings = optimizer_of(settings_.train, side);
+  const Optimizer<Context>& row = *optimizers_[side];
+  parameters_.side[side] = arena.template take<float>(replicas * size, "parameters");
+  gradients_.side[side] = arena.template take<float>(max_active_[side] * p, "gradients");
+  for (int moment = 0; moment < 2; ++moment) {
+    moments_[moment].side[side] =
+        arena.template take<float>(moment < row.moments(settings) ? replicas * p : 0, "optimiser state");
+  }
+  taken_[side] = arena.template take<std::int32_t>(row.counts_steps(settings) ? replicas : 0, "optimiser state");
+  const bool clips = settings.clip_norm > 0.0;
+  clip_partials_[side] =
+      arena.template take<double>(clips ? clip_workspace(max_active_[side], p) : 0, "optimiser state");
+  clip_scale_[side] = arena.template take<float>(clips ? max_active_[side] : 0, "optimiser state");
+  rates_[side] = arena.template take<float>(settings_.steps_per_epoch * settings_.train.epochs, "learning rates");
+  const PartRule& part = mode_.part[side];
+  average_[side] = arena.template take<float>(part.many() ? size : 0, "averages");
+  drift_[side] = arena.template take<double>(part.many() ? 1 : 0, "averages");
+  leader_[side] = arena.template take<float>(part.align > 0.0 ? p : 0, "leader");
+  leader_workspace_[side] =
+      arena.template take<double>(part.align > 0.0 ? align_workspace(max_active_[side]) : 0, "leader");
+}
+
+template <class Context>
+void Engine<Context>::start(const DeviceImages<Context>& data, const GatherShape& gather,
+                            const ScheduleView& schedule) {
+  data_ = &data;
+  gather_ = gather;
+  gather_.layout = stack_.layout();
+  schedule_ = schedule;
+  std::uint64_t bytes = 0;
+  for (const MemoryItem& item : plan_) bytes += item.bytes;
+  arena_ = Arena<Context>(ctx_, bytes);
+  layout(arena_);
+  for (int side = 0; side < 2; ++side) {
+    // No layer writes between a rank's tensors, and optimisers go over all of it.
+    fill_zero(ctx_, gradients_.side[side]);
+    for (const TwoSides& moment : moments_) fill_zero(ctx_, moment.side[side]);
+    fill_zero(ctx_, taken_[side]);
+    fill_zero(ctx_, drift_[side]);
+  }
+  for (const Shares& shares : shares_) fill_zero(ctx_, shares.seen);
+  metrics_ = SharedBuffer<StepMetrics, Context>(ctx_, settings_.bounds.steps);
+  for (int side = 0; side < 2; ++side) {
+    const std::vector<float> rates =
+        learning_rates(optimizer_of(settings_.train, side), settings_.steps_per_epoch, settings_.train.epochs);
+    ctx_.upload(rates_[side].data(), rates.data(), rates.size() * sizeof(float));
+    if (network_.replica_size(side) == 0) continue;
+    const Buffer<float, Context> one(
+        ctx_, stack_.placement().placed(side, true, initial_parameters(network_, side, settings_.seed)));
+    broadcast_replicas(ctx_, one.view(), replicas_[side], parameters_.side[side]);
+  }
+  upload_shares();
+  start_rounds();
+}
+
+template <class Context>
+void Engine<Context>::upload_shares() {
+  std::vector<std::int64_t> held = settings_.held;
+  held.resize(static_cast<std::size_t>(settings_.clients), held.empty() ? 1 : 0);
+  for (const Shares& shares : shares_) {
+    if (shares.held.empty()) continue;
+    const std::vector<std::int64_t> mine = &shares == &shares_[0] ? settings_.groups.sums(held) : held;
+    const std::vector<double> of_all = shares_of(mine);
+    ctx_.upload(shares.held.data(), mine.data(), mine.size() * sizeof(std::int64_t));
+    ctx_.upload(shares.of_all.data(), of_all.data(), of_all.size() * sizeof(double));
+  }
+}
+
+// Where the round begins, for those who are held to it: behind a round's end all replicas are alike.
+template <class Context>
+void Engine<Context>::start_rounds() {
+  for (int side = 0; side < 2; ++side) {
+    if (mode_.part[side].proximal == 0.0) continue;
+    ctx_.copy(average_[side].data(), parameters_.side[side].data(),
+              static_cast<std::size_t>(average_[side].size()) * sizeof(float));
+  }
+}
+
+#define SPLITSIM_MEMBERS(C)                                                                             \
+  template void Engine<C>::layout(Arena<C>&);                                                           \
+  template void Engine<C>::start(const DeviceImages<C>&, const GatherShape&, const ScheduleView&);      \
+  template void Engine<C>::start_rounds();
+SPLITSIM_MEMBERS(CpuContext)
+#if SPLITSIM_WITH_CUDA
+SPLITSIM_MEMBERS(CudaContext)
+#endif
+
+}  // namespace splitsim
