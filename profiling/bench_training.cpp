@@ -38,7 +38,7 @@ class Training {
       : ctx_(ctx),
         scene_(make_scene(config_of(what), {.dataset = random_data(what)})),
         population_(ctx_, scene_.population),
-        planner_(ctx, scene_.population, population_, scene_.config.sampler, scene_.timing.profile, scene_.timing, 1),
+        planner_(ctx, scene_.population, population_, scene_.config, scene_.timing.profile, scene_.timing),
         images_(ctx, scene_.dataset.train_images, scene_.dataset.train_labels),
         engine_(ctx, scene_.network, engine_settings()) {
     planner_.start();

@@ -49,7 +49,8 @@ struct BarrierFold {
   EpochEntries entries;
   ProfileView profile;
   bool one_barrier;
-  StepTime* times;  ///< [T]
+  const std::int64_t* earliest_ns;  ///< [T] when the server begins at the earliest, or null
+  StepTime* times;                  ///< [T]
 
   template <class Team>
   PSL_HD void operator()(Team& team, std::int64_t t) const {
@@ -64,7 +65,8 @@ struct BarrierFold {
     };
     const Latest last_forward = team.reduce(n, Latest{}, forward, LaterOf{});
     Latest last_backward = last_forward;
-    std::int64_t end = add_ns(last_forward.ns_or_zero(), server);
+    const std::int64_t begins = earliest_ns != nullptr ? earliest_ns[t] : 0;
+    std::int64_t end = add_ns(max_ns(last_forward.ns_or_zero(), begins), server);
     if (!one_barrier) {
       last_backward = team.reduce(n, Latest{}, backward, LaterOf{});
       end = add_ns(end, last_backward.ns_or_zero());

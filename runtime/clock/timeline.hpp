@@ -40,6 +40,7 @@
 #include <string>
 #include <vector>
 
+#include "runtime/clock/lateness.hpp"
 #include "samplers/latency/profile.hpp"
 #include "samplers/population/groups.hpp"
 #include "samplers/schedule/schedule.hpp"
@@ -122,7 +123,14 @@ class Clock {
 
   /// The timeline of the epoch in `schedule`, whose clients are those of the profile. Reads the device once.
   /// Errors: InputError if virtual time passes kForever (the clock's state is then undefined).
-  Timeline build(const ScheduleBuffer<Context>& schedule, std::uint64_t seed, std::uint32_t epoch);
+  /// earliest_ns: [T] when the server begins at the earliest, from a step's start, under a barrier; empty: once everybody has
+  /// arrived.
+  Timeline build(const ScheduleBuffer<Context>& schedule, std::uint64_t seed, std::uint32_t epoch,
+                 const std::vector<std::int64_t>& earliest_ns = {});
+
+  /// fwd and bwd of the epoch's `entries` active entries, which build() folds; the clock stays where it is. Synchronises.
+  EntryTimes entry_times(const ScheduleBuffer<Context>& schedule, std::int64_t entries, std::uint64_t seed,
+                         std::uint32_t epoch);
 
   std::int64_t now_ns() const;      ///< end of the last epoch built
   void set_now_ns(std::int64_t t);  ///< as if every client and the server became ready at t

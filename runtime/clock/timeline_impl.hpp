@@ -114,15 +114,24 @@ struct Clock<Context>::Impl {
     server_ns.upload({t, t});
   }
 
-  /// Fills times[0, T) on the device.
-  void enqueue(const ScheduleBuffer<Context>& schedule, std::uint64_t seed, std::uint32_t epoch) {
+  EpochEntries enqueue_durations(const ScheduleBuffer<Context>& schedule, std::uint64_t seed, std::uint32_t epoch) {
     const std::int64_t steps = schedule.steps;
-    EpochEntries entries{schedule.view(),    steps,  entry_forward_ns.data(), entry_backward_ns.data(),
-                         mode.service_order, nullptr};
+    const EpochEntries entries{schedule.view(),    steps,  entry_forward_ns.data(), entry_backward_ns.data(),
+                               mode.service_order, nullptr};
     const Extent all_entries{capacity, schedule.active_first.data() + steps, 1};
     for_each_index(
         ctx, all_entries,
         EntryDurations{entries, profile(), jitter, clients, seed, epoch, model_sync == ModelSync::kStep});
+    return entries;
+  }
+
+  /// Fills times[0, T) on the device.
+  void enqueue(const ScheduleBuffer<Context>& schedule, std::uint64_t seed, std::uint32_t epoch,
+               const std::vector<std::int64_t>& earliest) {
+    const std::int64_t steps = schedule.steps;
+    EpochEntries entries = enqueue_durations(schedule, seed, epoch);
+    if (!earliest.empty() && earliest_ns.size() == 0) earliest_ns = Buffer<std::int64_t, Context>(ctx, times.size());
+    earliest_ns.upload(earliest);
     if (service) {
       for_each_index(ctx, capacity,
                      detail::ServiceKeys{entries, group.size() > 0 ? group.data() : nullptr, mode.groups.count, capacity, mode.service_seed.value_or(seed), epoch, service->keys(),
@@ -132,7 +141,7 @@ struct Clock<Context>::Impl {
     }
     switch (mode.kind) {
       case ClockKind::kBarrier:
-        for_each_block(ctx, steps, BarrierFold{entries, profile(), one_barrier, times.data()});
+        for_each_block(ctx, steps, BarrierFold{entries, profile(), one_barrier, earliest.empty() ? nullptr : earliest_ns.data(), times.data()});
         break;
       case ClockKind::kChain:
         for_each_block(ctx, steps, ChainFold{entries, profile(), times.data()});
@@ -179,6 +188,7 @@ struct Clock<Context>::Impl {
   Buffer<std::int64_t, Context> ready_ns, server_ns;                  // [K], [2], where steps overlap
   Buffer<std::int64_t, Context> waiting_ns, total_ns;                 // [K], track_waiting only
   Buffer<EntryWaiting, Context> entry_waiting;                        // [capacity], track_waiting only
+  Buffer<std::int64_t, Context> earliest_ns;                          // [T], once somebody was late
   Buffer<StepTime, Context> times;                                    // [T]
 };
 
@@ -191,10 +201,18 @@ template <class Context>
 Clock<Context>::~Clock() = default;
 
 template <class Context>
-Timeline Clock<Context>::build(const ScheduleBuffer<Context>& schedule, std::uint64_t seed, std::uint32_t epoch) {
+EntryTimes Clock<Context>::entry_times(const ScheduleBuffer<Context>& schedule, std::int64_t entries,
+                                       std::uint64_t seed, std::uint32_t epoch) {
+  impl_->enqueue_durations(schedule, seed, epoch);
+  return {impl_->entry_forward_ns.download(entries), impl_->entry_backward_ns.download(entries)};
+}
+
+template <class Context>
+Timeline Clock<Context>::build(const ScheduleBuffer<Context>& schedule, std::uint64_t seed, std::uint32_t epoch,
+                               const std::vector<std::int64_t>& earliest_ns) {
   const Range range("clock");
   Impl& my = *impl_;
-  my.enqueue(schedule, seed, epoch);
+  my.enqueue(schedule, seed, epoch, earliest_ns);
   const std::vector<StepTime> times = my.times.download(schedule.steps);
   const bool relative = !overlaps(my.mode.kind);
   Timeline timeline;

@@ -41,9 +41,26 @@ std::vector<Traffic> Ledger::add(const DealtSchedule& epoch, std::int64_t steps,
   return traffic;
 }
 
+void Ledger::add(const Losses& losses, std::int64_t steps, std::vector<Traffic>& traffic, Participation& total) const {
+  for (const Loss& loss : losses.misses) {
+    if (loss.step < steps) total.missed_samples[static_cast<std::size_t>(loss.client)] += loss.samples;
+  }
+  for (const Loss& loss : losses.absences) {
+    if (loss.step < steps) total.absences[static_cast<std::size_t>(loss.client)] += 1;
+  }
+  for (const Loss& entry : losses.late) {
+    if (entry.step >= steps) continue;
+    const auto k = static_cast<std::size_t>(entry.client);
+    total.late[k] += 1;
+    total.late_samples[k] += entry.samples;
+    traffic[static_cast<std::size_t>(entry.step)] += in_vain(1, entry.samples);
+  }
+}
+
 Traffic Ledger::of_client(const Participation& total, std::size_t client) const {
   Traffic traffic = cut(total.samples[client]);
   traffic += models(total.models[client]);
+  traffic += in_vain(total.late[client], total.late_samples[client]);
   return traffic;
 }
 

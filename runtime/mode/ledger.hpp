@@ -7,6 +7,8 @@
 //     round   sflv1, sflv2: up and down (the average) once a round for every client that stepped in it
 //     turn    sl: down and up whenever another client than before takes over, anew in every epoch
 //     never   psl_local, sflv3, central
+// A client that came too late for a step (clock.deadline_ms, clock.quorum) has sent its smashed data in vain, and fetched a
+// model where clients do in every step; it gets no gradient and returns nothing.
 // central moves nothing: its data are at the server. A model is its parameters and running statistics, fp32.
 #pragma once
 
@@ -15,6 +17,7 @@
 
 #include "runtime/mode/mode.hpp"
 #include "samplers/latency/profile.hpp"
+#include "samplers/schedule/absences.hpp"
 #include "samplers/schedule/rounds.hpp"
 #include "samplers/schedule/turns.hpp"
 
@@ -50,10 +53,22 @@ struct Participation {
   std::vector<std::int64_t> samples;  ///< [K] that it gave in them
   std::vector<std::int64_t> models;   ///< [K] client models that it got, and that it returned
   std::vector<std::int64_t> waiting_ns, active_ns;  ///< [K] sums over its steps, see WaitingRecord
+  std::vector<std::int64_t> missed_samples;         ///< [K] scheduled and never trained
+  std::vector<std::int64_t> absences;               ///< [K] steps it was scheduled for and was not there
+  std::vector<std::int64_t> late;                   ///< [K] steps that it came too late for
+  std::vector<std::int64_t> late_samples;           ///< [K] that it sent in vain
 
   Participation() = default;
   explicit Participation(std::int32_t clients)
-      : steps(static_cast<std::size_t>(clients)), samples(steps), models(steps), waiting_ns(steps), active_ns(steps) {}
+      : steps(static_cast<std::size_t>(clients)),
+        samples(steps),
+        models(steps),
+        waiting_ns(steps),
+        active_ns(steps),
+        missed_samples(steps),
+        absences(steps),
+        late(steps),
+        late_samples(steps) {}
   friend bool operator==(const Participation&, const Participation&) = default;
 };
 
@@ -66,6 +81,10 @@ class Ledger {
   /// these are all steps of the epoch, so that its last round ends.
   std::vector<Traffic> add(const DealtSchedule& epoch, std::int64_t steps, bool complete, Participation& total) const;
 
+  /// Counts what the first `steps` steps of an epoch lost into `total`, and adds to each step's traffic what came too late:
+  /// smashed data that the server did not use, sent by clients that may have fetched a model for it.
+  void add(const Losses& losses, std::int64_t steps, std::vector<Traffic>& traffic, Participation& total) const;
+
   /// All bytes of a client.
   Traffic of_client(const Participation& total, std::size_t client) const;
 
@@ -77,6 +96,16 @@ class Ledger {
   Traffic cut(std::int64_t samples) const {
     if (!mode_.cut_traffic) return {};
     return {samples * (sizes_.activation + sizes_.label), samples * sizes_.activation, 0, 0};
+  }
+  /// Of clients that came too late.
+  Traffic in_vain(std::int64_t entries, std::int64_t samples) const {
+    Traffic traffic = cut(samples);
+    traffic.down = 0;
+    if (mode_.model_traffic == ModelTraffic::kStep) {
+      traffic.model_down = entries * sizes_.client_model;
+      traffic.down = traffic.model_down;
+    }
+    return traffic;
   }
 
   CutBytes sizes_;

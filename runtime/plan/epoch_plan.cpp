@@ -20,20 +20,45 @@ ClockMode with_waiting(ClockMode mode) {
 
 template <class Context>
 EpochPlanner<Context>::EpochPlanner(Context& ctx, const Population& population,
-                                    const DevicePopulation<Context>& device_population, const SamplerSettings& sampler,
-                                    const Profile& seen, const Timing& timing, std::uint64_t sampler_seed)
+                                    const DevicePopulation<Context>& device_population, const Config& config,
+                                    const Profile& seen, const Timing& timing)
     : ctx_(ctx),
       population_(device_population),
-      sampler_seed_(sampler_seed),
+      sampler_seed_(seeds_of(config).sampler),
       clock_seed_(timing.seed),
-      sampler_(make_sampler(ctx, population, device_population, seen, sampler)),
+      sampler_(make_sampler(ctx, population, device_population, seen, config.sampler)),
       bounds_(sampler_->bounds()),
-      clock_(ctx, timing.profile, timing.latency, bounds_, with_waiting(timing.mode)) {}
+      clock_(ctx, timing.profile, timing.latency, bounds_, with_waiting(timing.mode)),
+      latency_(timing.latency),
+      on_absence_(config.clients.on_absence) {
+  if (!config.clients.all_there()) {
+    presence_.emplace(config.clients, population.clients, StepGrid{bounds_.steps, {config.train.round}}, sampler_seed_);
+  }
+}
 
 template <class Context>
 void EpochPlanner<Context>::start() {
   schedule_ = std::make_unique<ScheduleBuffer<Context>>(ctx_, bounds_);
   deviation_ = Buffer<double, Context>(ctx_, bounds_.steps);
+}
+
+template <class Context>
+std::vector<std::int64_t> EpochPlanner<Context>::transform(std::uint32_t epoch, EpochPlan& plan) {
+  plan.schedule = download(*schedule_);
+  plan.losses = Losses(plan.schedule.steps());
+  if (presence_) {
+    plan.schedule = without_absent(plan.schedule, *presence_, on_absence_, bounds_.batch, epoch, plan.losses);
+    upload_complete(plan.schedule, *schedule_);
+  }
+  if (!latency_.drops_late()) return {};
+  const auto entries = static_cast<std::int64_t>(plan.schedule.active_client.size());
+  Lateness late =
+      lateness(plan.schedule, clock_.entry_times(*schedule_, entries, clock_seed_, epoch), latency_);
+  if (late.any()) {
+    plan.schedule = without_late(plan.schedule, late.late, plan.losses);
+    upload_complete(plan.schedule, *schedule_);
+  }
+  return std::move(late.earliest_ns);
 }
 
 template <class Context>
@@ -45,10 +70,10 @@ EpochPlan EpochPlanner<Context>::plan(std::uint32_t epoch, bool waiting) {
   sampler_->build(sampler_seed_, epoch, *schedule_);
   ctx_.synchronize();
   plan.construction_s = seconds_since(start);
+  const std::vector<std::int64_t> earliest_ns = transform(epoch, plan);
   batch_deviation(ctx_, population_, *schedule_, deviation_.view());
-  plan.timeline = clock_.build(*schedule_, clock_seed_, epoch);
+  plan.timeline = clock_.build(*schedule_, clock_seed_, epoch, earliest_ns);
   plan.deviation = deviation_.download(schedule_->steps);
-  plan.schedule = download(*schedule_);
   if (waiting) plan.waiting = clock_.entry_waiting(static_cast<std::int64_t>(plan.schedule.active_client.size()));
   return plan;
 }

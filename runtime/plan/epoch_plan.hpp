@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -10,13 +11,15 @@
 #include "kernels/device/context.hpp"
 #include "runtime/plan/scene.hpp"
 #include "samplers/registry.hpp"
+#include "samplers/schedule/absences.hpp"
 
 namespace splitsim {
 
 /// One epoch before learning.
 struct EpochPlan {
-  Schedule schedule;
+  Schedule schedule;  ///< as it is trained
   Timeline timeline;
+  Losses losses;                                 ///< what it has lost against the sampler's
   std::vector<double> deviation;                 ///< [T] batch deviation, L1
   std::vector<EntryWaiting> waiting;             ///< [active entries] if asked for
   double construction_s = 0.0;                   ///< wall time of the sampler alone
@@ -28,10 +31,10 @@ struct EpochPlan {
 template <class Context>
 class EpochPlanner {
  public:
-  /// The sampler sees the profile `seen`; the clock runs under `timing`, which is another one where a run is timed anew. All
+  /// Of config count [sampler], [clients], train.round and the sampler's seed. The sampler sees the profile `seen`; the clock runs under `timing`, which is another one where a run is timed anew. All
   /// must outlive the planner. Errors: InputError of sampler and clock.
   EpochPlanner(Context& ctx, const Population& population, const DevicePopulation<Context>& device_population,
-               const SamplerSettings& sampler, const Profile& seen, const Timing& timing, std::uint64_t sampler_seed);
+               const Config& config, const Profile& seen, const Timing& timing);
 
   const ScheduleBounds& bounds() const { return bounds_; }
   static std::uint64_t bytes(const ScheduleBounds& bounds) { return ScheduleBuffer<Context>::bytes(bounds); }
@@ -48,12 +51,19 @@ class EpochPlanner {
   const Clock<Context>& clock() const { return clock_; }
 
  private:
+  /// Puts what is left of the sampler's schedule in its place. Gives when each step's server begins at the earliest; empty:
+  /// once everybody has arrived.
+  std::vector<std::int64_t> transform(std::uint32_t epoch, EpochPlan& plan);
+
   Context& ctx_;
   const DevicePopulation<Context>& population_;
   std::uint64_t sampler_seed_, clock_seed_;
   std::unique_ptr<Sampler<Context>> sampler_;
   ScheduleBounds bounds_;
   Clock<Context> clock_;
+  LatencySettings latency_;
+  std::optional<Presence> presence_;  // where not everybody is always there
+  OnAbsence on_absence_;
   std::unique_ptr<ScheduleBuffer<Context>> schedule_;
   Buffer<double, Context> deviation_;
 };

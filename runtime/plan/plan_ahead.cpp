@@ -9,8 +9,7 @@ PlanAhead<Context>::PlanAhead(Context& ctx, const Scene& scene)
     : ctx_(ctx),
       own_(second_context<Context>()),
       population_(planning(), scene.population),
-      planner_(planning(), scene.population, population_, scene.config.sampler, scene.timing.profile, scene.timing,
-               seeds_of(scene.config).sampler) {}
+      planner_(planning(), scene.population, population_, scene.config, scene.timing.profile, scene.timing) {}
 
 template <class Context>
 PlanAhead<Context>::~PlanAhead() {

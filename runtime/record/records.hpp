@@ -29,6 +29,9 @@ struct StepRecord {
   float client_lr = 0.0f, server_lr = 0.0f;  ///< learning rates of this step
   std::int64_t start_ns = 0, end_ns = 0;     ///< virtual time
   std::int32_t critical_forward = -1, critical_backward = -1;
+  std::int32_t missed_samples = 0;                    ///< scheduled for this step and never trained in the epoch
+  std::int32_t deferred_samples = 0;                  ///< scheduled for this step, trained in a later one
+  std::int32_t absent_clients = 0, late_clients = 0;  ///< scheduled and not there; there and too late
   std::int64_t bytes_up = 0, bytes_down = 0;              ///< all clients, models included
   std::int64_t model_bytes_up = 0, model_bytes_down = 0;  ///< the part of them that is client models
 
@@ -48,6 +51,10 @@ struct StepRecord {
     visit("end_ns", r.end_ns);
     visit("critical_forward", r.critical_forward);
     visit("critical_backward", r.critical_backward);
+    visit("missed_samples", r.missed_samples);
+    visit("deferred_samples", r.deferred_samples);
+    visit("absent_clients", r.absent_clients);
+    visit("late_clients", r.late_clients);
     visit("bytes_up", r.bytes_up);
     visit("bytes_down", r.bytes_down);
     visit("model_bytes_up", r.model_bytes_up);
@@ -88,6 +95,8 @@ struct EpochRecord {
   double wall_time_s = 0.0;      ///< of this epoch, evaluation included
   double schedule_wall_s = 0.0;  ///< the part of it spent on schedule and timeline
   std::int64_t samples = 0;      ///< trained in this epoch
+  std::int64_t missed_samples = 0, deferred_samples = 0;  ///< sums of its steps'
+  std::int64_t absent_clients = 0, late_clients = 0;
   double train_wall_s = 0.0;     ///< the part of wall_time_s spent on steps, without tests
   double train_samples_per_s = 0.0;
   std::string schedule_sha256, timeline_sha256;  ///< of this epoch; empty: not recorded
@@ -156,6 +165,8 @@ struct ClientRecord {
   std::int64_t samples = 0;                               ///< n_k
   std::int64_t steps = 0;                                 ///< steps it took part in
   std::int64_t waiting_ns = 0, active_ns = 0;             ///< sums of WaitingRecord's
+  std::int64_t missed_samples = 0;                        ///< scheduled and never trained in their epoch
+  std::int64_t absences = 0, late = 0;                    ///< steps it was scheduled for: not there; too late
   std::int64_t bytes_up = 0, bytes_down = 0;              ///< models included
   std::int64_t model_bytes_up = 0, model_bytes_down = 0;  ///< the part of them that is client models
 
@@ -167,6 +178,9 @@ struct ClientRecord {
     visit("steps", r.steps);
     visit("waiting_ns", r.waiting_ns);
     visit("active_ns", r.active_ns);
+    visit("missed_samples", r.missed_samples);
+    visit("absences", r.absences);
+    visit("late", r.late);
     visit("bytes_up", r.bytes_up);
     visit("bytes_down", r.bytes_down);
     visit("model_bytes_up", r.model_bytes_up);

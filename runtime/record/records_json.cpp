@@ -36,6 +36,10 @@ void visit_epoch(Record& r, const Visit& visit) {
   visit("wall_time_s", r.wall_time_s);
   visit("schedule_wall_s", r.schedule_wall_s);
   visit("samples", r.samples);
+  visit("missed_samples", r.missed_samples);
+  visit("deferred_samples", r.deferred_samples);
+  visit("absent_clients", r.absent_clients);
+  visit("late_clients", r.late_clients);
   visit("train_wall_s", r.train_wall_s);
   visit("train_samples_per_s", r.train_samples_per_s);
   visit("schedule_sha256", r.schedule_sha256);

@@ -33,7 +33,11 @@ json to_json(const RunState& state) {
           {"client_samples", state.participation.samples},
           {"client_models", state.participation.models},
           {"client_waiting_ns", state.participation.waiting_ns},
-          {"client_active_ns", state.participation.active_ns}};
+          {"client_active_ns", state.participation.active_ns},
+          {"client_missed_samples", state.participation.missed_samples},
+          {"client_absences", state.participation.absences},
+          {"client_late", state.participation.late},
+          {"client_late_samples", state.participation.late_samples}};
 }
 
 constexpr std::int64_t kLargest = std::int64_t{1} << 62;  // sums with what a run may add stay within 63 bits
@@ -68,6 +72,10 @@ void from_json(const json& j, RunState& state) {
   counts_in(j.at("client_models"), clients, state.participation.models);
   counts_in(j.at("client_waiting_ns"), clients, state.participation.waiting_ns);
   counts_in(j.at("client_active_ns"), clients, state.participation.active_ns);
+  counts_in(j.at("client_missed_samples"), clients, state.participation.missed_samples);
+  counts_in(j.at("client_absences"), clients, state.participation.absences);
+  counts_in(j.at("client_late"), clients, state.participation.late);
+  counts_in(j.at("client_late_samples"), clients, state.participation.late_samples);
 }
 
 TensorView flat(const std::string& name, const std::vector<float>& values) {

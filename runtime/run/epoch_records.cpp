@@ -5,6 +5,8 @@ namespace splitsim {
 std::vector<StepRecord> step_records(std::int32_t epoch, const DealtSchedule& dealt, View<const StepMetrics> metrics,
                                      const EpochPlan& plan) {
   std::vector<StepRecord> steps;
+  std::vector<std::int32_t> late(plan.losses.missed.size());  // clients by step
+  for (const Loss& entry : plan.losses.late) late[static_cast<std::size_t>(entry.step)] += 1;
   StepRecord step;
   for (std::int64_t m = 0; m < dealt.schedule.steps() && metrics[m].done != 0; ++m) {
     metrics[m].add_to(step);
@@ -22,6 +24,10 @@ std::vector<StepRecord> step_records(std::int32_t epoch, const DealtSchedule& de
     step.end_ns = plan.timeline.end_ns[i];
     step.critical_forward = plan.timeline.critical_forward[i];
     step.critical_backward = plan.timeline.critical_backward[i];
+    step.missed_samples = plan.losses.missed[i];
+    step.deferred_samples = plan.losses.deferred[i];
+    step.absent_clients = plan.losses.absent[i];
+    step.late_clients = late[i];
     steps.push_back(step);
     step = {};
   }
@@ -60,6 +66,10 @@ void summarise_steps(const std::vector<StepRecord>& steps, double train_seconds,
     correct += step.train_correct;
     samples += step.samples;
     record.batch_deviation_mean += step.batch_deviation;
+    record.missed_samples += step.missed_samples;
+    record.deferred_samples += step.deferred_samples;
+    record.absent_clients += step.absent_clients;
+    record.late_clients += step.late_clients;
   }
   record.steps = static_cast<std::int64_t>(steps.size());
   record.samples = samples;

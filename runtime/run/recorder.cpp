@@ -31,7 +31,8 @@ std::size_t Recorder::step_of_run(const StepRecord& step) const {
 }
 
 const EpochRecord& Recorder::add(EpochResult result, Participation& total) {
-  const std::vector<Traffic> traffic = ledger_.add(result.turns, result.record.steps, result.all_steps, total);
+  std::vector<Traffic> traffic = ledger_.add(result.turns, result.record.steps, result.all_steps, total);
+  ledger_.add(result.losses, result.record.steps, traffic, total);
   for (std::size_t i = 0; i < result.steps.size(); ++i) {
     StepRecord& step = result.steps[i];
     set_traffic(step, traffic[i]);

@@ -124,7 +124,8 @@ std::vector<ClientRecord> client_records(const std::vector<std::int64_t>& sizes,
   std::vector<ClientRecord> clients;
   for (std::size_t k = 0; k < sizes.size(); ++k) {
     clients.push_back({static_cast<std::int32_t>(k), sizes[k], participation.steps[k], participation.waiting_ns[k],
-                       participation.active_ns[k]});
+                       participation.active_ns[k], participation.missed_samples[k], participation.absences[k],
+                       participation.late[k]});
     set_traffic(clients.back(), ledger.of_client(participation, k));
   }
   return clients;

@@ -87,6 +87,7 @@ EpochResult Trainer<Context>::train(std::int32_t epoch, EpochPlan plan, const Tr
 
   result.steps = step_records(epoch, result.turns, engine_.metrics(), plan);
   summarise_steps(result.steps, train_seconds, record);
+  result.losses = std::move(plan.losses);
   std::erase_if(result.waiting, [&](const WaitingRecord& wait) { return wait.step >= record.steps; });  // has not run
   result.all_steps = record.steps == plan.timeline.steps();
   if (result.all_steps) {

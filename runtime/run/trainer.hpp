@@ -30,6 +30,7 @@ struct EpochResult {
   std::vector<TestRecord> tests;
   std::vector<ClientTest> client_tests;
   DealtSchedule turns;  ///< what ran
+  Losses losses;        ///< what the epoch lost before
   RunStatus status = RunStatus::kCompleted;
   bool reached = false;    ///< eval.stop_at_accuracy
   bool all_steps = false;  ///< every step of the epoch ran

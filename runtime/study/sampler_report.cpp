@@ -61,8 +61,7 @@ SamplerReport measure_sampler(Context& ctx, const Population& population,
   report.epochs = epochs;
   const std::uint64_t bytes_before = ctx.counters().bytes_in_use;
   const auto setup_start = std::chrono::steady_clock::now();
-  EpochPlanner<Context> planner(ctx, population, device_population, config.sampler, timing.profile, timing,
-                                seeds_of(config).sampler);
+  EpochPlanner<Context> planner(ctx, population, device_population, config, timing.profile, timing);
   planner.start();
   ctx.synchronize();
   report.setup_s = seconds_since(setup_start);

@@ -4,15 +4,16 @@
 
 #include <algorithm>
 #include <array>
-#include <charconv>
 #include <cmath>
 #include <cstddef>
+#include <optional>
 #include <string_view>
 #include <utility>
 
 #define CSV_IO_NO_THREAD  // the text is in memory already
 #include <csv.h>
 
+#include "base/csv_text.hpp"
 #include "base/error.hpp"
 #include "base/files.hpp"
 #include "base/hash.hpp"
@@ -40,32 +41,11 @@ constexpr const char* kNames = "client, compute_ms_per_sample, up_mbps, down_mbp
 using Reader = io::CSVReader<1 + kColumns.size(), io::trim_chars<' ', '\t'>, io::double_quote_escape<',', '"'>,
                              io::throw_on_overflow, io::single_and_empty_line_comment<'#'>>;
 
-/// The file with one kind of line end that the library reads: a carriage return alone, as old spreadsheets write it,
-/// becomes a line feed, and the last line gets one.
-std::string text_of(const std::string& path) {
-  std::string text;
-  try {
-    text = read_text_file(path);
-  } catch (const InputError& error) {
-    throw InputError(fmt::format("clock.trace_file = \"{}\": {}", path, error.what()));
-  }
-  const std::size_t nul = text.find('\0');
-  if (nul != std::string::npos) {
-    const auto lines = std::count(text.begin(), text.begin() + static_cast<std::ptrdiff_t>(nul), '\n');
-    throw InputError(fmt::format("{}:{}: holds a NUL byte; allowed: text in UTF-8 (is this UTF-16?)", path, 1 + lines));
-  }
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    if (text[i] == '\r' && (i + 1 == text.size() || text[i + 1] != '\n')) text[i] = '\n';
-  }
-  if (!text.empty() && text.back() != '\n') text += '\n';
-  return text;
-}
-
 class TraceReader {
  public:
   TraceReader(const std::string& path, std::int32_t clients, const TraceColumns& columns)
       : path_(path),
-        text_(text_of(path)),
+        text_(csv_text("clock.trace_file", path)),
         reader_(path, text_.data(), text_.data() + text_.size()),
         seen_(static_cast<std::size_t>(clients), 0) {
     for (std::size_t i = 0; i < kColumns.size(); ++i) {
@@ -148,18 +128,11 @@ class TraceReader {
     return true;
   }
 
-  /// Not the library's own numbers: those are not rounded to the nearest double, and take an empty cell for 0.
   template <class T, class Allowed>
   T parse(const char* column, std::string_view cell, const char* what, Allowed allowed) const {
-    const std::size_t first = std::min(cell.find_first_not_of(" \t"), cell.size());  // blanks within quotes
-    cell = cell.substr(first, cell.find_last_not_of(" \t") + 1 - first);
-    T value{};
-    const char* end = cell.data() + cell.size();
-    const auto [stop, status] = std::from_chars(cell.data(), end, value);
-    if (status != std::errc() || stop != end || !allowed(value)) {
-      fail(fmt::format("{} = \"{:.40}\": must be {}", column, cell, what));
-    }
-    return value;
+    const std::optional<T> value = csv_number<T>(cell);
+    if (!value || !allowed(*value)) fail(fmt::format("{} = \"{:.40}\": must be {}", column, cell, what));
+    return *value;
   }
 
   const std::string& path_;

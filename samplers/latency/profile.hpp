@@ -41,6 +41,10 @@ struct LatencySettings {
   double server_per_sample_ms = 0.01;
   ModelSync model_sync = ModelSync::kMode;  ///< mode | none | step | round
   std::string trace_file;           ///< CSV for kind = trace
+  double deadline_ms = 0.0;         ///< barriers: who has not arrived by then is left out; 0: everybody is waited for
+  double quorum = 1.0;              ///< barriers: the share of a step's clients that is waited for
+
+  bool drops_late() const { return deadline_ms > 0.0 || quorum < 1.0; }
 };
 
 /// Sizes of what crosses the cut, in bytes.

@@ -132,6 +132,20 @@ class ActiveLists {
   PrefixSum<Context> prefix_sum_;
 };
 
+/// Puts a schedule that is complete on the host, active lists included and in any order within a step, on the device. It
+/// must fit into the buffer's bounds.
+template <class Context>
+void upload_complete(const Schedule& schedule, ScheduleBuffer<Context>& buffer) {
+  buffer.steps = schedule.steps();
+  buffer.slots = schedule.slots();
+  buffer.sample.upload(schedule.sample);
+  buffer.client.upload(schedule.client);
+  buffer.step_first.upload(schedule.step_first);
+  buffer.active_first.upload(schedule.active_first);
+  buffer.active_client.upload(schedule.active_client);
+  buffer.active_slot.upload(schedule.active_slot);
+}
+
 /// Copies an epoch's schedule to the host. Synchronises.
 template <class Context>
 Schedule download(const ScheduleBuffer<Context>& buffer);

@@ -66,14 +66,7 @@ class DealtBuffer {
 
   /// `dealt` must fit into the bounds.
   void upload(const DealtSchedule& dealt) {
-    schedule_.steps = dealt.schedule.steps();
-    schedule_.slots = dealt.schedule.slots();
-    schedule_.sample.upload(dealt.schedule.sample);
-    schedule_.client.upload(dealt.schedule.client);
-    schedule_.step_first.upload(dealt.schedule.step_first);
-    schedule_.active_first.upload(dealt.schedule.active_first);
-    schedule_.active_client.upload(dealt.schedule.active_client);
-    schedule_.active_slot.upload(dealt.schedule.active_slot);
+    upload_complete(dealt.schedule, schedule_);
     parent_.upload(dealt.parent);
     group_first_.upload(dealt.group_first);
     group_id_.upload(dealt.group_id);

@@ -259,12 +259,13 @@ def check_records(folder, values, data, code):
         passes = int(values.get("sampler.local_epochs", "1")) if values.get("sampler.kind") == '"relay"' else 1
         per_epoch = {}
         for row in rows:
-            per_epoch[row["epoch"]] = per_epoch.get(row["epoch"], 0) + int(row["samples"])
+            per_epoch[row["epoch"]] = per_epoch.get(row["epoch"], 0) + int(row["samples"]) + int(
+                row["missed_samples"])
         reached = "eval.stop_at_accuracy" in values
         held_out = "data.validation" in values
         for epoch, samples in per_epoch.items():
             if samples != passes * data["n"] and not reached and not held_out:
-                raise Finding(f"epoch {epoch} used {samples} samples, there are {data['n']}, {passes} time(s) each")
+                raise Finding(f"epoch {epoch} used or missed {samples} samples, there are {data['n']}, {passes} time(s) each")
         if len(per_epoch) != int(values["train.epochs"]) and not reached:
             raise Finding(f"{len(per_epoch)} epochs in steps.csv, train.epochs = {values['train.epochs']}")
 

@@ -58,6 +58,10 @@ inline Key real(std::string path, Field<double> field, double low, double high, 
 inline Key positive(std::string path, Field<double> field, std::string unit, std::string help) {
   return {std::move(path), RealRule{field, 0.0, kUnbounded, true}, std::move(unit), std::move(help)};
 }
+/// In (0, 1].
+inline Key share(std::string path, Field<double> field, std::string help) {
+  return {std::move(path), RealRule{field, 0.0, 1.0, true}, "", std::move(help)};
+}
 inline Key seed(std::string path, Field<std::optional<std::uint64_t>> field, std::string help) {
   return {std::move(path), SeedRule{field}, "", std::move(help)};
 }

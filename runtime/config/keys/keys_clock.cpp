@@ -6,9 +6,11 @@ namespace splitsim::key_table {
 std::vector<Key> clock_keys() {
   using S = LatencySettings;
   using enum DistributionUse;
+  const Condition barriers{"train.mode", modes_where([](const ModeMap& m) { return m.clock == ClockKind::kBarrier; })};
+  const Condition waits{"clock.barrier", {"two", "one"}};
   return {
       choice("clock.barrier", at<&S::barrier>, "where the clients of a step wait for each other")
-          .when({{"train.mode", modes_where([](const ModeMap& m) { return m.clock == ClockKind::kBarrier; })}}),
+          .when({barriers}),
       draw("clock.delay_ms", at<&S::delay_ms>, kTime, "ms", "client's delay per participation"),
       draw("clock.compute_ms", at<&S::compute_ms>, kTime, "ms", "client's forward compute per sample"),
       draw("clock.jitter", at<&S::jitter>, kJitter, "", "factor on a client's delay and compute, anew in every step"),
@@ -18,6 +20,12 @@ std::vector<Key> clock_keys() {
       real("clock.server_ms.fixed", at<&S::server_fixed_ms>, 0.0, kMaxServerMs, "ms", "server's time per step"),
       real("clock.server_ms.per_sample", at<&S::server_per_sample_ms>, 0.0, kMaxServerMs, "ms",
            "server's time per sample"),
+      real("clock.deadline_ms", at<&S::deadline_ms>, 0.0, kMaxServerMs, "ms",
+           "barriers: clients that arrive later are left out of the step; 0: everybody is waited for")
+          .when({barriers, waits}),
+      share("clock.quorum", at<&S::quorum>,
+           "barriers: share of a step's clients that is waited for, the earliest; the others are left out")
+          .when({barriers, waits}),
       choice("clock.model_sync", at<&S::model_sync>, "when client models take time on the links")
           .when({{"train.mode", modes_where([](const ModeMap& m) { return m.clock != ClockKind::kRelay; })}}),
       seed("clock.seed", at<&SeedSettings::clock>, "seed of the clients' latencies, and of jitter"),

@@ -166,12 +166,12 @@ TEST(Config, EveryFieldIsAKey) {
     EXPECT_EQ(keys["eval"], count(a1, a2, a3, a4, a5, a6, a7));
   }
   {
-    const auto& [a1, a2, a3] = c.clients;
-    EXPECT_EQ(keys["clients"], count(a1, a2, a3));
+    const auto& [a1, a2, a3, a4, a5, a6, a7, a8, a9, a10] = c.clients;
+    EXPECT_EQ(keys["clients"], count(a1, a2, a3, a4, a5, a6, a7, a8, a9, a10));
   }
   {
-    const auto& [a1, a2, a3, a4, a5, a6, a7, a8, a9, a10, a11] = c.clock;
-    EXPECT_EQ(keys["clock"], count(a1, a2, a3, a4, a5, a6, a7, a8, a9, a10, a11) + 1);
+    const auto& [a1, a2, a3, a4, a5, a6, a7, a8, a9, a10, a11, a12, a13] = c.clock;
+    EXPECT_EQ(keys["clock"], count(a1, a2, a3, a4, a5, a6, a7, a8, a9, a10, a11, a12, a13) + 1);
   }
   {
     const auto& [seed, seeds, data, partition, sampler, model, train, eval, clients, clock, record, notes] = c;
@@ -192,7 +192,7 @@ std::string other_value(const Key& key) {
     std::string operator()(const IntegerRule& rule) const {
       return now == std::to_string(rule.high) ? std::to_string(rule.low) : std::to_string(rule.high);
     }
-    std::string operator()(const RealRule&) const { return "0.25"; }
+    std::string operator()(const RealRule& rule) const { return rule.low >= 1.0 ? "1.25" : "0.25"; }
     std::string operator()(const SeedRule&) const { return "77"; }
     std::string operator()(const FlagRule&) const { return now == "true" ? "false" : "true"; }
     std::string operator()(const ChoiceRule& rule) const {
@@ -261,7 +261,7 @@ TEST(Config, PathsAreKnown) {
   for (const Key& key : config_keys()) {
     if (key.is_path()) paths.insert(key.path);
   }
-  EXPECT_EQ(paths, (std::set<std::string>{"clients.groups_file", "data.dir", "partition.file", "sampler.file",
+  EXPECT_EQ(paths, (std::set<std::string>{"clients.groups_file", "clients.availability_file", "data.dir", "partition.file", "sampler.file",
                                           "model.file", "clock.trace_file", "train.conv_table"}));
   EXPECT_EQ(config_sha256(Config{}).size(), 64u);
 }

@@ -33,10 +33,10 @@ TEST(StepsCsv, ColumnsAndValues) {
   EXPECT_EQ(
       csv_header<StepRecord>(),
       "epoch,step,train_loss,samples,active_clients,batch_deviation,train_correct,client_lr,server_lr,start_ns,end_ns,"
-      "critical_forward,critical_backward,bytes_up,bytes_down,model_bytes_up,model_bytes_down\n");
+      "critical_forward,critical_backward,missed_samples,deferred_samples,absent_clients,late_clients,bytes_up,bytes_down,model_bytes_up,model_bytes_down\n");
   EXPECT_EQ(to_csv(std::vector<StepRecord>{
-                {1, 2, 0.1, 128, 17, 0.25, 99, 1e-5f, 0.02f, 5, 9000000000000000001, 3, -1, 40, 30, 20, 10}}),
-            "2,3,0.1,128,17,0.25,99,1e-05,0.02,5,9000000000000000001,3,-1,40,30,20,10\n");
+                {1, 2, 0.1, 128, 17, 0.25, 99, 1e-5f, 0.02f, 5, 9000000000000000001, 3, -1, 4, 5, 6, 7, 40, 30, 20, 10}}),
+            "2,3,0.1,128,17,0.25,99,1e-05,0.02,5,9000000000000000001,3,-1,4,5,6,7,40,30,20,10\n");
 }
 
 RC_GTEST_PROP(StepsCsv, DoublesComeBackToTheBit, (std::uint64_t loss_bits, std::uint64_t deviation_bits)) {
@@ -79,25 +79,25 @@ TEST(StepsCsv, DamageNamesTheLine) {
   expect_bad("epoch,step\n", "line 1");
   expect_bad(good + "1,2\n", "line 3", "'1,2'");
   expect_bad(good + "\n", "line 3");
-  expect_bad(good + "1,1,x,1,1,0,1,0,0,0,1,0,0,1,1,0,0\n", "line 3");
-  expect_bad(good + "1,1,0.5,1,1,0,1,0,0,0,1,0,0,1,1,0,0,7\n", "line 3");
-  expect_bad(good + "1,1,0.5,1,1,0,1,0,0,0,1,0,0,1,1,0,0,\n", "line 3");
-  expect_bad(good + "1,1,0.5,1.5,1,0,1,0,0,0,1,0,0,1,1,0,0\n", "line 3");
-  expect_bad(good + "1,2147483649,0.5,1,1,0,1,0,0,0,1,0,0,1,1,0,0\n", "line 3");
-  expect_bad(good + "0,1,0.5,1,1,0,1,0,0,0,1,0,0,1,1,0,0\n", "line 3");  // epochs and steps count from 1
-  expect_bad(good + "1,0,0.5,1,1,0,1,0,0,0,1,0,0,1,1,0,0\n", "line 3");
+  expect_bad(good + "1,1,x,1,1,0,1,0,0,0,1,0,0,0,0,0,0,1,1,0,0\n", "line 3");
+  expect_bad(good + "1,1,0.5,1,1,0,1,0,0,0,1,0,0,0,0,0,0,1,1,0,0,7\n", "line 3");
+  expect_bad(good + "1,1,0.5,1,1,0,1,0,0,0,1,0,0,0,0,0,0,1,1,0,0,\n", "line 3");
+  expect_bad(good + "1,1,0.5,1.5,1,0,1,0,0,0,1,0,0,0,0,0,0,1,1,0,0\n", "line 3");
+  expect_bad(good + "1,2147483649,0.5,1,1,0,1,0,0,0,1,0,0,0,0,0,0,1,1,0,0\n", "line 3");
+  expect_bad(good + "0,1,0.5,1,1,0,1,0,0,0,1,0,0,0,0,0,0,1,1,0,0\n", "line 3");  // epochs and steps count from 1
+  expect_bad(good + "1,0,0.5,1,1,0,1,0,0,0,1,0,0,0,0,0,0,1,1,0,0\n", "line 3");
   expect_input_error([&] { read_csv<StepRecord>(dir / "none"); }, dir / "none");
 }
 
 TEST(ClientsCsv, RoundTrip) {
   TempDir dir;
-  const std::vector<ClientRecord> clients = {{0, 500, 12, 7, 9, 1 << 20, 1 << 19, 4096, 2048},
-                                             {1, 0, 0, 0, 0, 0, 0, 0, 0}};
+  const std::vector<ClientRecord> clients = {{0, 500, 12, 7, 9, 33, 5, 2, 1 << 20, 1 << 19, 4096, 2048},
+                                             {1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0}};
   RunWriter(dir.path()).write_clients(clients);
   EXPECT_EQ(slurp(dir / "clients.csv"),
-            "client,samples,steps,waiting_ns,active_ns,bytes_up,bytes_down,model_bytes_up,model_bytes_down\n"
-            "0,500,12,7,9,1048576,524288,4096,2048\n"
-            "1,0,0,0,0,0,0,0,0\n");
+            "client,samples,steps,waiting_ns,active_ns,missed_samples,absences,late,bytes_up,bytes_down,model_bytes_up,model_bytes_down\n"
+            "0,500,12,7,9,33,5,2,1048576,524288,4096,2048\n"
+            "1,0,0,0,0,0,0,0,0,0,0,0\n");
   EXPECT_EQ(read_csv<ClientRecord>(dir / "clients.csv"), clients);
 }
 
@@ -123,6 +123,7 @@ TEST(EpochsJsonl, EveryFieldHasItsName) {
             "\"test_recall\":[0.5,0.3333333333333333],\"validation_loss\":0.25,\"validation_accuracy\":0.75,"
             "\"validation_macro_accuracy\":0.625,\"validation_macro_f1\":0.375,\"batch_deviation_mean\":0.21155,"
             "\"virtual_time_s\":25.0,\"wall_time_s\":3.25,\"schedule_wall_s\":0.001,\"samples\":256,"
+            "\"missed_samples\":11,\"deferred_samples\":12,\"absent_clients\":13,\"late_clients\":14,"
             "\"train_wall_s\":2.75,\"train_samples_per_s\":6666.666666666667,\"schedule_sha256\":\"" +
                 std::string(64, 'a') + "\",\"timeline_sha256\":\"" + std::string(64, 'b') +
                 "\",\"client_drift\":0.03125,\"server_drift\":0.0625,\"step_evaluations\":[{\"step\":1,"

@@ -12,8 +12,8 @@ namespace splitsim::test::sample_records {
 
 inline StepRecord step(std::int32_t epoch, std::int32_t index) {
   return {epoch, index,        0.1 * index + 2.0 / 3.0, 128, 17, 0.2, 99, 1e-5f,
-          0.02f, 1000 * index, 1000 * index + 999,      3,   -1, 40,  30, 20,
-          10};
+          0.02f, 1000 * index, 1000 * index + 999,      3,   -1, 4,   5,  6,
+          7,     40, 30, 20, 10};
 }
 inline EpochRecord epoch(std::int32_t index) {
   EpochRecord record;
@@ -34,6 +34,10 @@ inline EpochRecord epoch(std::int32_t index) {
   record.wall_time_s = 3.25;
   record.schedule_wall_s = 0.001;
   record.samples = 256;
+  record.missed_samples = 11;
+  record.deferred_samples = 12;
+  record.absent_clients = 13;
+  record.late_clients = 14;
   record.train_wall_s = 2.75;
   record.train_samples_per_s = 20000.0 / 3.0;
   record.schedule_sha256 = std::string(64, 'a');

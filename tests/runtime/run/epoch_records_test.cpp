@@ -8,6 +8,7 @@ namespace {
 
 EpochPlan plan_of(std::size_t steps) {
   EpochPlan plan;
+  plan.losses = Losses(16);
   for (std::size_t t = 0; t < steps; ++t) {
     plan.deviation.push_back(0.5);
     plan.timeline.start_ns.push_back(static_cast<std::int64_t>(10 * t));

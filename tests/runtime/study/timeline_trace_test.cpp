@@ -32,7 +32,7 @@ struct Epoch {
     CpuContext ctx(1);
     const DevicePopulation<CpuContext> device_population(ctx, population);
     const Timing timing{config.clock, config.seed, profile, mode};
-    EpochPlanner<CpuContext> planner(ctx, population, device_population, config.sampler, profile, timing, config.seed);
+    EpochPlanner<CpuContext> planner(ctx, population, device_population, config, profile, timing);
     planner.start();
     plan = planner.plan(0);
   }

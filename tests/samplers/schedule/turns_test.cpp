@@ -154,5 +154,39 @@ TEST(MicroSteps, BoundsHoldEveryDealing) {
       check_schedule(deal(whole, {Turns::kByClient, ServiceOrder::kCyclic, 1}, 0).schedule, dealt_bounds(bounds_of(whole), six, {})));
 }
 
+// Turns of groups, and groups that train together: nobody is lost, a group's clients lie side by side, runs say whose.
+TEST(MicroSteps, GroupsLieSideBySide) {
+  const Schedule schedule = with_active_lists(test::with_empty_steps(random_schedule(), {1, 0, 2, 0, 0, 0, 1}));
+  const Groups groups{{2, 0, 1, 0, 2, 1, 1, 0, 2}, 3};
+  const std::vector<std::int32_t> zeros(static_cast<std::size_t>(schedule.slots()), 0);
+  const Population population = make_population(schedule.client, zeros, 9, 1);
+  for (const Turns turns : {Turns::kTogether, Turns::kByGroup}) {
+    for (const ServiceOrder order : {ServiceOrder::kCyclic, ServiceOrder::kReverse, ServiceOrder::kRandom}) {
+      const TurnRules rules{turns, order, 5, groups};
+      const DealtSchedule dealt = deal(schedule, rules, 2);
+      EXPECT_EQ(slots_of(dealt), slots_of({schedule}));
+      EXPECT_EQ(dealt.parent.empty(), turns == Turns::kTogether);
+      const ScheduleBounds most = dealt_bounds(bounds_of(schedule), population, rules), is = bounds_of(dealt.schedule);
+      EXPECT_TRUE(is.steps <= most.steps && is.batch <= most.batch && is.active <= most.active);
+      for (std::size_t m = 0; m < static_cast<std::size_t>(dealt.schedule.steps()); ++m) {
+        std::vector<std::int32_t> found, runs;
+        for (int i = dealt.schedule.step_first[m]; i < dealt.schedule.step_first[m + 1]; ++i) {
+          const std::int32_t group = groups.of_client(dealt.schedule.client[static_cast<std::size_t>(i)]);
+          if (found.empty() || found.back() != group) found.push_back(group);
+        }
+        for (int e = dealt.group_first[m]; e < dealt.group_first[m + 1]; ++e) {
+          runs.push_back(dealt.group_id[static_cast<std::size_t>(e)]);
+        }
+        EXPECT_EQ(found, runs);
+        EXPECT_TRUE(turns == Turns::kByGroup ? runs.size() <= 1 : std::is_sorted(runs.begin(), runs.end()));
+      }
+    }
+  }
+  // In service order.
+  const auto served = [&](ServiceOrder order) { return deal(schedule, {Turns::kByGroup, order, 5, groups}, 2).group_id; };
+  EXPECT_NE(served(ServiceOrder::kCyclic), served(ServiceOrder::kReverse));
+  EXPECT_NE(served(ServiceOrder::kCyclic), served(ServiceOrder::kRandom));
+}
+
 }  // namespace
 }  // namespace splitsim
