@@ -14,6 +14,7 @@
 #include "runtime/config/continuation.hpp"
 #include "runtime/config/help.hpp"
 #include "runtime/run/experiment.hpp"
+#include "runtime/study/cut_table.hpp"
 #include "runtime/run/progress.hpp"
 #include "runtime/run/run_directory.hpp"
 
@@ -138,7 +139,11 @@ int run(Context& ctx, const Config& config, const Arguments& arguments, RunDirec
   Experiment<Context> experiment(ctx, config);
   for (const std::string& text : experiment.plan().silent) warn(text);
   print_plan(ctx, config, experiment.plan(), arguments.run_dir());
-  if (arguments.dry_run) say("\n{}", experiment.partition_text());
+  if (arguments.dry_run) {
+    say("\n{}", experiment.partition_text());
+    const std::string cuts = to_text(cut_table(experiment.scene()));
+    if (!cuts.empty()) say("\n{}", cuts);
+  }
   experiment.check_memory();
   if (arguments.dry_run) return 0;
 

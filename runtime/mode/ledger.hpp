@@ -75,7 +75,7 @@ struct Participation {
 class Ledger {
  public:
   /// round: train.round.
-  Ledger(const CutBytes& sizes, const ModeMap& mode, std::int64_t round) : sizes_(sizes), mode_(mode), rounds_{round} {}
+  Ledger(const CutCosts& sizes, const ModeMap& mode, std::int64_t round) : sizes_(sizes), mode_(mode), rounds_{round} {}
 
   /// Counts the first `steps` steps (before dealing) of an epoch into `total`; gives the traffic of each. `complete`:
   /// these are all steps of the epoch, so that its last round ends.
@@ -108,7 +108,7 @@ class Ledger {
     return traffic;
   }
 
-  CutBytes sizes_;
+  CutCosts sizes_;
   ModeMap mode_;
   Rounds rounds_;
 };

@@ -100,6 +100,8 @@ struct LayerKind {
   void (*place)(Layer& layer) = [](Layer& layer) { layer.out = layer.in; };
   /// Weight and bias, then running statistics; offsets are the network's business.
   std::vector<LayerTensor> (*tensors)(const Layer& layer) = [](const Layer&) { return std::vector<LayerTensor>(); };
+  /// Multiply-adds of a sample's forward pass; what is no product counts as none.
+  std::int64_t (*macs)(const Layer& layer) = [](const Layer&) { return std::int64_t{0}; };
   SavedSize (*saved)(const Layer& layer, const LayerBounds& bounds) = [](const Layer&, const LayerBounds&) {
     return SavedSize();
   };

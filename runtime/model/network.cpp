@@ -127,6 +127,14 @@ const LayerTensor* Layer::tensor(std::string_view name) const {
   return found == tensors.end() ? nullptr : &*found;
 }
 
+std::int64_t multiply_adds(const Network& network, int side) {
+  std::int64_t macs = 0;
+  for (std::size_t i = 0; i < network.layers.size(); ++i) {
+    if (network.side(i) == side) macs += network.layers[i].spec.kind->macs(network.layers[i]);
+  }
+  return macs;
+}
+
 std::vector<std::string> possible_cuts(const std::vector<LayerSpec>& layers) {
   const std::vector<Edge> edges = edges_of(layers);
   std::vector<std::string> names;

@@ -112,6 +112,9 @@ struct Network {
   FeatureShape cut_shape() const { return layers[client_layers - 1].out; }
 };
 
+/// Multiply-adds of a sample's forward pass through a side: convolutions and linear layers.
+std::int64_t multiply_adds(const Network& network, int side);
+
 /// The names at which a model can be cut: layers, and groups of layers ("layer1" for "layer1.0.conv1" and on), behind
 /// which a single tensor goes on.
 std::vector<std::string> possible_cuts(const std::vector<LayerSpec>& layers);

@@ -68,22 +68,16 @@ Scene make_scene(const Config& config, SceneParts given) {
                   : population_of(data, config);
   scene.network = build_network(model_layers(config.model, data.classes), config.model.cut,
                                 {data.channels, data.height, data.width}, data.classes, network_options(config.model));
-  scene.cut = cut_bytes_of(scene.network);
-  if (given.cut_activation > 0) scene.cut.activation = given.cut_activation;
   scene.mode = mode_map(config.train);
+  scene.cut = cut_costs_of(scene.network, scene.mode);
+  if (given.cut_activation > 0) scene.cut.activation = given.cut_activation;
   scene.groups = groups_of(config, scene.population.clients);
-  if (scene.mode.whole_model) {
-    scene.cut = {};
-    for (int side = 0; side < 2; ++side) {
-      scene.cut.client_model += scene.network.replica_size(side) * static_cast<std::int64_t>(sizeof(float));
-    }
-  }
   scene.timing = make_timing(config, config.clock, seeds_of(config).clock, scene.population.clients, scene.cut);
   return scene;
 }
 
 Timing make_timing(const Config& config, const LatencySettings& latency, std::uint64_t seed, std::int32_t clients,
-                   const CutBytes& cut) {
+                   const CutCosts& cut) {
   return {latency, seed, make_profile(clients, latency, cut, seed), clock_mode(config, latency, clients)};
 }
 
@@ -101,11 +95,22 @@ std::optional<TurnRules> turn_rules(const Scene& scene) {
   return turn_rules(scene.mode, scene.config.train.service_order, seeds_of(scene.config).sampler, scene.groups);
 }
 
-CutBytes cut_bytes_of(const Network& network) {
-  CutBytes bytes;
+CutCosts cut_costs_of(const Network& network, const ModeMap& mode) {
+  CutCosts bytes;
   bytes.activation = network.cut_shape().size() * static_cast<std::int64_t>(sizeof(float));
   bytes.label = sizeof(std::int32_t);
   bytes.client_model = network.replica_size(kClientSide) * static_cast<std::int64_t>(sizeof(float));
+  bytes.client_macs = multiply_adds(network, kClientSide);
+  bytes.server_macs = multiply_adds(network, kServerSide);
+  const std::int64_t all = bytes.client_macs + bytes.server_macs;
+  if (mode.clock == ClockKind::kServer) {
+    bytes.client_macs = 0;
+    bytes.server_macs = all;
+  }
+  if (mode.whole_model) {
+    const std::int64_t server_model = network.replica_size(kServerSide) * static_cast<std::int64_t>(sizeof(float));
+    return {0, 0, bytes.client_model + server_model, all, 0};
+  }
   return bytes;
 }
 

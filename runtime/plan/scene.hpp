@@ -30,7 +30,7 @@ struct Scene {
   Dataset dataset;
   Population population;
   Network network;
-  CutBytes cut;
+  CutCosts cut;
   ModeMap mode;
   Groups groups;  ///< without clients where the mode needs none
   Timing timing;
@@ -48,7 +48,7 @@ Scene make_scene(const Config& config, SceneParts given = {});
 
 /// Of `config` under `latency`. Errors: InputError of the profile, and for run_ahead in a mode whose clients share one half.
 Timing make_timing(const Config& config, const LatencySettings& latency, std::uint64_t seed, std::int32_t clients,
-                   const CutBytes& cut);
+                   const CutCosts& cut);
 
 /// Of the mode; without clients where it needs none. Errors: InputError of the groups.
 Groups groups_of(const Config& config, std::int32_t clients);
@@ -60,8 +60,9 @@ std::optional<TurnRules> turn_rules(const Scene& scene);
 /// clients share one half.
 ClockMode clock_mode_of(const Config& config, std::int32_t clients);
 
-/// Bytes that one sample, or one exchange of the client half, puts on a link.
-CutBytes cut_bytes_of(const Network& network);
+/// What one sample, or one exchange of the client half, puts on a link, and the work on either side: of the mode, which may
+/// run the whole net on one of them.
+CutCosts cut_costs_of(const Network& network, const ModeMap& mode);
 
 /// What warnings about partition and sampler need to know.
 SamplingFacts sampling_facts(const Population& population, const Profile& profile, const SamplerSettings& sampler);

@@ -169,6 +169,7 @@ struct ClientRecord {
   std::int64_t absences = 0, late = 0;                    ///< steps it was scheduled for: not there; too late
   std::int64_t bytes_up = 0, bytes_down = 0;              ///< models included
   std::int64_t model_bytes_up = 0, model_bytes_down = 0;  ///< the part of them that is client models
+  double energy_j = 0.0;                                  ///< by clock.joule_per_gmac, joule_per_mbyte, idle_watt
 
   /// The columns of its file in order, for the writer and the reader: visit(name, field).
   template <class Record, class Visit>
@@ -185,6 +186,7 @@ struct ClientRecord {
     visit("bytes_down", r.bytes_down);
     visit("model_bytes_up", r.model_bytes_up);
     visit("model_bytes_down", r.model_bytes_down);
+    visit("energy_j", r.energy_j);
   }
 
   friend bool operator==(const ClientRecord&, const ClientRecord&) = default;

@@ -202,6 +202,10 @@ const ExperimentPlan& Experiment<Context>::plan() const {
   return impl_->plan;
 }
 template <class Context>
+const Scene& Experiment<Context>::scene() const {
+  return impl_->scene;
+}
+template <class Context>
 void Experiment<Context>::check_memory() const {
   splitsim::check_memory(impl_->plan, Context::kName);
 }

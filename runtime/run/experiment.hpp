@@ -32,6 +32,7 @@ class Experiment {
   ~Experiment();
 
   const ExperimentPlan& plan() const;
+  const Scene& scene() const;
   /// Errors: OutOfMemory if the plan needs more than is available, naming its largest part.
   void check_memory() const;
   /// Heat map of the partition.

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "base/error.hpp"
+#include "base/files.hpp"
 #include "base/hash.hpp"
 #include "samplers/schedule/schedule_file.hpp"
 
@@ -36,6 +37,16 @@ ExperimentPlan describe(const Scene& scene, const ScheduleBounds& bounds) {
       {"images", data.images_sha256()}, {"labels", data.labels_sha256()}, {"partition", plan.partition_sha256}};
   if (config.sampler.kind == "file") plan.inputs["schedule"] = load_schedule(config.sampler.file).sha256();
   if (!scene.timing.profile.trace_sha256.empty()) plan.inputs["trace"] = scene.timing.profile.trace_sha256;
+  if (scene.mode.needs_groups() && config.clients.grouping == Grouping::kFile) {
+    Sha256 hash;
+    hash.add(scene.groups.of);
+    plan.inputs["groups"] = hash.hex();
+  }
+  if (config.clients.availability == Availability::kTrace) {
+    Sha256 hash;
+    hash.add(read_text_file(config.clients.availability_file));
+    plan.inputs["availability"] = hash.hex();
+  }
   plan.silent = silent_settings(config, sampling_facts(scene.population, scene.timing.profile, config.sampler));
   for (std::string& text : silent_settings(config, TrainingFacts{data.test_size(), bounds.steps})) {
     plan.silent.push_back(std::move(text));

@@ -67,7 +67,7 @@ Summary Recorder::summarise(RunStatus status, const RunState& state, const Train
 
 void Recorder::write_results(const Summary& summary, const Participation& total, const TrainedModel& model) {
   if (writer_ == nullptr) return;
-  writer_->write_clients(client_records(scene_.population.sizes(), ledger_, total));
+  writer_->write_clients(client_records(scene_, ledger_, total));
   std::vector<std::vector<float>> storage;
   writer_->write_model("model.safetensors", model_tensors(scene_.network, model.sides, storage), summary.model_sha256);
   if (model.has_average) {

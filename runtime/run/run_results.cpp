@@ -119,14 +119,24 @@ Summary summarise(const Config& config, const ExperimentPlan& plan, const Ledger
   return summary;
 }
 
-std::vector<ClientRecord> client_records(const std::vector<std::int64_t>& sizes, const Ledger& ledger,
-                                         const Participation& participation) {
+static double energy_j(const ClientRecord& client, std::int64_t forward, std::int64_t backward, const Scene& scene) {
+  const LatencySettings& settings = scene.timing.latency;
+  const double passes = static_cast<double>(forward) + settings.backward_ratio * static_cast<double>(backward);
+  return passes * static_cast<double>(scene.cut.client_macs) * 1e-9 * settings.joule_per_gmac +
+         static_cast<double>(client.bytes_up + client.bytes_down) * 1e-6 * settings.joule_per_mbyte +
+         static_cast<double>(client.waiting_ns) * 1e-9 * settings.idle_watt;
+}
+
+std::vector<ClientRecord> client_records(const Scene& scene, const Ledger& ledger, const Participation& participation) {
+  const std::vector<std::int64_t> sizes = scene.population.sizes();
   std::vector<ClientRecord> clients;
   for (std::size_t k = 0; k < sizes.size(); ++k) {
     clients.push_back({static_cast<std::int32_t>(k), sizes[k], participation.steps[k], participation.waiting_ns[k],
                        participation.active_ns[k], participation.missed_samples[k], participation.absences[k],
                        participation.late[k]});
     set_traffic(clients.back(), ledger.of_client(participation, k));
+    const std::int64_t trained = participation.samples[k];
+    clients.back().energy_j = energy_j(clients.back(), trained + participation.late_samples[k], trained, scene);
   }
   return clients;
 }

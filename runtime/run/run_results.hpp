@@ -39,7 +39,6 @@ bool reaches(const EvalSettings& eval, const StepEvaluation& test);
 bool reaches(const EvalSettings& eval, const EpochRecord& record);
 
 /// One record per client. sizes: [K] n_k.
-std::vector<ClientRecord> client_records(const std::vector<std::int64_t>& sizes, const Ledger& ledger,
-                                         const Participation& participation);
+std::vector<ClientRecord> client_records(const Scene& scene, const Ledger& ledger, const Participation& participation);
 
 }  // namespace splitsim

@@ -30,13 +30,14 @@ struct Column {
   bool positive;    // 0 is refused
 };
 
-constexpr std::array<Column, 4> kColumns = {{
+constexpr std::array<Column, 5> kColumns = {{
     {"compute_ms_per_sample", &Trace::compute_ms_per_sample, "clock.compute_ms", false},
     {"up_mbps", &Trace::up_mbps, "clock.uplink_mbps", true},
     {"down_mbps", &Trace::down_mbps, "clock.downlink_mbps", true},
     {"delay_ms", &Trace::delay_ms, "clock.delay_ms", false},
+    {"gflops", &Trace::gflops, "clock.client_gflops", true},
 }};
-constexpr const char* kNames = "client, compute_ms_per_sample, up_mbps, down_mbps, delay_ms";
+constexpr const char* kNames = "client, compute_ms_per_sample, up_mbps, down_mbps, delay_ms, gflops";
 
 using Reader = io::CSVReader<1 + kColumns.size(), io::trim_chars<' ', '\t'>, io::double_quote_escape<',', '"'>,
                              io::throw_on_overflow, io::single_and_empty_line_comment<'#'>>;
@@ -93,7 +94,7 @@ class TraceReader {
 
   void read_header() {
     reader_.read_header(io::ignore_missing_column, "client", kColumns[0].name, kColumns[1].name, kColumns[2].name,
-                        kColumns[3].name);
+                        kColumns[3].name, kColumns[4].name);
     if (!reader_.has_column("client")) fail("column \"client\" is missing");
     for (std::size_t i = 0; i < kColumns.size(); ++i) {
       if (needed_[i] && !reader_.has_column(kColumns[i].name)) {
@@ -105,7 +106,7 @@ class TraceReader {
   bool read_row() {
     char* id = nullptr;
     std::array<char*, kColumns.size()> cell{};
-    if (!reader_.read_row(id, cell[0], cell[1], cell[2], cell[3])) return false;
+    if (!reader_.read_row(id, cell[0], cell[1], cell[2], cell[3], cell[4])) return false;
     const auto client =
         parse<std::int32_t>("client", id, "a client number >= 0", [](std::int32_t k) { return k >= 0; });
     std::array<double, kColumns.size()> value{};
@@ -153,6 +154,7 @@ std::string Trace::sha256() const {
     hash.add(&count, sizeof count);
     hash.add(*values);
   }
+  if (!gflops.empty()) hash.add(gflops);
   return hash.hex();
 }
 

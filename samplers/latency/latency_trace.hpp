@@ -13,6 +13,7 @@ struct Trace {
   std::vector<double> up_mbps;                ///< [K]
   std::vector<double> down_mbps;              ///< [K]
   std::vector<double> delay_ms;               ///< [K] per participation
+  std::vector<double> gflops;                 ///< [K]
 
   /// Of the columns that are there: which they are, K and their values. The same for every spelling of the file.
   std::string sha256() const;
@@ -22,7 +23,7 @@ struct Trace {
 using TraceColumns = std::vector<std::vector<double> Trace::*>;
 
 /// Reads the columns asked for from a CSV file; the others are left empty. Its first line names its columns, of client,
-/// compute_ms_per_sample, up_mbps, down_mbps, delay_ms, in any order; `client` and those asked for must be there, and
+/// compute_ms_per_sample, up_mbps, down_mbps, delay_ms, gflops, in any order; `client` and those asked for must be there, and
 /// the cells of others are not looked at. Every other line is a client, in any order. A UTF-8 byte order mark, line
 /// ends of any system, cells in double quotes and blanks around cells are understood; blank lines and lines that start
 /// with '#' are skipped. Rows of clients >= `clients` are checked and ignored with one warning, so that one trace

@@ -19,7 +19,7 @@ namespace {
 constexpr double kNsPerMs = 1e6;
 
 /// The address' step: which quantity a client's draw is for. Part of every result, never renumber.
-enum Quantity : std::uint32_t { kDelay = 0, kCompute = 1, kUplink = 2, kDownlink = 3 };
+enum Quantity : std::uint32_t { kDelay = 0, kCompute = 1, kUplink = 2, kDownlink = 3, kSpeed = 4 };
 
 Address profile_address(std::int32_t client, Quantity quantity) {
   return {Purpose::kProfile, static_cast<std::uint32_t>(client), quantity, 0, 0};
@@ -39,7 +39,7 @@ std::vector<std::int32_t> random_ranks(std::int32_t clients, Quantity quantity, 
   return rank;
 }
 
-bool is_speed(Quantity quantity) { return quantity == kUplink || quantity == kDownlink; }
+bool is_speed(Quantity quantity) { return quantity == kUplink || quantity == kDownlink || quantity == kSpeed; }
 
 /// One value per client, in the quantity's unit.
 std::vector<double> draw_quantity(std::int32_t clients, const Distribution& distribution, Quantity quantity,
@@ -103,7 +103,11 @@ std::optional<Trace> trace_of(std::int32_t clients, const LatencySettings& setti
   const auto ask = [&](const Distribution& quantity, std::vector<double> Trace::*column) {
     if (quantity.kind == DistributionKind::kTrace) columns.push_back(column);
   };
-  ask(settings.compute_ms, &Trace::compute_ms_per_sample);
+  if (settings.compute == ComputeRule::kFlops) {
+    ask(settings.client_gflops, &Trace::gflops);
+  } else {
+    ask(settings.compute_ms, &Trace::compute_ms_per_sample);
+  }
   ask(settings.uplink_mbps, &Trace::up_mbps);
   ask(settings.downlink_mbps, &Trace::down_mbps);
   ask(settings.delay_ms, &Trace::delay_ms);
@@ -114,11 +118,38 @@ std::optional<Trace> trace_of(std::int32_t clients, const LatencySettings& setti
   return load_trace(settings.trace_file, clients, columns);
 }
 
+/// Times of a sample's passes, at every client and at the server.
+struct Compute {
+  std::vector<std::int64_t> forward_ns, backward_ns;
+  std::int64_t server_per_sample_ns;
+};
+
+Compute of_samples(const std::vector<double>& compute_ms, const LatencySettings& settings) {
+  return {all_ns(compute_ms, "clock.compute_ms", [](double ms) { return ms * kNsPerMs; }),
+          all_ns(compute_ms, "clock.backward_ratio x clock.compute_ms",
+                 [&](double ms) { return ms * kNsPerMs * settings.backward_ratio; }),
+          server_ns(settings.server_per_sample_ms, "clock.server_ms.per_sample")};
+}
+
+/// A multiply-add is two operations, and 10^9 operations a second are one in a nanosecond.
+Compute of_work(const std::vector<double>& gflops, const LatencySettings& settings, const CutCosts& cut) {
+  if (!(settings.server_gflops > 0.0)) {
+    throw InputError(fmt::format("clock.server_gflops = {:g}: must be a number > 0", settings.server_gflops));
+  }
+  const auto forward = [&](double speed) { return 2.0 * static_cast<double>(cut.client_macs) / speed; };
+  const double server = 2.0 * static_cast<double>(cut.server_macs) * (1.0 + settings.backward_ratio);
+  return {all_ns(gflops, "clock.client_gflops", forward),
+          all_ns(gflops, "clock.backward_ratio and clock.client_gflops",
+                 [&](double speed) { return forward(speed) * settings.backward_ratio; }),
+          round_ns(server / settings.server_gflops, "clock.server_gflops", -1)};
+}
+
 }  // namespace
 
-Profile make_profile(std::int32_t clients, const LatencySettings& settings, const CutBytes& cut, std::uint64_t seed) {
+Profile make_profile(std::int32_t clients, const LatencySettings& settings, const CutCosts& cut, std::uint64_t seed) {
   check_distribution(settings.delay_ms, "clock.delay_ms", true);
   check_distribution(settings.compute_ms, "clock.compute_ms", true);
+  check_distribution(settings.client_gflops, "clock.client_gflops", false);
   check_distribution(settings.uplink_mbps, "clock.uplink_mbps", false);
   check_distribution(settings.downlink_mbps, "clock.downlink_mbps", false);
   check_number(settings.backward_ratio, "clock.backward_ratio");
@@ -129,22 +160,24 @@ Profile make_profile(std::int32_t clients, const LatencySettings& settings, cons
                                                          : draw_quantity(clients, distribution, quantity, seed);
   };
   const std::vector<double> delay = values_of(settings.delay_ms, kDelay, &Trace::delay_ms);
-  const std::vector<double> compute = values_of(settings.compute_ms, kCompute, &Trace::compute_ms_per_sample);
+  const Compute compute = settings.compute == ComputeRule::kFlops
+                              ? of_work(values_of(settings.client_gflops, kSpeed, &Trace::gflops), settings, cut)
+                              : of_samples(values_of(settings.compute_ms, kCompute, &Trace::compute_ms_per_sample),
+                                           settings);
   const std::vector<double> uplink = values_of(settings.uplink_mbps, kUplink, &Trace::up_mbps);
   const std::vector<double> downlink = values_of(settings.downlink_mbps, kDownlink, &Trace::down_mbps);
 
   Profile profile;
   if (trace) profile.trace_sha256 = trace->sha256();
   profile.delay_ns = all_ns(delay, "clock.delay_ms", [](double ms) { return ms * kNsPerMs; });
-  profile.forward_ns = all_ns(compute, "clock.compute_ms", [](double ms) { return ms * kNsPerMs; });
-  profile.backward_ns = all_ns(compute, "clock.backward_ratio x clock.compute_ms",
-                               [&](double ms) { return ms * kNsPerMs * settings.backward_ratio; });
+  profile.forward_ns = compute.forward_ns;
+  profile.backward_ns = compute.backward_ns;
   profile.up_ns = transfer_ns(uplink, cut.activation + cut.label, "clock.uplink_mbps");
   profile.down_ns = transfer_ns(downlink, cut.activation, "clock.downlink_mbps");
   profile.model_up_ns = transfer_ns(uplink, cut.client_model, "clock.uplink_mbps");
   profile.model_down_ns = transfer_ns(downlink, cut.client_model, "clock.downlink_mbps");
   profile.server_fixed_ns = server_ns(settings.server_fixed_ms, "clock.server_ms.fixed");
-  profile.server_per_sample_ns = server_ns(settings.server_per_sample_ms, "clock.server_ms.per_sample");
+  profile.server_per_sample_ns = compute.server_per_sample_ns;
   return profile;
 }
 

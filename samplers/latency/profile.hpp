@@ -28,6 +28,13 @@ constexpr auto names_of(ModelSync) {
                                   {"round", "down and up once a round"}});
 }
 
+/// Where computing times come from.
+enum class ComputeRule : std::uint8_t { kPerSample, kFlops };
+constexpr auto names_of(ComputeRule) {
+  return named_values<ComputeRule>({{"per_sample", "clock.compute_ms and clock.server_ms.per_sample, whatever the cut"},
+                                    {"flops", "multiply-adds of either side over its speed: the cut has a price"}});
+}
+
 /// Keys of [clock]. Times in milliseconds, link speeds in megabits per second.
 struct LatencySettings {
   Barrier barrier = Barrier::kTwo;                                           ///< two | one | run_ahead
@@ -37,21 +44,29 @@ struct LatencySettings {
   Distribution downlink_mbps{DistributionKind::kConstant, 100.0, 0.0, 0.0};
   Distribution jitter{DistributionKind::kConstant, 1.0, 0.0, 0.0};  ///< factor per (step, client)
   double backward_ratio = 2.0;                                      ///< backward over forward compute
+  ComputeRule compute = ComputeRule::kPerSample;
+  Distribution client_gflops{DistributionKind::kLognormal, 20.0, 0.5, 0.0};  ///< flops
+  double server_gflops = 10000.0;                                           ///< flops
   double server_fixed_ms = 1.0;
   double server_per_sample_ms = 0.01;
   ModelSync model_sync = ModelSync::kMode;  ///< mode | none | step | round
   std::string trace_file;           ///< CSV for kind = trace
   double deadline_ms = 0.0;         ///< barriers: who has not arrived by then is left out; 0: everybody is waited for
   double quorum = 1.0;              ///< barriers: the share of a step's clients that is waited for
+  double joule_per_gmac = 0.0;      ///< a client's energy: per 10^9 multiply-adds,
+  double joule_per_mbyte = 0.0;     ///< per 10^6 bytes it sends or receives,
+  double idle_watt = 0.0;           ///< and while it waits
 
   bool drops_late() const { return deadline_ms > 0.0 || quorum < 1.0; }
 };
 
-/// Sizes of what crosses the cut, in bytes.
-struct CutBytes {
+/// What a cut costs: sizes of what crosses it, in bytes, and the work on either side of it.
+struct CutCosts {
   std::int64_t activation = 0;    ///< per sample, up; the cut gradient has the same size, down
   std::int64_t label = 4;         ///< per sample, up
   std::int64_t client_model = 0;  ///< the client half's parameters
+  std::int64_t client_macs = 0;   ///< multiply-adds of a sample's forward pass
+  std::int64_t server_macs = 0;
 };
 
 /// Upper end of every entry of a profile, so that conversions to double and back are exact.
@@ -77,6 +92,6 @@ struct Profile {
 
 /// Draws the profile of K clients; the quantities are independent of each other. Errors: InputError (a distribution's
 /// parameters, a time beyond kMaxProfileNs, a trace file's line and column).
-Profile make_profile(std::int32_t clients, const LatencySettings& settings, const CutBytes& cut, std::uint64_t seed);
+Profile make_profile(std::int32_t clients, const LatencySettings& settings, const CutCosts& cut, std::uint64_t seed);
 
 }  // namespace splitsim

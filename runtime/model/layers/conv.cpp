@@ -73,7 +73,8 @@ LayerKind conv() {
                                   return spec.out == 0 ? "out: a conv needs its output channels" : lacks_window(spec);
                                 },
                             .place = place,
-                            .tensors = tensors});
+                            .tensors = tensors,
+                            .macs = [](const Layer& layer) { return conv_shape(layer).patch() * layer.out.size(); }});
 }
 
 }  // namespace splitsim::layers

@@ -47,7 +47,8 @@ LayerKind linear() {
                                   [](Layer& layer) {
                                     layer.out = {layer.spec.out, 1, 1};
                                   },
-                              .tensors = tensors});
+                              .tensors = tensors,
+                              .macs = [](const Layer& layer) { return layer.in.size() * layer.out.size(); }});
 }
 
 }  // namespace splitsim::layers

@@ -170,8 +170,8 @@ TEST(Config, EveryFieldIsAKey) {
     EXPECT_EQ(keys["clients"], count(a1, a2, a3, a4, a5, a6, a7, a8, a9, a10));
   }
   {
-    const auto& [a1, a2, a3, a4, a5, a6, a7, a8, a9, a10, a11, a12, a13] = c.clock;
-    EXPECT_EQ(keys["clock"], count(a1, a2, a3, a4, a5, a6, a7, a8, a9, a10, a11, a12, a13) + 1);
+    const auto& [a1, a2, a3, a4, a5, a6, a7, a8, a9, a10, a11, a12, a13, a14, a15, a16, a17, a18, a19] = c.clock;
+    EXPECT_EQ(keys["clock"], count(a1, a2, a3, a4, a5, a6, a7, a8, a9, a10, a11, a12, a13, a14, a15, a16, a17, a18, a19) + 1);
   }
   {
     const auto& [seed, seeds, data, partition, sampler, model, train, eval, clients, clock, record, notes] = c;

@@ -14,7 +14,7 @@ namespace splitsim {
 namespace {
 
 // Sizes that cannot be mixed up: activation 1000, label 7, model 100000 bytes.
-const CutBytes kSizes{1000, 7, 100000};
+const CutCosts kSizes{1000, 7, 100000};
 
 using test::with_active_lists;
 

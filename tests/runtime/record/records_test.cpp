@@ -91,13 +91,13 @@ TEST(StepsCsv, DamageNamesTheLine) {
 
 TEST(ClientsCsv, RoundTrip) {
   TempDir dir;
-  const std::vector<ClientRecord> clients = {{0, 500, 12, 7, 9, 33, 5, 2, 1 << 20, 1 << 19, 4096, 2048},
+  const std::vector<ClientRecord> clients = {{0, 500, 12, 7, 9, 33, 5, 2, 1 << 20, 1 << 19, 4096, 2048, 0.5},
                                              {1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0}};
   RunWriter(dir.path()).write_clients(clients);
   EXPECT_EQ(slurp(dir / "clients.csv"),
-            "client,samples,steps,waiting_ns,active_ns,missed_samples,absences,late,bytes_up,bytes_down,model_bytes_up,model_bytes_down\n"
-            "0,500,12,7,9,33,5,2,1048576,524288,4096,2048\n"
-            "1,0,0,0,0,0,0,0,0,0,0,0\n");
+            "client,samples,steps,waiting_ns,active_ns,missed_samples,absences,late,bytes_up,bytes_down,model_bytes_up,model_bytes_down,energy_j\n"
+            "0,500,12,7,9,33,5,2,1048576,524288,4096,2048,0.5\n"
+            "1,0,0,0,0,0,0,0,0,0,0,0,0\n");
   EXPECT_EQ(read_csv<ClientRecord>(dir / "clients.csv"), clients);
 }
 

@@ -278,7 +278,7 @@ TEST_F(TraceTest, BytesThatAreNoTable) {
             ":2: the line is too long: allowed are 2^24 - 1 characters");
   EXPECT_EQ(error_of("\xEF\xBB\xBF"),
             ": empty: must start with a line that names its columns, of client, "
-            "compute_ms_per_sample, up_mbps, down_mbps, delay_ms");
+            "compute_ms_per_sample, up_mbps, down_mbps, delay_ms, gflops");
   EXPECT_EQ(error_of("up_mbps,delay_ms\n1,1\n"), ":1: column \"client\" is missing");
 }
 
@@ -309,7 +309,7 @@ TEST_F(TraceTest, ErrorsNameLineAndColumn) {
   EXPECT_EQ(error_of(header + "0,1,2,3,4\n\n0,1,2,3,4\n"), ":4: client 0 appears twice (first in line 2)");
   EXPECT_EQ(error_of("client,up_mbps,speed\n"),
             ":1: unknown column \"speed\": the columns are client, "
-            "compute_ms_per_sample, up_mbps, down_mbps, delay_ms");
+            "compute_ms_per_sample, up_mbps, down_mbps, delay_ms, gflops");
   EXPECT_EQ(error_of("client,client\n"), ":1: column \"client\" appears twice");
   EXPECT_EQ(error_of("client,up_mbps\n"),
             ":1: column \"compute_ms_per_sample\" is missing: clock.compute_ms.kind = \"trace\" reads it");
