@@ -15,12 +15,22 @@ namespace splitsim {
 
 namespace {
 
+// Who shares a BatchNorm's statistics: on the server those of a replica; on the client each by itself, or, pooled, all who
+// could share one.
+Sharing statistics_of(const Network& network, const ModeMap& mode, int side) {
+  const Sharing sharing = mode.part[side].replicas;
+  if (side == kServerSide) return sharing;
+  if (network.options.client_segments) return Sharing::kClient;
+  return sharing == Sharing::kGroup ? Sharing::kGroup : Sharing::kAll;
+}
+
 StackBounds stack_bounds(const Network& network, const EngineSettings& settings, const std::int32_t (&active)[2],
                          std::int32_t clients, Layout native) {
   StackBounds bounds;
   bounds.slots = static_cast<std::int32_t>(settings.bounds.batch);
   for (int side = 0; side < 2; ++side) bounds.active[side] = bounds.segments[side] = active[side];
-  bounds.segments[kClientSide] = network.options.client_segments ? clients : 1;
+  const Sharing of_client = statistics_of(network, mode_map(settings.train), kClientSide);
+  if (of_client != Sharing::kGroup) bounds.segments[kClientSide] = of_client == Sharing::kClient ? clients : 1;
   bounds.layout = settings.layout.value_or(native);
   bounds.precision = settings.train.precision;
   return bounds;
@@ -89,8 +99,7 @@ StackMaps Engine<Context>::maps() const {
   StackMaps maps;
   for (int side = 0; side < 2; ++side) {
     maps.side[side] = map(mode_.part[side].replicas);
-    const bool by_client = side == kClientSide && network_.options.client_segments;
-    const ReplicaMap ranks = map(by_client ? Sharing::kClient : mode_.part[side].replicas);
+    const ReplicaMap ranks = map(statistics_of(network_, mode_, side));
     maps.statistics[side] = {ranks.active, ranks.first, ranks.rank, ranks.max_active};
   }
   maps.keys = {settings_.seed, tables_.sample.data(), &state_.data()->epoch};

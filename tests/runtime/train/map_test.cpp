@@ -83,6 +83,29 @@ TYPED_TEST(MapTest, OneGroupIsPsl) {
   EXPECT_NE(this->trained("gcpsl", TestFixture::nothing), psl);
 }
 
+// Statistics of the client's BatchNorms: of each client, or pooled over all who share a half.
+TYPED_TEST(MapTest, GroupsPoolTheirStatistics) {
+  std::vector<std::vector<float>> before;
+  for (const bool pooled : {false, true}) {
+    const auto norms = [pooled](RigInput& in) {
+      in.model = "cnn";
+      in.options.norm[0] = in.options.norm[1] = NormKind::kBatch;
+      in.options.client_segments = !pooled;
+    };
+    const auto one_group = [&](RigInput& in) {
+      norms(in);
+      TestFixture::one_group(in);
+    };
+    const auto psl = this->trained("psl", norms);
+    EXPECT_EQ(this->trained("gcpsl", one_group), psl);
+    EXPECT_EQ(this->trained("cpsl", one_group), psl);
+    const auto groups = this->trained("gcpsl", norms);
+    EXPECT_NE(groups, psl);
+    EXPECT_NE(groups, before) << "pooled over a group is not by client";
+    before = groups;
+  }
+}
+
 TYPED_TEST(MapTest, AGroupOfItsOwnForEveryClient) {
   for (const auto& change : {&TestFixture::nothing, &TestFixture::own}) {
     const auto with = [&](RigInput& in) {
