@@ -40,6 +40,9 @@ enum class Purpose : std::uint8_t {
   kGroups = 16,           ///< order of clients for random groups, element = client
   kParticipation = 17,    ///< who takes part in a round, element = client, step = round
   kAvailability = 18,     ///< who is there in a step, element = client, step and epoch = step of the run
+  kLabelNoise = 19,       ///< flipped labels, element = sample id
+  kFeatureShift = 20,     ///< a client's contrast and brightness, element = client, step = which
+  kPixelNoise = 21,       ///< element = sample id, step = pixel
   kTest = 255,            ///< tests only
 };
 

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "base/error.hpp"
+#include "runtime/data/noise.hpp"
 #include "runtime/model/models.hpp"
 #include "samplers/keyed/keyed.hpp"
 
@@ -66,6 +67,11 @@ Scene make_scene(const Config& config, SceneParts given) {
   scene.population =
       given.owner ? make_population(*std::move(given.owner), data.train_labels, config.partition.clients, data.classes)
                   : population_of(data, config);
+  if (config.partition.has_noise()) {  // the clients' labels are those that they hold
+    const std::vector<std::int32_t> owner = scene.population.owner;
+    add_noise(scene.dataset, owner, config.partition, seeds_of(config).partition);
+    scene.population = make_population(owner, scene.dataset.train_labels, scene.population.clients, data.classes);
+  }
   scene.network = build_network(model_layers(config.model, data.classes), config.model.cut,
                                 {data.channels, data.height, data.width}, data.classes, network_options(config.model));
   scene.mode = mode_map(config.train);

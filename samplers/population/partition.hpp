@@ -28,6 +28,13 @@ struct PartitionSettings {
   std::int32_t labels_per_client = 2;    ///< label_count
   std::int64_t min_samples = 0;          ///< every client gets at least this many, or an error says it could not be
   std::string file;                      ///< file: .npy, integers, [N]
+  // What is wrong with the clients' own data (runtime/data/noise.hpp):
+  double label_noise = 0.0;    ///< share of each client's labels that are flipped
+  double contrast_sd = 0.0;    ///< of the log of a client's factor on its pixels
+  double brightness_sd = 0.0;  ///< of a client's shift of its pixels, in units of the pixel range
+  double pixel_noise = 0.0;    ///< standard deviation of every pixel, in units of the pixel range
+
+  bool has_noise() const { return label_noise > 0.0 || contrast_sd > 0.0 || brightness_sd > 0.0 || pixel_noise > 0.0; }
 };
 
 struct PartitionKind {

@@ -79,7 +79,19 @@ std::vector<Key> partition_keys() {
       integer("partition.min_samples", at<&S::min_samples>, 0, kMaxInt32, "samples",
               "every client gets at least this many"),
       seed("partition.seed", at<&SeedSettings::partition>, "seed of which client gets which samples")
-          .when({{"partition.kind", all_but("file", partition_kinds())}}),
+          .when({{"partition.kind", all_but("file", partition_kinds())}})
+          .when({{"partition.label_noise", {}}})
+          .when({{"partition.contrast_sd", {}}})
+          .when({{"partition.brightness_sd", {}}})
+          .when({{"partition.pixel_noise", {}}}),
+      real("partition.label_noise", at<&S::label_noise>, 0.0, 1.0, "",
+           "share of each client's training labels that are flipped to another class"),
+      real("partition.contrast_sd", at<&S::contrast_sd>, 0.0, 10.0, "",
+           "feature shift: a client's pixels times exp of a normal draw with this deviation"),
+      real("partition.brightness_sd", at<&S::brightness_sd>, 0.0, 10.0, "",
+           "feature shift: a client's pixels plus a normal draw, in units of the pixel range"),
+      real("partition.pixel_noise", at<&S::pixel_noise>, 0.0, 10.0, "",
+           "standard deviation of noise on every training pixel, in units of the pixel range"),
       path_to("partition.file", at<&S::file>, "file: .npy with the client of every sample, integers [N]")
           .when({{"partition.kind", {"file"}}}),
   };
