@@ -75,6 +75,7 @@ struct Clock<Context>::Impl {
       server_ns = Buffer<std::int64_t, Context>(ctx, 2);
       set_ready(0);
     }
+    if (settings.drops_late()) earliest_ns = Buffer<std::int64_t, Context>(ctx, bounds.steps);
     if (mode.track_waiting) {
       waiting_ns = Buffer<std::int64_t, Context>(ctx, clients);
       total_ns = Buffer<std::int64_t, Context>(ctx, clients);
@@ -188,7 +189,7 @@ struct Clock<Context>::Impl {
   Buffer<std::int64_t, Context> ready_ns, server_ns;                  // [K], [2], where steps overlap
   Buffer<std::int64_t, Context> waiting_ns, total_ns;                 // [K], track_waiting only
   Buffer<EntryWaiting, Context> entry_waiting;                        // [capacity], track_waiting only
-  Buffer<std::int64_t, Context> earliest_ns;                          // [T], once somebody was late
+  Buffer<std::int64_t, Context> earliest_ns;                          // [T], where somebody can be late
   Buffer<StepTime, Context> times;                                    // [T]
 };
 

@@ -114,13 +114,23 @@ TYPED_TEST(ModeExperiment, InterruptedRunsGoOnToTheSameBits) {
 }
 
 TYPED_TEST(ModeExperiment, TestsOfEachReplicaAreTheMeanOfTestsOfOne) {
-  const auto accuracy = [&](std::vector<std::string> more) {
-    more.push_back("train.epochs=1");
-    return this->run(this->config("psl_local", more)).test.accuracy.value();
-  };
-  double mean = 0.0;
-  for (int k = 0; k < 6; ++k) mean += accuracy({"eval.replicas=one", "eval.client=" + std::to_string(k)}) / 6;
-  EXPECT_NEAR(accuracy({"eval.replicas=each"}), mean, 1e-12);
+  for (const std::string mode : {"psl_local", "gcpsl"}) {
+    const test::TempDir out;
+    const auto accuracy = [&](std::vector<std::string> more, const std::string& dir = {}) {
+      more.push_back("train.epochs=1");
+      if (mode == "gcpsl") more.insert(more.end(), {"clients.groups=3", "clients.grouping=round_robin", "train.round=0"});
+      return this->run(this->config(mode, more), {.out_dir = dir}).test.accuracy.value();
+    };
+    std::vector<double> of_one;
+    for (int k = 0; k < 6; ++k) of_one.push_back(accuracy({"eval.replicas=one", "eval.client=" + std::to_string(k)}));
+    EXPECT_NEAR(accuracy({"eval.replicas=each"}, out.path()),
+                std::accumulate(of_one.begin(), of_one.end(), 0.0) / 6, 1e-12);
+    const auto tests = read_csv<ClientTest>(out / "client_tests.csv");
+    ASSERT_EQ(tests.size(), 6u);
+    for (const ClientTest& test : tests) EXPECT_EQ(test.test_accuracy, of_one[static_cast<std::size_t>(test.client)]);
+    if (mode != "gcpsl") continue;
+    for (int k = 0; k < 3; ++k) EXPECT_EQ(of_one[k], of_one[k + 3]) << "clients of a group have one half";
+  }
 }
 
 // The clock runs the steps, learning their turns: virtual time is that of the whole schedule whatever the order of
