@@ -121,11 +121,12 @@ void Engine<Context>::upload_shares() {
   }
 }
 
-// Where the round begins, for those who are held to it: behind a round's end all replicas are alike.
+// Where the round begins: behind a round's end all replicas are alike. For those who are held to it, and so that there is
+// an average also where nobody has stepped.
 template <class Context>
 void Engine<Context>::start_rounds() {
   for (int side = 0; side < 2; ++side) {
-    if (mode_.part[side].proximal == 0.0) continue;
+    if (mode_.part[side].combine != Combine::kRound) continue;
     ctx_.copy(average_[side].data(), parameters_.side[side].data(),
               static_cast<std::size_t>(average_[side].size()) * sizeof(float));
   }
