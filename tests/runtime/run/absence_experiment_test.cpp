@@ -105,6 +105,23 @@ TYPED_TEST(AbsenceExperiment, RecordsSayWhatWasLost) {
   }
 }
 
+// Nothing was averaged, and nothing has drifted.
+TYPED_TEST(AbsenceExperiment, ARunOfNobodyEndsWhereItBegan) {
+  const test::SmallData data(48, 8, 4);
+  for (const std::string mode : {"sflv1", "gcpsl", "fedprox"}) {
+    const Config config = data.config(test::where_read(
+        {"clients.groups=3"}, {"train.mode=" + mode, "clients.availability=bernoulli", "clients.available=0",
+                               "model.name=mlp", "model.cut=fc1", "partition.kind=iid", "sampler.batch=24"}));
+    RunOptions options;
+    options.on_epoch = [&mode](const EpochRecord& epoch) {
+      EXPECT_EQ(epoch.samples, 0) << mode;
+      EXPECT_EQ(epoch.missed_samples, 48) << mode;
+      EXPECT_EQ(epoch.client_drift.value(), 0.0) << mode;
+    };
+    EXPECT_EQ(this->run(config, options).status, "completed") << mode;
+  }
+}
+
 // Late clients have sent smashed data for nothing; they get no gradient.
 TYPED_TEST(AbsenceExperiment, WhatCameTooLateWasSentInVain) {
   const test::SmallData data(48, 8, 4);
