@@ -14,9 +14,9 @@
 #include "runtime/config/continuation.hpp"
 #include "runtime/config/help.hpp"
 #include "runtime/run/experiment.hpp"
-#include "runtime/study/cut_table.hpp"
 #include "runtime/run/progress.hpp"
 #include "runtime/run/run_directory.hpp"
+#include "runtime/study/cut_table.hpp"
 
 namespace splitsim {
 namespace {

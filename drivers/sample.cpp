@@ -201,7 +201,8 @@ int run(Context& ctx, const Arguments& arguments, const std::vector<Config>& con
   for (std::size_t i = 0; i < configs.size(); ++i) {
     const Config& config = configs[i];
     const Timing& timing = scene.timing;
-    scene.timing.mode = clock_mode_of(config, scene.population.clients);  // its turns are drawn by the sampler's seed
+    // Its turns are drawn by the sampler's seed.
+    scene.timing.mode = clock_mode_of(config, groups_of(config, scene.population.clients));
     const auto on_epoch = [&](std::int32_t epoch, const EpochPlan& plan) {
       if (epoch > 0) return;
       if (!arguments.trace_file.empty()) {

@@ -142,7 +142,7 @@ void align_rows(Context& ctx, const GradientRows& rows, float lambda, View<float
 }  // namespace splitsim
 
 // What is made for every backend C.
-#define SPLITSIM_UNIT(C)                                                                                          \
-  template void mix_places(C&, const Segments&, Slots, double, std::int64_t, View<float>);                        \
+#define SPLITSIM_UNIT(C)                                                                                           \
+  template void mix_places(C&, const Segments&, Slots, double, std::int64_t, View<float>);                         \
   template void pull_to_start(C&, const GradientRows&, float, View<const float>, std::int64_t, View<const float>); \
   template void align_rows(C&, const GradientRows&, float, View<float>, View<double>);

@@ -7,18 +7,18 @@
 
 namespace splitsim {
 
-/// psl_local, and fedavg, whose clients are `alone`: clients run ahead of each other. Steps depend on each other through C and S, so one team walks the epoch.
-/// Also keeps ClientWaiting, if asked, and model_sync = round.
+/// psl_local, and fedavg, whose clients are `alone`: clients run ahead of each other. Steps depend on each other
+/// through C and S, so one team walks the epoch. Also keeps ClientWaiting, if asked, and model_sync = round.
 struct RunAheadFold {
   EpochEntries entries;
   ProfileView profile;
   bool alone;        ///< no server between forward and backward
   bool sync_rounds;  ///< model_sync = round
   Rounds rounds;
-  std::int64_t* ready_ns;    ///< [K] C_k, carried over epochs
-  std::int64_t* server_ns;   ///< [2] S and the latest end so far, carried over epochs
+  std::int64_t* ready_ns;   ///< [K] C_k, carried over epochs
+  std::int64_t* server_ns;  ///< [2] S and the latest end so far, carried over epochs
   WaitingSums sums;
-  StepTime* times;           ///< [T]
+  StepTime* times;  ///< [T]
 
   template <class Team>
   PSL_HD void operator()(Team& team, std::int64_t) const {

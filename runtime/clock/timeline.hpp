@@ -11,8 +11,8 @@
 //                                 S(t) = max(S(t-1), max over active A_k(t)) + server(B_t)      the server is done
 //                                 C_k(t) = S(t) + bwd_k              k is done; inactive clients keep C_k(t-1)
 //   chain (sflv2):  fin_i = max(fin_{i-1}, fwd_i) + server(b_i) in service order, step = max (fin_i + bwd_i)
-//   clusters (cpsl): sum over the groups of max fwd + server(B_group) + max bwd ("one": server + max (fwd + bwd)), in service
-//            order
+//   clusters (cpsl): sum over the groups of max fwd + server(B_group) + max bwd ("one": server + max (fwd + bwd)),
+//            in service order
 //   server (central):  step = server(B_t); clients take no time
 //   local (fedavg):  C_k(t) = C_k(t-1) + fwd_k + bwd_k: clients go on alone, the server does nothing
 //   relay (sl):     step = sum of fwd_i + server(b_i) + bwd_i + handover_i in service order; handover_i = client model
@@ -121,14 +121,14 @@ class Clock {
         const ClockMode& mode = {});
   ~Clock();
 
-  /// The timeline of the epoch in `schedule`, whose clients are those of the profile. Reads the device once.
-  /// Errors: InputError if virtual time passes kForever (the clock's state is then undefined).
-  /// earliest_ns: [T] when the server begins at the earliest, from a step's start, under a barrier; empty: once everybody has
-  /// arrived.
+  /// The timeline of the epoch in `schedule`, whose clients are those of the profile. Reads the device once. Errors:
+  /// InputError if virtual time passes kForever (the clock's state is then undefined). earliest_ns: [T] when the server
+  /// begins at the earliest, from a step's start; needs settings.drops_late(). Empty: once everybody has arrived.
   Timeline build(const ScheduleBuffer<Context>& schedule, std::uint64_t seed, std::uint32_t epoch,
                  const std::vector<std::int64_t>& earliest_ns = {});
 
-  /// fwd and bwd of the epoch's `entries` active entries, which build() folds; the clock stays where it is. Synchronises.
+  /// fwd and bwd of the epoch's `entries` active entries, which build() folds; the clock stays where it is.
+  /// Synchronises.
   EntryTimes entry_times(const ScheduleBuffer<Context>& schedule, std::int64_t entries, std::uint64_t seed,
                          std::uint32_t epoch);
 

@@ -66,7 +66,8 @@ struct Clock<Context>::Impl {
     if (sorts()) service.emplace(ctx, capacity);
     if (mode.kind == ClockKind::kClusters) {
       if (static_cast<std::int32_t>(mode.groups.of.size()) != clients) {
-        throw InputError("clock: a mode of clusters needs the group of each of " + std::to_string(clients) + " clients");
+        throw InputError("clock: a mode of clusters needs the group of each of " + std::to_string(clients) +
+                         " clients");
       }
       group = Buffer<std::int32_t, Context>(ctx, mode.groups.of);
     }
@@ -131,18 +132,20 @@ struct Clock<Context>::Impl {
                const std::vector<std::int64_t>& earliest) {
     const std::int64_t steps = schedule.steps;
     EpochEntries entries = enqueue_durations(schedule, seed, epoch);
-    if (!earliest.empty() && earliest_ns.size() == 0) earliest_ns = Buffer<std::int64_t, Context>(ctx, times.size());
     earliest_ns.upload(earliest);
     if (service) {
-      for_each_index(ctx, capacity,
-                     detail::ServiceKeys{entries, group.size() > 0 ? group.data() : nullptr, mode.groups.count, capacity, mode.service_seed.value_or(seed), epoch, service->keys(),
-                                         service->values()});
+      for_each_index(
+          ctx, capacity,
+          detail::ServiceKeys{entries, group.size() > 0 ? group.data() : nullptr, mode.groups.count, capacity,
+                              mode.service_seed.value_or(seed), epoch, service->keys(), service->values()});
       service->sort();
       entries.order = service->values().data();
     }
     switch (mode.kind) {
       case ClockKind::kBarrier:
-        for_each_block(ctx, steps, BarrierFold{entries, profile(), one_barrier, earliest.empty() ? nullptr : earliest_ns.data(), times.data()});
+        for_each_block(ctx, steps,
+                       BarrierFold{entries, profile(), one_barrier, earliest.empty() ? nullptr : earliest_ns.data(),
+                                   times.data()});
         break;
       case ClockKind::kChain:
         for_each_block(ctx, steps, ChainFold{entries, profile(), times.data()});
@@ -159,13 +162,24 @@ struct Clock<Context>::Impl {
       case ClockKind::kRunAhead:
       case ClockKind::kLocal:
         for_each_block(ctx, 1,
-                       RunAheadFold{entries, profile(), mode.kind == ClockKind::kLocal, model_sync == ModelSync::kRound, {mode.round_steps}, ready_ns.data(), server_ns.data(),
-                                    {waiting_ns.data(), total_ns.data(), entry_waiting.data()}, times.data()});
+                       RunAheadFold{entries,
+                                    profile(),
+                                    mode.kind == ClockKind::kLocal,
+                                    model_sync == ModelSync::kRound,
+                                    {mode.round_steps},
+                                    ready_ns.data(),
+                                    server_ns.data(),
+                                    {waiting_ns.data(), total_ns.data(), entry_waiting.data()},
+                                    times.data()});
         return;  // it did the rest as well
     }
     if (mode.track_waiting) {
       for_each_block(ctx, 1,
-                     WaitingFold{entries, profile(), mode.kind, group.data(), times.data(),
+                     WaitingFold{entries,
+                                 profile(),
+                                 mode.kind,
+                                 group.data(),
+                                 times.data(),
                                  {waiting_ns.data(), total_ns.data(), entry_waiting.data()}});
     }
     if (model_sync == ModelSync::kRound) {

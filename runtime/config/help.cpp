@@ -114,7 +114,7 @@ const std::vector<HelpSection>& help_sections() {
       {"model", "networks, cuts, norms, initial weights"},
       {"train", "modes, epochs, optimizers, checkpoints"},
       {"eval", "when and on what is tested"},
-      {"clients", "groups of clients"},
+      {"clients", "groups of clients, and when clients are there"},
       {"clock", "delays, compute times, links, barriers"},
       {"record", "files that are written on request"},
       {"distributions", "kinds of delays, times, speeds and their parameters"},

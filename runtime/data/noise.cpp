@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <cmath>
 
-#include "kernels/device/philox.hpp"
 #include "kernels/device/math.hpp"
+#include "kernels/device/philox.hpp"
 
 namespace splitsim {
 
@@ -43,8 +43,7 @@ void shift_features(Dataset& dataset, const std::vector<std::int32_t>& owner, co
   const auto size = static_cast<std::size_t>(dataset.image_size());
   for (std::size_t s = 0; s < owner.size(); ++s) {
     const auto client = static_cast<std::uint32_t>(owner[s]);
-    const double factor =
-        exact_exp(settings.contrast_sd * exact_normal(seed, {Purpose::kFeatureShift, client, 0}));
+    const double factor = exact_exp(settings.contrast_sd * exact_normal(seed, {Purpose::kFeatureShift, client, 0}));
     const double shift = 255.0 * settings.brightness_sd * exact_normal(seed, {Purpose::kFeatureShift, client, 1});
     std::uint8_t* pixels = dataset.train_images.data() + s * size;
     for (std::size_t p = 0; p < size; ++p) {

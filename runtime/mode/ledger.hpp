@@ -7,9 +7,9 @@
 //     round   sflv1, sflv2: up and down (the average) once a round for every client that stepped in it
 //     turn    sl: down and up whenever another client than before takes over, anew in every epoch
 //     never   psl_local, sflv3, central
-// A client that came too late for a step (clock.deadline_ms, clock.quorum) has sent its smashed data in vain, and fetched a
-// model where clients do in every step; it gets no gradient and returns nothing.
-// central moves nothing: its data are at the server. A model is its parameters and running statistics, fp32.
+// A client that came too late for a step (clock.deadline_ms, clock.quorum) has sent its smashed data in vain, and
+// fetched a model where clients do in every step; it gets no gradient and returns nothing. central moves nothing: its
+// data are at the server. A model is its parameters and running statistics, fp32.
 #pragma once
 
 #include <cstdint>
@@ -81,8 +81,8 @@ class Ledger {
   /// these are all steps of the epoch, so that its last round ends.
   std::vector<Traffic> add(const DealtSchedule& epoch, std::int64_t steps, bool complete, Participation& total) const;
 
-  /// Counts what the first `steps` steps of an epoch lost into `total`, and adds to each step's traffic what came too late:
-  /// smashed data that the server did not use, sent by clients that may have fetched a model for it.
+  /// Counts what the first `steps` steps of an epoch lost into `total`, and adds to each step's traffic what came too
+  /// late: smashed data that the server did not use, sent by clients that may have fetched a model for it.
   void add(const Losses& losses, std::int64_t steps, std::vector<Traffic>& traffic, Participation& total) const;
 
   /// All bytes of a client.

@@ -24,17 +24,13 @@ ModeMap psl(const TrainSettings& s) {
   return mode;
 }
 
-ModeMap psl_local(const TrainSettings& s) {
-  return {.part = {kOwn, {}}, .cut = {scale_of(s)}, .may_run_ahead = true};
-}
+ModeMap psl_local(const TrainSettings& s) { return {.part = {kOwn, {}}, .cut = {scale_of(s)}, .may_run_ahead = true}; }
 
 // psl_local, and a share of the cut gradients is the clients' mean.
 ModeMap sglr(const TrainSettings& s) { return {.part = {kOwn, {}}, .cut = {scale_of(s), s.mix}}; }
 
 // The same at the last layer.
-ModeMap epsl(const TrainSettings& s) {
-  return {.part = {kOwn, {}}, .cut = {scale_of(s)}, .output = {.mix = s.mix}};
-}
+ModeMap epsl(const TrainSettings& s) { return {.part = {kOwn, {}}, .cut = {scale_of(s)}, .output = {.mix = s.mix}}; }
 
 // psl_local, and the clients' gradients are turned to a leader's.
 ModeMap gapsl(const TrainSettings& s) {
@@ -109,42 +105,39 @@ struct Entry {
 };
 const std::vector<Entry>& registry() {
   static const std::vector<Entry> entries = {
-      {{"psl", "parallel split learning, clients share one half; client_reduce = sum | mean (paper)",
-        "arXiv 2407.15738"},
+      {{"psl",
+        "parallel split learning, clients share one half; client_reduce = sum | mean (paper)"},
        psl},
-      {{"psl_local", "aggregation-free: every client keeps its own half; client_scale = union | own",
-        "arXiv 2407.15738"},
+      {{"psl_local",
+        "aggregation-free: every client keeps its own half; client_scale = union | own"},
        psl_local},
-      {{"sglr", "psl_local, a share train.mix of the cut gradients averaged over the clients", "arXiv 2112.05929"}, sglr},
-      {{"epsl", "psl_local, a share train.mix of the output gradients averaged over the clients", "arXiv 2303.15991"},
+      {{"sglr", "psl_local, a share train.mix of the cut gradients averaged over the clients (arXiv 2112.05929)"},
+       sglr},
+      {{"epsl", "psl_local, a share train.mix of the output gradients averaged over the clients (arXiv 2303.15991)"},
        epsl},
-      {{"gapsl", "psl_local, the clients' gradients turned to a leader's by train.align", "arXiv 2603.18540"}, gapsl},
-      {{"cpsl", "clusters of clients: psl within one, one after another; cluster_half = own | passed",
-        "arXiv 2204.08119"},
+      {{"gapsl", "psl_local, the clients' gradients turned to a leader's by train.align (arXiv 2603.18540)"}, gapsl},
+      {{"cpsl",
+        "clusters of clients: psl within one, one after another; cluster_half = own | passed (arXiv 2204.08119)"},
        cpsl},
-      {{"gcpsl", "groups of clients with one half each, all at once, averaged every round", "arXiv 2609.29395"}, gcpsl},
-      {{"mergesfl", "client halves as if alone, averaged every round, one server on the merged batch",
-        "arXiv 2311.13348"},
+      {{"gcpsl", "groups of clients with one half each, all at once, averaged every round (arXiv 2609.29395)"}, gcpsl},
+      {{"mergesfl",
+        "client halves as if alone, averaged every round, one server on the merged batch (arXiv 2311.13348)"},
        mergesfl},
-      {{"minibatch_sfl", "psl_local whose client halves are averaged every round", "arXiv 2308.11953"}, minibatch_sfl},
-      {{"sflv1", "SplitFed 1: a client and a server half per client, both averaged every round (arXiv 2004.12088)",
-        "arXiv 2004.12088"},
+      {{"minibatch_sfl", "psl_local whose client halves are averaged every round (arXiv 2308.11953)"}, minibatch_sfl},
+      {{"sflv1", "SplitFed 1: a client and a server half per client, both averaged every round (arXiv 2004.12088)"},
        sflv1},
-      {{"sflv2", "SplitFed 2: one server half that serves client after client, client halves averaged every round",
-        "arXiv 2004.12088"},
+      {{"sflv2",
+        "SplitFed 2: one server half that serves client after client, client halves averaged every round (arXiv "
+        "2004.12088)"},
        sflv2},
-      {{"sflv3", "SplitFed 3: as sflv1, but only the server halves are averaged, clients never (arXiv 2012.12591)",
-        "arXiv 2012.12591"},
+      {{"sflv3", "SplitFed 3: as sflv1, but only the server halves are averaged, clients never (arXiv 2012.12591)"},
        sflv3},
-      {{"sl", "sequential split learning: one client half, passed from client to client (arXiv 1810.06060)",
-        "arXiv 1810.06060"},
-       sl},
-      {{"fedavg", "federated learning, no split: every client trains the whole net, averaged every round",
-        "arXiv 1602.05629"},
+      {{"sl", "sequential split learning: one client half, passed from client to client (arXiv 1810.06060)"}, sl},
+      {{"fedavg",
+        "federated learning, no split: every client trains the whole net, averaged every round (arXiv 1602.05629)"},
        fedavg},
-      {{"fedprox", "fedavg, held to the round's start by train.proximal", "arXiv 1812.06127"}, fedprox},
-      {{"central", "centralised SGD on the same batches: the baseline that psl equals bit for bit", "baseline"},
-       central},
+      {{"fedprox", "fedavg, held to the round's start by train.proximal (arXiv 1812.06127)"}, fedprox},
+      {{"central", "centralised SGD on the same batches: the baseline that psl equals bit for bit"}, central},
   };
   return entries;
 }

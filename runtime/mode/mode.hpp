@@ -1,7 +1,7 @@
 // A learning mode is a map: which replica each client uses on either side, the numbers w and c of each slot, and what
 // happens at four named seams: to a slot's loss and cut gradient, between the rows at the cut and at the output, to the
-// gradient rows of a side before its step, and to its replicas at the end of a round. There is one training loop and one
-// clock: a mode says what they do. Adding a mode is a row in the registry of modes.cpp.
+// gradient rows of a side before its step, and to its replicas at the end of a round. There is one training loop and
+// one clock: a mode says what they do. Adding a mode is a row in the registry of modes.cpp.
 #pragma once
 
 #include <cstdint>
@@ -91,16 +91,15 @@ struct ModeMap {
 
 struct ModeInfo {
   std::string name;
-  std::string summary;  ///< one line for --help
-  std::string source;   ///< where it was published
+  std::string summary;  ///< one line for --help, with where it was published
 };
 const std::vector<ModeInfo>& mode_infos();
 
 /// Errors: InputError for an unknown mode, or a setting that the mode does not know.
 ModeMap mode_map(const TrainSettings& settings);
 
-/// How the mode's schedules are dealt before they are trained; nothing where they are trained as they are. seed: of random
-/// service orders.
+/// How the mode's schedules are dealt before they are trained; nothing where they are trained as they are. seed: of
+/// random service orders.
 std::optional<TurnRules> turn_rules(const ModeMap& mode, ServiceOrder order, std::uint64_t seed, const Groups& groups);
 
 }  // namespace splitsim

@@ -58,8 +58,8 @@ constexpr auto names_of(ClientReplicas) {
 /// cpsl: whose the client half is.
 enum class ClusterHalf : std::uint8_t { kOwn, kPassed };
 constexpr auto names_of(ClusterHalf) {
-  return named_values<ClusterHalf>({{"own", "every cluster keeps one"},
-                                    {"passed", "one for all, passed from cluster to cluster"}});
+  return named_values<ClusterHalf>(
+      {{"own", "every cluster keeps one"}, {"passed", "one for all, passed from cluster to cluster"}});
 }
 
 /// When a loss is not finite.
@@ -80,7 +80,8 @@ struct TrainSettings {
   double mix = 1.0;        ///< sglr, epsl: share phi of a client's places whose gradients are averaged over clients
   double align = 0.5;      ///< gapsl: how far gradients are turned to the leader's
   double proximal = 0.01;  ///< fedprox: mu
-  std::int64_t round = 0;  ///< steps per round (modes that average, clock.model_sync, clients.participation); 0: an epoch
+  std::int64_t round =
+      0;  ///< steps per round (modes that average, clock.model_sync, clients.participation); 0: an epoch
   AverageWeights fedavg_weights = AverageWeights::kSamples;
   ServiceOrder service_order = ServiceOrder::kCyclic;  ///< sflv2, sl
   Precision precision = Precision::kFp32;  ///< of products, in training and tests

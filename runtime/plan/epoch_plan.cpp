@@ -52,8 +52,7 @@ std::vector<std::int64_t> EpochPlanner<Context>::transform(std::uint32_t epoch, 
   }
   if (!latency_.drops_late()) return {};
   const auto entries = static_cast<std::int64_t>(plan.schedule.active_client.size());
-  Lateness late =
-      lateness(plan.schedule, clock_.entry_times(*schedule_, entries, clock_seed_, epoch), latency_);
+  Lateness late = lateness(plan.schedule, clock_.entry_times(*schedule_, entries, clock_seed_, epoch), latency_);
   if (late.any()) {
     plan.schedule = without_late(plan.schedule, late.late, plan.losses);
     upload_complete(plan.schedule, *schedule_);

@@ -31,8 +31,9 @@ struct EpochPlan {
 template <class Context>
 class EpochPlanner {
  public:
-  /// Of config count [sampler], [clients], train.round and the sampler's seed. The sampler sees the profile `seen`; the clock runs under `timing`, which is another one where a run is timed anew. All
-  /// must outlive the planner. Errors: InputError of sampler and clock.
+  /// Of config count [sampler], [clients], train.round and the sampler's seed. The sampler sees the profile `seen`; the
+  /// clock runs under `timing`, which is another one where a run is timed anew. All must outlive the planner. Errors:
+  /// InputError of sampler and clock.
   EpochPlanner(Context& ctx, const Population& population, const DevicePopulation<Context>& device_population,
                const Config& config, const Profile& seen, const Timing& timing);
 
@@ -51,8 +52,8 @@ class EpochPlanner {
   const Clock<Context>& clock() const { return clock_; }
 
  private:
-  /// Puts what is left of the sampler's schedule in its place. Gives when each step's server begins at the earliest; empty:
-  /// once everybody has arrived.
+  /// Puts what is left of the sampler's schedule in its place. Gives when each step's server begins at the earliest;
+  /// empty: once everybody has arrived.
   std::vector<std::int64_t> transform(std::uint32_t epoch, EpochPlan& plan);
 
   Context& ctx_;

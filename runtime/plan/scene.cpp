@@ -39,7 +39,7 @@ ModelSync model_sync_of(ModelTraffic traffic) {
   return ModelSync::kNone;
 }
 
-ClockMode clock_mode(const Config& config, const LatencySettings& latency, std::int32_t clients) {
+ClockMode clock_mode(const Config& config, const LatencySettings& latency, const Groups& groups) {
   const ModeMap mode = mode_map(config.train);
   if (latency.barrier == Barrier::kRunAhead && !mode.may_run_ahead) {
     throw InputError(
@@ -52,7 +52,7 @@ ClockMode clock_mode(const Config& config, const LatencySettings& latency, std::
                   .round_steps = config.train.round,
                   .service_seed = seeds_of(config).sampler,
                   .model_sync = model_sync_of(mode.model_traffic),
-                  .groups = mode.clock == ClockKind::kClusters ? groups_of(config, clients) : Groups{}};
+                  .groups = groups};
   clock.kind = resolved_kind(clock, latency);
   return clock;
 }
@@ -78,18 +78,17 @@ Scene make_scene(const Config& config, SceneParts given) {
   scene.cut = cut_costs_of(scene.network, scene.mode);
   if (given.cut_activation > 0) scene.cut.activation = given.cut_activation;
   scene.groups = groups_of(config, scene.population.clients);
-  scene.timing = make_timing(config, config.clock, seeds_of(config).clock, scene.population.clients, scene.cut);
+  scene.timing =
+      make_timing(config, config.clock, seeds_of(config).clock, scene.population.clients, scene.cut, scene.groups);
   return scene;
 }
 
 Timing make_timing(const Config& config, const LatencySettings& latency, std::uint64_t seed, std::int32_t clients,
-                   const CutCosts& cut) {
-  return {latency, seed, make_profile(clients, latency, cut, seed), clock_mode(config, latency, clients)};
+                   const CutCosts& cut, const Groups& groups) {
+  return {latency, seed, make_profile(clients, latency, cut, seed), clock_mode(config, latency, groups)};
 }
 
-ClockMode clock_mode_of(const Config& config, std::int32_t clients) {
-  return clock_mode(config, config.clock, clients);
-}
+ClockMode clock_mode_of(const Config& config, const Groups& groups) { return clock_mode(config, config.clock, groups); }
 
 Groups groups_of(const Config& config, std::int32_t clients) {
   if (!mode_map(config.train).needs_groups()) return {};

@@ -48,7 +48,7 @@ Scene make_scene(const Config& config, SceneParts given = {});
 
 /// Of `config` under `latency`. Errors: InputError of the profile, and for run_ahead in a mode whose clients share one half.
 Timing make_timing(const Config& config, const LatencySettings& latency, std::uint64_t seed, std::int32_t clients,
-                   const CutCosts& cut);
+                   const CutCosts& cut, const Groups& groups = {});
 
 /// Of the mode; without clients where it needs none. Errors: InputError of the groups.
 Groups groups_of(const Config& config, std::int32_t clients);
@@ -58,10 +58,10 @@ std::optional<TurnRules> turn_rules(const Scene& scene);
 
 /// The clock that the learning mode and the config's clock.barrier mean. Errors: InputError for run_ahead in a mode whose
 /// clients share one half.
-ClockMode clock_mode_of(const Config& config, std::int32_t clients);
+ClockMode clock_mode_of(const Config& config, const Groups& groups = {});
 
-/// What one sample, or one exchange of the client half, puts on a link, and the work on either side: of the mode, which may
-/// run the whole net on one of them.
+/// What one sample, or one exchange of the client half, puts on a link, and the work on either side: of the mode, which
+/// may run the whole net on one of them.
 CutCosts cut_costs_of(const Network& network, const ModeMap& mode);
 
 /// What warnings about partition and sampler need to know.

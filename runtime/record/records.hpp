@@ -29,9 +29,9 @@ struct StepRecord {
   float client_lr = 0.0f, server_lr = 0.0f;  ///< learning rates of this step
   std::int64_t start_ns = 0, end_ns = 0;     ///< virtual time
   std::int32_t critical_forward = -1, critical_backward = -1;
-  std::int32_t missed_samples = 0;                    ///< scheduled for this step and never trained in the epoch
-  std::int32_t deferred_samples = 0;                  ///< scheduled for this step, trained in a later one
-  std::int32_t absent_clients = 0, late_clients = 0;  ///< scheduled and not there; there and too late
+  std::int32_t missed_samples = 0;                        ///< scheduled for this step and never trained in the epoch
+  std::int32_t deferred_samples = 0;                      ///< scheduled for this step, trained in a later one
+  std::int32_t absent_clients = 0, late_clients = 0;      ///< scheduled and not there; there and too late
   std::int64_t bytes_up = 0, bytes_down = 0;              ///< all clients, models included
   std::int64_t model_bytes_up = 0, model_bytes_down = 0;  ///< the part of them that is client models
 

@@ -87,6 +87,14 @@ bool is_target(const EvalSettings& eval, double accuracy) {
   return eval.stop_at_accuracy > 0.0 && accuracy >= eval.stop_at_accuracy;
 }
 
+double energy_j(const ClientRecord& client, std::int64_t forward, std::int64_t backward, const Scene& scene) {
+  const LatencySettings& settings = scene.timing.latency;
+  const double passes = static_cast<double>(forward) + settings.backward_ratio * static_cast<double>(backward);
+  return passes * static_cast<double>(scene.cut.client_macs) * 1e-9 * settings.joule_per_gmac +
+         static_cast<double>(client.bytes_up + client.bytes_down) * 1e-6 * settings.joule_per_mbyte +
+         static_cast<double>(client.waiting_ns) * 1e-9 * settings.idle_watt;
+}
+
 }  // namespace
 
 bool reaches(const EvalSettings& eval, const StepEvaluation& test) {
@@ -117,14 +125,6 @@ Summary summarise(const Config& config, const ExperimentPlan& plan, const Ledger
   add_tests(outcome.records, summary);
   add_clients(ledger, outcome.participation, summary);
   return summary;
-}
-
-static double energy_j(const ClientRecord& client, std::int64_t forward, std::int64_t backward, const Scene& scene) {
-  const LatencySettings& settings = scene.timing.latency;
-  const double passes = static_cast<double>(forward) + settings.backward_ratio * static_cast<double>(backward);
-  return passes * static_cast<double>(scene.cut.client_macs) * 1e-9 * settings.joule_per_gmac +
-         static_cast<double>(client.bytes_up + client.bytes_down) * 1e-6 * settings.joule_per_mbyte +
-         static_cast<double>(client.waiting_ns) * 1e-9 * settings.idle_watt;
 }
 
 std::vector<ClientRecord> client_records(const Scene& scene, const Ledger& ledger, const Participation& participation) {

@@ -85,8 +85,8 @@ TestResult Tester<Context>::test(const Engine<Context>& engine, EvaluationSet se
   const std::vector<Evaluation> results = evaluator_.evaluate(parameters, replicas, {tested, when.limit, set});
   std::vector<TestResult> figures;  // of the average, or of every client
   for (std::size_t i = 0; i < std::max<std::size_t>(1, clients.size()); ++i) {
-    const auto place = clients.empty() ? tested.begin()
-                                       : std::lower_bound(tested.begin(), tested.end(), replica_of(clients[i]));
+    const auto place =
+        clients.empty() ? tested.begin() : std::lower_bound(tested.begin(), tested.end(), replica_of(clients[i]));
     const Evaluation& result = results[static_cast<std::size_t>(place - tested.begin())];
     figures.push_back({result.loss,
                        classification_metrics(result.confusion, dataset_.classes),

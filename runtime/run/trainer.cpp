@@ -11,8 +11,13 @@ namespace splitsim {
 namespace {
 
 EngineSettings engine_settings(const Scene& scene, const ScheduleBounds& bounds, const ScheduleBounds& turn_bounds) {
-  return {scene.config.train, seeds_of(scene.config).model, scene.population.clients, turn_bounds,
-          bounds.steps,       scene.population.sizes(),        scene.groups};
+  return {scene.config.train,
+          seeds_of(scene.config).model,
+          scene.population.clients,
+          turn_bounds,
+          bounds.steps,
+          scene.population.sizes(),
+          scene.groups};
 }
 
 }  // namespace

@@ -13,9 +13,10 @@ namespace splitsim {
 namespace {
 
 double first_epoch_step_s(CpuContext& ctx, const DevicePopulation<CpuContext>& population, const Scene& scene,
-                          const Config& config, const CutCosts& costs) {
-  const Timing timing = make_timing(config, config.clock, seeds_of(config).clock, scene.population.clients, costs);
-  EpochPlanner<CpuContext> planner(ctx, scene.population, population, config, timing.profile, timing);
+                          const CutCosts& costs) {
+  Timing timing = scene.timing;
+  timing.profile = make_profile(scene.population.clients, timing.latency, costs, timing.seed);
+  EpochPlanner<CpuContext> planner(ctx, scene.population, population, scene.config, timing.profile, timing);
   planner.start();
   const EpochPlan plan = planner.plan(0);
   const std::int64_t steps = std::max<std::int64_t>(1, plan.timeline.steps());
@@ -48,10 +49,8 @@ std::vector<CutRow> cut_table(const Scene& scene) {
   const std::vector<LayerSpec> layers = model_layers(scene.config.model, data.classes);
   std::size_t last = 0;  // layers of the last row's client
   for (const std::string& cut : possible_cuts(layers)) {
-    Config config = scene.config;
-    config.model.cut = cut;
     const Network network = build_network(layers, cut, {data.channels, data.height, data.width}, data.classes,
-                                          network_options(config.model));
+                                          network_options(scene.config.model));
     if (!rows.empty() && network.client_layers == last) {  // another name of the same place
       if (cut.size() < rows.back().cut.size()) rows.back().cut = cut;
       continue;
@@ -64,7 +63,7 @@ std::vector<CutRow> cut_table(const Scene& scene) {
     row.macs[kServerSide] = costs.server_macs;
     for (int side = 0; side < 2; ++side) row.parameters[side] = network.parameters[side];
     row.activation_bytes = costs.activation;
-    row.step_s = first_epoch_step_s(ctx, population, scene, config, costs);
+    row.step_s = first_epoch_step_s(ctx, population, scene, costs);
   }
   return rows;
 }

@@ -89,10 +89,12 @@ std::vector<EpochRecord> retime(Context& ctx, const RecordedRun& run, const Late
                                 std::uint64_t seed) {
   const Scene& scene = run.scene;
   if (scene.config.clock.drops_late() || latency.drops_late()) {
-    throw InputError(fmt::format("{}: a step that leaves late clients out (clock.deadline_ms, clock.quorum) trains another "
-                                 "schedule under other latencies: it cannot be timed anew without training", run.dir));
+    throw InputError(
+        fmt::format("{}: a step that leaves late clients out (clock.deadline_ms, clock.quorum) trains another "
+                    "schedule under other latencies: it cannot be timed anew without training",
+                    run.dir));
   }
-  const Timing timing = make_timing(scene.config, latency, seed, scene.population.clients, scene.cut);
+  const Timing timing = make_timing(scene.config, latency, seed, scene.population.clients, scene.cut, scene.groups);
   const DevicePopulation<Context> population(ctx, scene.population);
   EpochPlanner<Context> planner(ctx, scene.population, population, scene.config, scene.timing.profile, timing);
   planner.start();

@@ -15,8 +15,8 @@ namespace splitsim {
 
 namespace {
 
-// Who shares a BatchNorm's statistics: on the server those of a replica; on the client each by itself, or, pooled, all who
-// could share one.
+// Who shares a BatchNorm's statistics: on the server those of a replica; on the client each by itself, or, pooled, all
+// who could share one.
 Sharing statistics_of(const Network& network, const ModeMap& mode, int side) {
   const Sharing sharing = mode.part[side].replicas;
   if (side == kServerSide) return sharing;
@@ -252,7 +252,7 @@ void Engine<Context>::combine() {
       return part.replicas == sharing && part.combine == Combine::kRound;
     };
     if (!averages(mode_.part[0]) && !averages(mode_.part[1])) continue;
-    const Shares& shares = shares_[sharing == Sharing::kGroup ? 0 : 1];
+    const Shares& shares = shares_[index_of(sharing)];
     note_samples(ctx_, map(sharing), shares.seen);
     round_weights(ctx_, tables_.round_end.data(), average_weights_, View<const std::int64_t>(shares.held), shares.seen,
                   shares.of_round, shares.average_now);

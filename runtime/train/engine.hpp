@@ -126,7 +126,8 @@ class Engine {
     View<double> of_all, of_round;
     View<std::int32_t> average_now;
   };
-  const Shares& shares(int side) const { return shares_[mode_.part[side].replicas == Sharing::kGroup ? 0 : 1]; }
+  static int index_of(Sharing sharing) { return sharing == Sharing::kGroup ? 0 : 1; }
+  const Shares& shares(int side) const { return shares_[index_of(mode_.part[side].replicas)]; }
   View<float> average_[2];
   Shares shares_[2];  // groups, clients
   View<double> drift_partials_, drift_[2];

@@ -38,7 +38,7 @@ void Engine<Context>::layout_averages(Arena<Context>& arena) {
   const std::int64_t trained = std::max(stack_.placement().trained(0), stack_.placement().trained(1));
   for (const Sharing sharing : {Sharing::kGroup, Sharing::kClient}) {
     if (mode_.part[0].replicas != sharing && mode_.part[1].replicas != sharing) continue;
-    Shares& shares = shares_[sharing == Sharing::kGroup ? 0 : 1];
+    Shares& shares = shares_[index_of(sharing)];
     const std::int64_t count = count_of(sharing);
     shares.held = arena.template take<std::int64_t>(count, "averages");
     shares.seen = arena.template take<std::int64_t>(count, "averages");
@@ -112,17 +112,18 @@ template <class Context>
 void Engine<Context>::upload_shares() {
   std::vector<std::int64_t> held = settings_.held;
   held.resize(static_cast<std::size_t>(settings_.clients), held.empty() ? 1 : 0);
-  for (const Shares& shares : shares_) {
+  for (const Sharing sharing : {Sharing::kGroup, Sharing::kClient}) {
+    const Shares& shares = shares_[index_of(sharing)];
     if (shares.held.empty()) continue;
-    const std::vector<std::int64_t> mine = &shares == &shares_[0] ? settings_.groups.sums(held) : held;
+    const std::vector<std::int64_t> mine = sharing == Sharing::kGroup ? settings_.groups.sums(held) : held;
     const std::vector<double> of_all = shares_of(mine);
     ctx_.upload(shares.held.data(), mine.data(), mine.size() * sizeof(std::int64_t));
     ctx_.upload(shares.of_all.data(), of_all.data(), of_all.size() * sizeof(double));
   }
 }
 
-// Where the round begins: behind a round's end all replicas are alike. For those who are held to it, and so that there is
-// an average also where nobody has stepped.
+// Where the round begins: behind a round's end all replicas are alike. For those who are held to it, and so that there
+// is an average also where nobody has stepped.
 template <class Context>
 void Engine<Context>::start_rounds() {
   for (int side = 0; side < 2; ++side) {
@@ -132,9 +133,9 @@ void Engine<Context>::start_rounds() {
   }
 }
 
-#define SPLITSIM_MEMBERS(C)                                                                             \
-  template void Engine<C>::layout(Arena<C>&);                                                           \
-  template void Engine<C>::start(const DeviceImages<C>&, const GatherShape&, const ScheduleView&);      \
+#define SPLITSIM_MEMBERS(C)                                                                        \
+  template void Engine<C>::layout(Arena<C>&);                                                      \
+  template void Engine<C>::start(const DeviceImages<C>&, const GatherShape&, const ScheduleView&); \
   template void Engine<C>::start_rounds();
 SPLITSIM_MEMBERS(CpuContext)
 #if SPLITSIM_WITH_CUDA

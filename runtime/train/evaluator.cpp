@@ -43,8 +43,8 @@ Evaluator<Context>::Evaluator(Context& ctx, const Network& network, const Evalua
       network_(network),
       settings_(settings),
       most_tested_(settings.each[0] || settings.each[1]
-                       ? std::clamp<std::int64_t>(std::max(std::ssize(settings.weights[0]), std::ssize(settings.weights[1])),
-                                                  1, kMostTested)
+                       ? std::clamp<std::int64_t>(
+                             std::max(std::ssize(settings.weights[0]), std::ssize(settings.weights[1])), 1, kMostTested)
                        : 1),
       together_(Context::kIsDevice ? std::clamp<std::int64_t>(kSlotsTogether / settings.batch, 1, most_tested_) : 1),
       stack_(network, stack_bounds(settings, together_, native_layout<Context>()), false) {

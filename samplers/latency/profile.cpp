@@ -160,10 +160,10 @@ Profile make_profile(std::int32_t clients, const LatencySettings& settings, cons
                                                          : draw_quantity(clients, distribution, quantity, seed);
   };
   const std::vector<double> delay = values_of(settings.delay_ms, kDelay, &Trace::delay_ms);
-  const Compute compute = settings.compute == ComputeRule::kFlops
-                              ? of_work(values_of(settings.client_gflops, kSpeed, &Trace::gflops), settings, cut)
-                              : of_samples(values_of(settings.compute_ms, kCompute, &Trace::compute_ms_per_sample),
-                                           settings);
+  const Compute compute =
+      settings.compute == ComputeRule::kFlops
+          ? of_work(values_of(settings.client_gflops, kSpeed, &Trace::gflops), settings, cut)
+          : of_samples(values_of(settings.compute_ms, kCompute, &Trace::compute_ms_per_sample), settings);
   const std::vector<double> uplink = values_of(settings.uplink_mbps, kUplink, &Trace::up_mbps);
   const std::vector<double> downlink = values_of(settings.downlink_mbps, kDownlink, &Trace::down_mbps);
 

@@ -46,7 +46,7 @@ struct LatencySettings {
   double backward_ratio = 2.0;                                      ///< backward over forward compute
   ComputeRule compute = ComputeRule::kPerSample;
   Distribution client_gflops{DistributionKind::kLognormal, 20.0, 0.5, 0.0};  ///< flops
-  double server_gflops = 10000.0;                                           ///< flops
+  double server_gflops = 10000.0;                                            ///< flops
   double server_fixed_ms = 1.0;
   double server_per_sample_ms = 0.01;
   ModelSync model_sync = ModelSync::kMode;  ///< mode | none | step | round

@@ -21,8 +21,8 @@ constexpr auto names_of(Availability) {
 /// What becomes of an absent client's samples.
 enum class OnAbsence : std::uint8_t { kDrop, kDefer };
 constexpr auto names_of(OnAbsence) {
-  return named_values<OnAbsence>({{"drop", "missed in this epoch"},
-                                  {"defer", "return in a later step of the epoch that has room for them"}});
+  return named_values<OnAbsence>(
+      {{"drop", "missed in this epoch"}, {"defer", "return in a later step of the epoch that has room for them"}});
 }
 
 /// Keys of [clients].
@@ -32,9 +32,9 @@ struct ClientSettings {
   std::string groups_file;     ///< file: .npy, [K] integers
   double participation = 1.0;  ///< C: share of the clients that takes part in a round
   Availability availability = Availability::kAlways;
-  double available = 0.9;                ///< bernoulli
+  double available = 0.9;                 ///< bernoulli
   double mean_on = 20.0, mean_off = 5.0;  ///< chain: steps
-  std::string availability_file;         ///< trace: CSV with client, step, available
+  std::string availability_file;          ///< trace: CSV with client, step, available
   OnAbsence on_absence = OnAbsence::kDrop;
 
   bool all_there() const { return participation == 1.0 && availability == Availability::kAlways; }

@@ -26,8 +26,8 @@ Groups read_groups(const std::string& path, std::int32_t clients) {
   for (const std::int32_t g : groups.of) seen[static_cast<std::size_t>(g)] = true;
   const auto empty = std::find(seen.begin(), seen.end(), false);
   if (empty != seen.end()) {
-    throw InputError(fmt::format("{}: group {} has no client; groups are counted from 0 without gaps", path,
-                                 empty - seen.begin()));
+    throw InputError(
+        fmt::format("{}: group {} has no client; groups are counted from 0 without gaps", path, empty - seen.begin()));
   }
   return groups;
 }

@@ -1,6 +1,6 @@
-// Schedule transforms: from a schedule to the one that is trained, with what was lost on the way. Pure functions of values;
-// clock, learning and records see what they give. Every sample that was scheduled is trained in its step, deferred to a later
-// one, or missed. Determinism: exact.
+// Schedule transforms: from a schedule to the one that is trained, with what was lost on the way. Pure functions of
+// values; clock, learning and records see what they give. Every sample that was scheduled is trained in its step,
+// deferred to a later one, or missed. Determinism: exact.
 #pragma once
 
 #include <cstdint>
@@ -31,8 +31,8 @@ struct Losses {
 };
 
 /// The schedule without those who are not there. kDefer: their samples wait and return, oldest first, in steps at which
-/// their client is there and that have fewer than `room` samples; what still waits at the end is missed. Needs and fills
-/// active lists; steps may become empty.
+/// their client is there and that have fewer than `room` samples; what still waits at the end is missed. Needs and
+/// fills active lists; steps may become empty.
 Schedule without_absent(const Schedule& schedule, const Presence& presence, OnAbsence rule, std::int64_t room,
                         std::uint32_t epoch, Losses& losses);
 

@@ -69,9 +69,8 @@ std::vector<bool> Presence::participants(std::uint32_t epoch, std::int64_t step)
   std::vector<std::size_t> order(k);
   std::iota(order.begin(), order.end(), std::size_t{0});
   const auto many = static_cast<std::ptrdiff_t>(std::max(1.0, std::nearbyint(settings_.participation * clients_)));
-  std::nth_element(order.begin(), order.begin() + many - 1, order.end(), [&](std::size_t a, std::size_t b) {
-    return key[a] != key[b] ? key[a] < key[b] : a < b;
-  });
+  std::nth_element(order.begin(), order.begin() + many - 1, order.end(),
+                   [&](std::size_t a, std::size_t b) { return key[a] != key[b] ? key[a] < key[b] : a < b; });
   std::vector<bool> chosen(k);
   for (std::ptrdiff_t i = 0; i < many; ++i) chosen[order[static_cast<std::size_t>(i)]] = true;
   return chosen;
@@ -84,8 +83,8 @@ double Presence::uniform(std::int64_t step_of_run, std::int32_t client) const {
   return static_cast<double>((static_cast<std::uint64_t>(bits.y) << 21) | (bits.x >> 11)) * 0x1p-53;
 }
 
-// The state before a step matters only until a draw decides the next one whatever it was: going back to that draw is going
-// back a few steps, and needs no state.
+// The state before a step matters only until a draw decides the next one whatever it was: going back to that draw is
+// going back a few steps, and needs no state.
 bool Presence::on_in_chain(std::int64_t step_of_run, std::int32_t client) const {
   const double off = 1.0 / settings_.mean_on, on = 1.0 / settings_.mean_off;  // probabilities of a change
   bool flips = false;

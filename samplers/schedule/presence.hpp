@@ -1,11 +1,11 @@
-// Which clients are there in which step: a pure function of (seed, step of the run, client), independent of schedules and of
-// virtual time. Determinism: exact.
+// Which clients are there in which step: a pure function of (seed, step of the run, client), independent of schedules
+// and of virtual time. Determinism: exact.
 //
 //   participation C   in every round (train.round steps of an epoch, or the epoch) max(1, rne(C K)) clients take part,
 //                     drawn without replacement (FedAvg's fraction, arXiv 1602.05629)
 //   bernoulli p       a client is there in a step with probability p
-//   chain (on, off)   a two-state Markov chain over the steps of the run: on -> off with probability 1 / on, off -> on with
-//                     1 / off; it starts in its stationary distribution, on / (on + off)
+//   chain (on, off)   a two-state Markov chain over the steps of the run: on -> off with probability 1 / on, off -> on
+//                     with 1 / off; it starts in its stationary distribution, on / (on + off)
 //   trace             rows (client, step, available): from that step of the run on, counted from 1; before: there
 // A client is there if it takes part in the round and is available.
 #pragma once
@@ -44,7 +44,8 @@ class Presence {
   std::int32_t clients_;
   StepGrid grid_;
   std::uint64_t seed_;
-  std::map<std::int32_t, std::map<std::int64_t, bool>> trace_;  // client -> step of the run, from 0 -> there from then on
+  std::map<std::int32_t, std::map<std::int64_t, bool>>
+      trace_;  // client -> step of the run, from 0 -> there from then on
 };
 
 }  // namespace splitsim

@@ -24,7 +24,8 @@ struct ScheduleBounds {
   std::int64_t active = 0;  ///< active clients per step
 };
 
-/// Runs of slots of one epoch that belong to the same thing: those of step t are [first[t], first[t+1]), ascending by slot.
+/// Runs of slots of one epoch that belong to the same thing: those of step t are [first[t], first[t+1]), ascending by
+/// slot.
 struct RunsView {
   const std::int32_t* first = nullptr;  ///< [T+1]
   const std::int32_t* id = nullptr;     ///< whose they are
@@ -71,8 +72,8 @@ struct Schedule {
   std::int64_t slots() const { return static_cast<std::int64_t>(sample.size()); }
   /// Pointers into this schedule, on the host.
   ScheduleView view() const {
-    return {sample.data(),       client.data(),      step_first.data(), active_first.data(),
-            active_client.data(), active_slot.data(), nullptr, {}};
+    return {sample.data(),        client.data(),      step_first.data(), active_first.data(),
+            active_client.data(), active_slot.data(), nullptr,           {}};
   }
   /// SHA-256 over (sample, client, step_first); the active lists follow from these.
   std::string sha256() const;
@@ -94,8 +95,8 @@ struct ScheduleBuffer {
         active_slot(ctx, limits.slots) {}
 
   ScheduleView view() const {
-    return {sample.data(),      client.data(), step_first.data(), active_first.data(), active_client.data(),
-            active_slot.data(), nullptr, {}};
+    return {sample.data(),        client.data(),      step_first.data(), active_first.data(),
+            active_client.data(), active_slot.data(), nullptr,           {}};
   }
   static std::uint64_t bytes(const ScheduleBounds& limits) {
     return 4u * (4u * static_cast<std::uint64_t>(limits.slots) + 2u * static_cast<std::uint64_t>(limits.steps + 1));
@@ -132,8 +133,8 @@ class ActiveLists {
   PrefixSum<Context> prefix_sum_;
 };
 
-/// Puts a schedule that is complete on the host, active lists included and in any order within a step, on the device. It
-/// must fit into the buffer's bounds.
+/// Puts a schedule that is complete on the host, active lists included and in any order within a step, on the device.
+/// It must fit into the buffer's bounds.
 template <class Context>
 void upload_complete(const Schedule& schedule, ScheduleBuffer<Context>& buffer) {
   buffer.steps = schedule.steps();

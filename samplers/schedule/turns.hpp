@@ -1,6 +1,6 @@
-// Turns: a step of the schedule is dealt into micro-steps of those who train together, one client (sflv2, sl) or one group
-// (cpsl) each; and slots that share a replica of a group lie side by side. Learning runs what is dealt, the clock runs the
-// steps that it belongs to. Determinism: exact.
+// Turns: a step of the schedule is dealt into micro-steps of those who train together, one client (sflv2, sl) or one
+// group (cpsl) each; and slots that share a replica of a group lie side by side. Learning runs what is dealt, the clock
+// runs the steps that it belongs to. Determinism: exact.
 #pragma once
 
 #include <cstdint>
@@ -29,11 +29,11 @@ struct TurnRules {
   bool has_groups() const { return !groups.of.empty(); }
 };
 
-/// A schedule as it is trained, and the step of the original schedule that each step belongs to. `parent` is empty where
-/// every step is its own.
+/// A schedule as it is trained, and the step of the original schedule that each step belongs to. `parent` is empty
+/// where every step is its own.
 struct DealtSchedule {
   Schedule schedule;
-  std::vector<std::int32_t> parent = {};  ///< [micro-steps], ascending
+  std::vector<std::int32_t> parent = {};                                       ///< [micro-steps], ascending
   std::vector<std::int32_t> group_first = {}, group_id = {}, group_slot = {};  ///< runs by group, if there are groups
 
   std::int32_t parent_of(std::size_t step) const {
@@ -46,8 +46,8 @@ struct DealtSchedule {
 };
 
 /// Deals every step in service order; the samples of a client keep their order. With groups, a micro-step's clients are
-/// sorted by group, then by id. Active lists are filled in. `schedule` needs its own; a step without active clients gives
-/// one empty micro-step.
+/// sorted by group, then by id. Active lists are filled in. `schedule` needs its own; a step without active clients
+/// gives one empty micro-step.
 DealtSchedule deal(const Schedule& schedule, const TurnRules& rules, std::uint32_t epoch);
 
 /// What dealt schedules need at most.

@@ -13,7 +13,7 @@ std::vector<Key> client_keys() {
       path_to("clients.groups_file", at<&S::groups_file>, "grouping = file: .npy, a group from 0 for every client")
           .when({grouped, {"clients.grouping", {"file"}}}),
       share("clients.participation", at<&S::participation>,
-               "share of the clients that takes part in a round, drawn anew for each; at least one does"),
+            "share of the clients that takes part in a round, drawn anew for each; at least one does"),
       choice("clients.availability", at<&S::availability>, "when clients are there"),
       real("clients.available", at<&S::available>, 0.0, 1.0, "", "bernoulli: probability")
           .when({{"clients.availability", {"bernoulli"}}}),

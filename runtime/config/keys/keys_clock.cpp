@@ -10,11 +10,11 @@ std::vector<Key> clock_keys() {
   const Condition per_sample{"clock.compute", {"per_sample"}}, flops{"clock.compute", {"flops"}};
   const Condition waits{"clock.barrier", {"two", "one"}};
   return {
-      choice("clock.barrier", at<&S::barrier>, "where the clients of a step wait for each other")
-          .when({barriers}),
+      choice("clock.barrier", at<&S::barrier>, "where the clients of a step wait for each other").when({barriers}),
       draw("clock.delay_ms", at<&S::delay_ms>, kTime, "ms", "client's delay per participation"),
       choice("clock.compute", at<&S::compute>, "where computing times come from"),
-      draw("clock.compute_ms", at<&S::compute_ms>, kTime, "ms", "client's forward compute per sample").when({per_sample}),
+      draw("clock.compute_ms", at<&S::compute_ms>, kTime, "ms", "client's forward compute per sample")
+          .when({per_sample}),
       draw("clock.client_gflops", at<&S::client_gflops>, kRate, "GFLOP/s", "client's speed").when({flops}),
       positive("clock.server_gflops", at<&S::server_gflops>, "GFLOP/s", "server's speed").when({flops}),
       draw("clock.jitter", at<&S::jitter>, kJitter, "", "factor on a client's delay and compute, anew in every step"),
@@ -29,11 +29,12 @@ std::vector<Key> clock_keys() {
            "barriers: clients that arrive later are left out of the step; 0: everybody is waited for")
           .when({barriers, waits}),
       share("clock.quorum", at<&S::quorum>,
-           "barriers: share of a step's clients that is waited for, the earliest; the others are left out")
+            "barriers: share of a step's clients that is waited for, the earliest; the others are left out")
           .when({barriers, waits}),
       choice("clock.model_sync", at<&S::model_sync>, "when client models take time on the links")
           .when({{"train.mode", modes_where([](const ModeMap& m) { return m.clock != ClockKind::kRelay; })}}),
-      real("clock.joule_per_gmac", at<&S::joule_per_gmac>, 0.0, kUnbounded, "J", "clients.csv: energy of 10^9 multiply-adds"),
+      real("clock.joule_per_gmac", at<&S::joule_per_gmac>, 0.0, kUnbounded, "J",
+           "clients.csv: energy of 10^9 multiply-adds"),
       real("clock.joule_per_mbyte", at<&S::joule_per_mbyte>, 0.0, kUnbounded, "J",
            "clients.csv: energy of 10^6 bytes on a client's link"),
       real("clock.idle_watt", at<&S::idle_watt>, 0.0, kUnbounded, "W", "clients.csv: power of a client that waits"),

@@ -76,7 +76,8 @@ std::vector<Key> train_keys() {
       real("train.mix", at<&S::mix>, 0.0, 1.0, "",
            "sglr, epsl: share of a client's places whose gradients become their mean over the clients")
           .when({{"train.mode", {"sglr", "epsl"}}}),
-      real("train.align", at<&S::align>, 0.0, 1.0, "", "gapsl: how far gradients are turned to the leader's; 1: all the way")
+      real("train.align", at<&S::align>, 0.0, 1.0, "",
+           "gapsl: how far gradients are turned to the leader's; 1: all the way")
           .when({{"train.mode", {"gapsl"}}}),
       real("train.proximal", at<&S::proximal>, 0.0, kUnbounded, "", "fedprox: mu, pull to where the round began")
           .when({{"train.mode", {"fedprox"}}}),

@@ -171,7 +171,8 @@ TEST(Config, EveryFieldIsAKey) {
   }
   {
     const auto& [a1, a2, a3, a4, a5, a6, a7, a8, a9, a10, a11, a12, a13, a14, a15, a16, a17, a18, a19] = c.clock;
-    EXPECT_EQ(keys["clock"], count(a1, a2, a3, a4, a5, a6, a7, a8, a9, a10, a11, a12, a13, a14, a15, a16, a17, a18, a19) + 1);
+    EXPECT_EQ(keys["clock"],
+              count(a1, a2, a3, a4, a5, a6, a7, a8, a9, a10, a11, a12, a13, a14, a15, a16, a17, a18, a19) + 1);
   }
   {
     const auto& [seed, seeds, data, partition, sampler, model, train, eval, clients, clock, record, notes] = c;
@@ -261,8 +262,9 @@ TEST(Config, PathsAreKnown) {
   for (const Key& key : config_keys()) {
     if (key.is_path()) paths.insert(key.path);
   }
-  EXPECT_EQ(paths, (std::set<std::string>{"clients.groups_file", "clients.availability_file", "data.dir", "partition.file", "sampler.file",
-                                          "model.file", "clock.trace_file", "train.conv_table"}));
+  EXPECT_EQ(paths,
+            (std::set<std::string>{"clients.groups_file", "clients.availability_file", "data.dir", "partition.file",
+                                   "sampler.file", "model.file", "clock.trace_file", "train.conv_table"}));
   EXPECT_EQ(config_sha256(Config{}).size(), 64u);
 }
 

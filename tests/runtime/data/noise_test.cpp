@@ -1,4 +1,5 @@
-// Noise of the clients' own data: as many labels as said, none kept, features shifted client by client, the same each time.
+// Noise of the clients' own data: as many labels as said, none kept, features shifted client by client, the same each
+// time.
 #include "runtime/data/noise.hpp"
 
 #include <gtest/gtest.h>

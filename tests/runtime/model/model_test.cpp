@@ -349,7 +349,7 @@ TEST(LearningRate, WarmUpThenCosine) {
 TEST(Modes, HaveTheirClocks) {
   const auto clock = [](const std::string& mode, const std::string& order) {
     return clock_mode_of(parse_config(
-        "", "", test::where_read({"train.service_order=" + order, "train.round=7"}, {"train.mode=" + mode})), 10);
+        "", "", test::where_read({"train.service_order=" + order, "train.round=7"}, {"train.mode=" + mode})));
   };
   for (const char* mode : {"psl", "psl_local", "sflv1", "sflv3", "sglr", "epsl", "gapsl", "gcpsl", "mergesfl"}) {
     EXPECT_EQ(clock(mode, "cyclic").kind, ClockKind::kBarrier) << mode;

@@ -33,8 +33,7 @@ TYPED_TEST(PlanAheadTest, EqualsPlanningWhenItIsDue) {
   PlanAhead<TypeParam> ahead(ctx, scene);
   ahead.start(0, nullptr);
   const DevicePopulation<TypeParam> population(ctx, scene.population);
-  EpochPlanner<TypeParam> planner(ctx, scene.population, population, scene.config, scene.timing.profile,
-                                  scene.timing);
+  EpochPlanner<TypeParam> planner(ctx, scene.population, population, scene.config, scene.timing.profile, scene.timing);
   planner.start();
   for (std::int32_t epoch = 0; epoch < kEpochs; ++epoch) {
     const EpochPlan plan = ahead.take(epoch + 1 < kEpochs);

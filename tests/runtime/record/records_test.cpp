@@ -33,9 +33,10 @@ TEST(StepsCsv, ColumnsAndValues) {
   EXPECT_EQ(
       csv_header<StepRecord>(),
       "epoch,step,train_loss,samples,active_clients,batch_deviation,train_correct,client_lr,server_lr,start_ns,end_ns,"
-      "critical_forward,critical_backward,missed_samples,deferred_samples,absent_clients,late_clients,bytes_up,bytes_down,model_bytes_up,model_bytes_down\n");
-  EXPECT_EQ(to_csv(std::vector<StepRecord>{
-                {1, 2, 0.1, 128, 17, 0.25, 99, 1e-5f, 0.02f, 5, 9000000000000000001, 3, -1, 4, 5, 6, 7, 40, 30, 20, 10}}),
+      "critical_forward,critical_backward,missed_samples,deferred_samples,absent_clients,late_clients,bytes_up,bytes_"
+      "down,model_bytes_up,model_bytes_down\n");
+  EXPECT_EQ(to_csv(std::vector<StepRecord>{{1, 2,  0.1, 128, 17, 0.25, 99, 1e-5f, 0.02f, 5, 9000000000000000001,
+                                            3, -1, 4,   5,   6,  7,    40, 30,    20,    10}}),
             "2,3,0.1,128,17,0.25,99,1e-05,0.02,5,9000000000000000001,3,-1,4,5,6,7,40,30,20,10\n");
 }
 
@@ -95,7 +96,8 @@ TEST(ClientsCsv, RoundTrip) {
                                              {1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0}};
   RunWriter(dir.path()).write_clients(clients);
   EXPECT_EQ(slurp(dir / "clients.csv"),
-            "client,samples,steps,waiting_ns,active_ns,missed_samples,absences,late,bytes_up,bytes_down,model_bytes_up,model_bytes_down,energy_j\n"
+            "client,samples,steps,waiting_ns,active_ns,missed_samples,absences,late,bytes_up,bytes_down,model_bytes_up,"
+            "model_bytes_down,energy_j\n"
             "0,500,12,7,9,33,5,2,1048576,524288,4096,2048,0.5\n"
             "1,0,0,0,0,0,0,0,0,0,0,0,0\n");
   EXPECT_EQ(read_csv<ClientRecord>(dir / "clients.csv"), clients);

@@ -11,9 +11,27 @@
 namespace splitsim::test::sample_records {
 
 inline StepRecord step(std::int32_t epoch, std::int32_t index) {
-  return {epoch, index,        0.1 * index + 2.0 / 3.0, 128, 17, 0.2, 99, 1e-5f,
-          0.02f, 1000 * index, 1000 * index + 999,      3,   -1, 4,   5,  6,
-          7,     40, 30, 20, 10};
+  return {epoch,
+          index,
+          0.1 * index + 2.0 / 3.0,
+          128,
+          17,
+          0.2,
+          99,
+          1e-5f,
+          0.02f,
+          1000 * index,
+          1000 * index + 999,
+          3,
+          -1,
+          4,
+          5,
+          6,
+          7,
+          40,
+          30,
+          20,
+          10};
 }
 inline EpochRecord epoch(std::int32_t index) {
   EpochRecord record;

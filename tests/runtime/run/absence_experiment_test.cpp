@@ -1,5 +1,5 @@
-// Whole experiments whose clients come and go: every mode with every sampler, what was lost in all records, and stops that
-// lose nothing.
+// Whole experiments whose clients come and go: every mode with every sampler, what was lost in all records, and stops
+// that lose nothing.
 #include <gtest/gtest.h>
 
 #include <atomic>

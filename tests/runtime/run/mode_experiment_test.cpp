@@ -118,13 +118,14 @@ TYPED_TEST(ModeExperiment, TestsOfEachReplicaAreTheMeanOfTestsOfOne) {
     const test::TempDir out;
     const auto accuracy = [&](std::vector<std::string> more, const std::string& dir = {}) {
       more.push_back("train.epochs=1");
-      if (mode == "gcpsl") more.insert(more.end(), {"clients.groups=3", "clients.grouping=round_robin", "train.round=0"});
+      if (mode == "gcpsl")
+        more.insert(more.end(), {"clients.groups=3", "clients.grouping=round_robin", "train.round=0"});
       return this->run(this->config(mode, more), {.out_dir = dir}).test.accuracy.value();
     };
     std::vector<double> of_one;
     for (int k = 0; k < 6; ++k) of_one.push_back(accuracy({"eval.replicas=one", "eval.client=" + std::to_string(k)}));
-    EXPECT_NEAR(accuracy({"eval.replicas=each"}, out.path()),
-                std::accumulate(of_one.begin(), of_one.end(), 0.0) / 6, 1e-12);
+    EXPECT_NEAR(accuracy({"eval.replicas=each"}, out.path()), std::accumulate(of_one.begin(), of_one.end(), 0.0) / 6,
+                1e-12);
     const auto tests = read_csv<ClientTest>(out / "client_tests.csv");
     ASSERT_EQ(tests.size(), 6u);
     for (const ClientTest& test : tests) EXPECT_EQ(test.test_accuracy, of_one[static_cast<std::size_t>(test.client)]);

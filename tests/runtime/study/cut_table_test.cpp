@@ -83,7 +83,8 @@ TEST_F(Cuts, AStepIsItsWorkAndItsBytes) {
     for (int i = 0; i < 3; ++i) (i < layers ? client : server) += macs[i];
     EXPECT_EQ(at.cut.client_macs, static_cast<std::int64_t>(client));
     EXPECT_EQ(at.cut.server_macs, static_cast<std::int64_t>(server));
-    // Nanoseconds: two operations a multiply-add, forward and three times that backward; bytes both ways, and the label.
+    // Nanoseconds: two operations a multiply-add, forward and three times that backward; bytes both ways, and the
+    // label.
     const double expected = 600 * (2 * client / 2.0 * 4 + 2 * server / 100.0 * 4 + 1000.0 * (features * 4 * 2 + 4));
     for (const CutRow& row : cut_table(at)) {
       if (row.cut != cut) continue;

@@ -279,7 +279,8 @@ TYPED_TEST(DropoutTraining, EvaluationDropsNothing) {
   const std::int64_t replicas[2] = {rig.engine.replicas(0), rig.engine.replicas(1)};
   std::vector<Evaluation> results;
   for (const Network* network : {&rig.network, &plain, &rig.network}) {
-    Evaluator<TypeParam> evaluator(this->ctx(), *network, {7, {images.count(), 0}, {{0.5, 0.2, 0.1, 0.1, 0.1}, {0.5, 0.2, 0.1, 0.1, 0.1}}});
+    Evaluator<TypeParam> evaluator(this->ctx(), *network,
+                                   {7, {images.count(), 0}, {{0.5, 0.2, 0.1, 0.1, 0.1}, {0.5, 0.2, 0.1, 0.1, 0.1}}});
     evaluator.start(images, gather);
     results.push_back(evaluator.evaluate(parameters, replicas)[0]);
     EXPECT_EQ(std::accumulate(results.back().confusion.begin(), results.back().confusion.end(), 0), kSamples);

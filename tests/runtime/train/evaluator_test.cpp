@@ -71,7 +71,8 @@ TYPED_TEST(EvaluatorTest, AReplicaIsItsModel) {
   in.options.norm[0] = in.options.norm[1] = NormKind::kBatch;
   typename TestFixture::Trained t(this->ctx(), in);
   const TrainingState state = t.rig.engine.download();
-  Evaluator<TypeParam> evaluator(this->ctx(), t.rig.network, {16, {t.images.count(), 0}, {{0.0, 1.0, 0.0}, {0.0, 1.0, 0.0}}});
+  Evaluator<TypeParam> evaluator(this->ctx(), t.rig.network,
+                                 {16, {t.images.count(), 0}, {{0.0, 1.0, 0.0}, {0.0, 1.0, 0.0}}});
   evaluator.start(t.images, kGather);
   const Placement placement(t.rig.network, native_layout<TypeParam>());
   std::vector<double> losses;
@@ -103,7 +104,10 @@ TYPED_TEST(EvaluatorTest, ManyReplicasTogetherAreEachAlone) {
     in.train.mode = mode;
     in.train.client_optimizer.lr = in.train.server_optimizer.lr = 0.3;  // so that they differ
     typename TestFixture::Trained t(this->ctx(), in);
-    EvaluatorSettings settings{batch, {15, t.images.count() - 15}, {this->equal_weights(7), this->equal_weights(7)}, {true, t.replicas[1] > 1}};
+    EvaluatorSettings settings{batch,
+                               {15, t.images.count() - 15},
+                               {this->equal_weights(7), this->equal_weights(7)},
+                               {true, t.replicas[1] > 1}};
     Evaluator<TypeParam> together(this->ctx(), t.rig.network, settings);
     settings.each[0] = settings.each[1] = false;
     Evaluator<TypeParam> alone(this->ctx(), t.rig.network, settings);
@@ -133,8 +137,9 @@ TYPED_TEST(EvaluatorTest, HundredsOfReplicasNeedFewHostReads) {
   RigInput in = random_input(300, 1, 8, 53);
   in.train.mode = "psl_local";
   typename TestFixture::Trained t(this->ctx(), in);
-  Evaluator<TypeParam> evaluator(this->ctx(), t.rig.network,
-                                 {4, {t.images.count(), 0}, {this->equal_weights(300), this->equal_weights(300)}, {true, false}});
+  Evaluator<TypeParam> evaluator(
+      this->ctx(), t.rig.network,
+      {4, {t.images.count(), 0}, {this->equal_weights(300), this->equal_weights(300)}, {true, false}});
   evaluator.start(t.images, kGather);
   std::vector<std::int32_t> tested(300);
   std::iota(tested.begin(), tested.end(), 0);

@@ -17,7 +17,6 @@ using test::random_input;
 using test::Rig;
 using test::RigInput;
 
-
 /// A small ResNet on random colour images.
 RigInput resnet_input(std::int32_t clients, std::int64_t steps, std::int64_t batch, std::uint64_t seed) {
   RigInput in = random_input(clients, steps, batch, seed);

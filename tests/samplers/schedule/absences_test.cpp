@@ -1,4 +1,5 @@
-// Schedule transforms: whatever is taken away, every sample that was scheduled is trained, deferred or missed exactly once.
+// Schedule transforms: whatever is taken away, every sample that was scheduled is trained, deferred or missed exactly
+// once.
 #include "samplers/schedule/absences.hpp"
 
 #include <gtest/gtest.h>
@@ -184,7 +185,8 @@ TEST(Presence, SharesAndMeansAreWhatTheySay) {
   }
 }
 
-// The state of a chain is that of the last draw which decides it, however it is asked for: in any order, from any epoch.
+// The state of a chain is that of the last draw which decides it, however it is asked for: in any order, from any
+// epoch.
 TEST(Presence, DoesNotDependOnWhoAsks) {
   const Presence presence(chain(7, 3), 5, {10, {}}, 3), wide(chain(7, 3), 5, {1000, {}}, 3);
   for (std::int64_t t = 99; t >= 0; --t) {

@@ -150,8 +150,8 @@ TEST(MicroSteps, BoundsHoldEveryDealing) {
   six.client_first = {0, 6};
   six.owner.assign(6, 0);
   const Schedule whole = with_active_lists(twice);
-  EXPECT_NO_THROW(
-      check_schedule(deal(whole, {Turns::kByClient, ServiceOrder::kCyclic, 1}, 0).schedule, dealt_bounds(bounds_of(whole), six, {})));
+  EXPECT_NO_THROW(check_schedule(deal(whole, {Turns::kByClient, ServiceOrder::kCyclic, 1}, 0).schedule,
+                                 dealt_bounds(bounds_of(whole), six, {})));
 }
 
 // Turns of groups, and groups that train together: nobody is lost, a group's clients lie side by side, runs say whose.
@@ -183,7 +183,9 @@ TEST(MicroSteps, GroupsLieSideBySide) {
     }
   }
   // In service order.
-  const auto served = [&](ServiceOrder order) { return deal(schedule, {Turns::kByGroup, order, 5, groups}, 2).group_id; };
+  const auto served = [&](ServiceOrder order) {
+    return deal(schedule, {Turns::kByGroup, order, 5, groups}, 2).group_id;
+  };
   EXPECT_NE(served(ServiceOrder::kCyclic), served(ServiceOrder::kReverse));
   EXPECT_NE(served(ServiceOrder::kCyclic), served(ServiceOrder::kRandom));
 }
