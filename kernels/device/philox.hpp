@@ -43,6 +43,9 @@ enum class Purpose : std::uint8_t {
   kLabelNoise = 19,       ///< flipped labels, element = sample id
   kFeatureShift = 20,     ///< a client's contrast and brightness, element = client, step = which
   kPixelNoise = 21,       ///< element = sample id, step = pixel
+  kCutUp = 22,            ///< compression of activations at the cut, element = sample id, step = feature / 4
+  kCutDown = 23,          ///< and of their gradients
+  kCutNoise = 24,         ///< noise on activations at the cut, element = sample id, step = feature
   kTest = 255,            ///< tests only
 };
 

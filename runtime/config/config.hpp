@@ -8,6 +8,7 @@
 
 #include "runtime/data/dataset.hpp"
 #include "runtime/mode/settings.hpp"
+#include "runtime/model/cut_settings.hpp"
 #include "runtime/model/models.hpp"
 #include "samplers/latency/profile.hpp"
 #include "samplers/population/client_settings.hpp"
@@ -33,6 +34,7 @@ struct Config {
   PartitionSettings partition;
   SamplerSettings sampler;
   ModelSettings model;
+  CutSettings cut;
   TrainSettings train;
   EvalSettings eval;
   ClientSettings clients;

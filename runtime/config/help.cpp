@@ -112,6 +112,7 @@ const std::vector<HelpSection>& help_sections() {
       {"partition", "how samples are dealt to clients"},
       {"sampler", "who trains on what, in which step"},
       {"model", "networks, cuts, norms, initial weights"},
+      {"cut", "compression and noise on the link at the cut"},
       {"train", "modes, epochs, optimizers, checkpoints"},
       {"eval", "when and on what is tested"},
       {"clients", "groups of clients, and when clients are there"},

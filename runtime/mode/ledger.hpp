@@ -1,7 +1,7 @@
 // The communication ledger: what crosses the links between clients and server, exactly, in bytes. A pure function of
 // (schedule, sizes, learning mode): it counts whether or not the clock gives these transfers time.
 //
-//   every step, client k with b_k samples   up: b_k (activation + label), down: b_k activation (the cut gradient)
+//   every step, client k with b_k samples   up: b_k (activation + label), down: b_k cut gradient, as compressed
 //   client models, as the mode moves them:
 //     step    psl: down (the current half) and up (its gradient, as large) for every active client
 //     round   sflv1, sflv2: up and down (the average) once a round for every client that stepped in it
@@ -95,7 +95,7 @@ class Ledger {
   }
   Traffic cut(std::int64_t samples) const {
     if (!mode_.cut_traffic) return {};
-    return {samples * (sizes_.activation + sizes_.label), samples * sizes_.activation, 0, 0};
+    return {samples * (sizes_.activation + sizes_.label), samples * sizes_.gradient, 0, 0};
   }
   /// Of clients that came too late.
   Traffic in_vain(std::int64_t entries, std::int64_t samples) const {

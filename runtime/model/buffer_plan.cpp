@@ -151,7 +151,7 @@ class Planner {
           give(summand, dy);
         }
         pool_.release(dy);
-      } else if (layer.spec.kind->in_place) {
+      } else if (layer.spec.kind->in_place || layer.spec.kind->gradient_in_place) {
         if (!wanted(layer.input)) continue;
         const std::int32_t dy = own(i);
         emit(BackwardOp::Kind::kLayer, i, dy, dy);

@@ -32,6 +32,7 @@ struct LayerKey {
 /// Most slots, ranks and statistics segments of a step: they fix what a layer takes of memory.
 struct LayerBounds {
   std::int32_t slots = 0, active = 1, segments = 1;
+  std::int64_t samples = 0;  ///< N, of the training set: ids of samples are below it
   bool training = true;
   Layout layout = Layout::kChannelsFirst;
   Precision precision = Precision::kFp32;
@@ -61,6 +62,7 @@ struct LayerIo {
   View<float> dy = {}, dx = {};  ///< backward only; dx is dy where the kind works in place, empty where nobody needs it
   Tensors parameters = {}, gradients = {};
   Saved saved = {};
+  View<float> kept = {};   ///< training only: what the layer left there in the step before
   SampleKeys keys = {};    ///< addresses of random bits
   std::int32_t index = 0;  ///< place in the network
   bool relu = false;       ///< forward: y is rectified; backward: dy is the gradient of that
@@ -87,6 +89,7 @@ struct LayerKind {
   bool listed = true;          ///< may stand in model.layers
   bool takes_classes = false;  ///< out = 0 of a network's last layer stands for the classes
   bool in_place = false;       ///< writes over its input where nobody else reads it; dx comes where dy was
+  bool gradient_in_place = false;  ///< dx comes where dy was, but y is memory of its own
   bool reads_output = false;   ///< its backward pass reads y
   bool adds = false;           ///< y = x + other, and dy is the gradient of both: there is no backward pass
   // A ReLU is no pass of its own where its neighbours do its work (runtime/train/layer_stack.hpp):
@@ -104,6 +107,10 @@ struct LayerKind {
   std::int64_t (*macs)(const Layer& layer) = [](const Layer&) { return std::int64_t{0}; };
   SavedSize (*saved)(const Layer& layer, const LayerBounds& bounds) = [](const Layer&, const LayerBounds&) {
     return SavedSize();
+  };
+  /// Floats that stay from step to step: state of training, zeros at first.
+  std::int64_t (*kept)(const Layer& layer, const LayerBounds& bounds) = [](const Layer&, const LayerBounds&) {
+    return std::int64_t{0};
   };
   LayerPasses<CpuContext> cpu = {};
   LayerPasses<CudaContext> cuda = {};

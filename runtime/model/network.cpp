@@ -102,6 +102,19 @@ Resolved resolve_norms(const std::vector<LayerSpec>& layers, const std::vector<E
   return resolved;
 }
 
+// The link at the cut as the client's last layer: in training, what the server's layers read is what arrives.
+void insert_link(Resolved& resolved, const CutSettings& cut) {
+  const auto at = static_cast<std::int32_t>(resolved.client_layers);
+  LayerSpec link{.kind = &layer_kind("link"), .name = "link"};
+  link.cut = cut;
+  for (std::size_t i = resolved.client_layers; i < resolved.edges.size(); ++i) {
+    for (std::int32_t* place : {&resolved.edges[i].input, &resolved.edges[i].other}) *place += *place >= at - 1 ? 1 : 0;
+  }
+  resolved.specs.insert(resolved.specs.begin() + at, std::move(link));
+  resolved.edges.insert(resolved.edges.begin() + at, Edge{at - 1, -1});
+  ++resolved.client_layers;
+}
+
 // Gives every tensor its place in a replica: parameters of a side in the order of its layers, then running statistics.
 void lay_out(Network& network) {
   for (const bool trained : {true, false}) {
@@ -157,15 +170,16 @@ Network build_network(const std::vector<LayerSpec>& layers, const std::string& c
                                  at < 0 ? "no such layer" : "a skip connection leads past it",
                                  fmt::join(possible_cuts(layers), ", ")));
   }
-  const Resolved resolved = resolve_norms(layers, edges, at, options);
+  Resolved resolved = resolve_norms(layers, edges, at, options);
   Network network;
   network.input = input;
   network.classes = classes;
   network.options = options;
-  network.client_layers = resolved.client_layers;
-  if (network.client_layers == 0) {
+  if (resolved.client_layers == 0) {
     throw InputError(fmt::format("model.cut = \"{}\": without norms the client is left without a layer", cut));
   }
+  if (!options.cut.is_plain()) insert_link(resolved, options.cut);
+  network.client_layers = resolved.client_layers;
 
   std::int32_t tensors = 0;
   for (std::size_t i = 0; i < resolved.specs.size(); ++i) {

@@ -10,6 +10,7 @@
 
 #include "base/names.hpp"
 #include "kernels/nn/support/size2.hpp"
+#include "runtime/model/cut_settings.hpp"
 
 namespace splitsim {
 
@@ -30,6 +31,7 @@ struct LayerSpec {
   double probability = 0.5;  ///< dropout: of a feature to become 0
   std::string input = {};    ///< name of the layer it reads; empty: the one before
   std::string other = {};    ///< add: name of the second summand
+  CutSettings cut = {};      ///< link: what happens to rows on it
 
   friend bool operator==(const LayerSpec&, const LayerSpec&) = default;
 };
@@ -95,6 +97,7 @@ struct NetworkOptions {
   /// Client BatchNorm: each client normalises over its own samples of the step; false: over all samples of the step.
   bool client_segments = true;
   InitKind init = InitKind::kTorch;
+  CutSettings cut = {};  ///< where rows do not arrive as they were sent, the client half ends with a layer that says so
 };
 
 struct Network {

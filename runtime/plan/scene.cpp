@@ -73,10 +73,11 @@ Scene make_scene(const Config& config, SceneParts given) {
     scene.population = make_population(owner, scene.dataset.train_labels, scene.population.clients, data.classes);
   }
   scene.network = build_network(model_layers(config.model, data.classes), config.model.cut,
-                                {data.channels, data.height, data.width}, data.classes, network_options(config.model));
+                                {data.channels, data.height, data.width}, data.classes, 
+                                network_options(config.model, config.cut));
   scene.mode = mode_map(config.train);
   scene.cut = cut_costs_of(scene.network, scene.mode);
-  if (given.cut_activation > 0) scene.cut.activation = given.cut_activation;
+  if (given.cut_activation > 0) scene.cut.activation = scene.cut.gradient = given.cut_activation;
   scene.groups = groups_of(config, scene.population.clients);
   scene.timing =
       make_timing(config, config.clock, seeds_of(config).clock, scene.population.clients, scene.cut, scene.groups);
@@ -102,7 +103,9 @@ std::optional<TurnRules> turn_rules(const Scene& scene) {
 
 CutCosts cut_costs_of(const Network& network, const ModeMap& mode) {
   CutCosts bytes;
-  bytes.activation = network.cut_shape().size() * static_cast<std::int64_t>(sizeof(float));
+  const CutSettings& cut = network.options.cut;
+  bytes.activation = compressed_bytes(cut.rule(cut.up), network.cut_shape().size());
+  bytes.gradient = compressed_bytes(cut.rule(cut.down), network.cut_shape().size());
   bytes.label = sizeof(std::int32_t);
   bytes.client_model = network.replica_size(kClientSide) * static_cast<std::int64_t>(sizeof(float));
   bytes.client_macs = multiply_adds(network, kClientSide);
@@ -114,7 +117,7 @@ CutCosts cut_costs_of(const Network& network, const ModeMap& mode) {
   }
   if (mode.whole_model) {
     const std::int64_t server_model = network.replica_size(kServerSide) * static_cast<std::int64_t>(sizeof(float));
-    return {0, 0, bytes.client_model + server_model, all, 0};
+    return {0, 0, 0, bytes.client_model + server_model, all, 0};
   }
   return bytes;
 }

@@ -11,13 +11,14 @@ namespace splitsim {
 namespace {
 
 EngineSettings engine_settings(const Scene& scene, const ScheduleBounds& bounds, const ScheduleBounds& turn_bounds) {
-  return {scene.config.train,
-          seeds_of(scene.config).model,
-          scene.population.clients,
-          turn_bounds,
-          bounds.steps,
-          scene.population.sizes(),
-          scene.groups};
+  return {.train = scene.config.train,
+          .seed = seeds_of(scene.config).model,
+          .clients = scene.population.clients,
+          .bounds = turn_bounds,
+          .steps_per_epoch = bounds.steps,
+          .held = scene.population.sizes(),
+          .groups = scene.groups,
+          .samples = scene.dataset.train_size()};
 }
 
 }  // namespace

@@ -50,7 +50,7 @@ std::vector<CutRow> cut_table(const Scene& scene) {
   std::size_t last = 0;  // layers of the last row's client
   for (const std::string& cut : possible_cuts(layers)) {
     const Network network = build_network(layers, cut, {data.channels, data.height, data.width}, data.classes,
-                                          network_options(scene.config.model));
+                                          network_options(scene.config.model, scene.config.cut));
     if (!rows.empty() && network.client_layers == last) {  // another name of the same place
       if (cut.size() < rows.back().cut.size()) rows.back().cut = cut;
       continue;
@@ -63,6 +63,7 @@ std::vector<CutRow> cut_table(const Scene& scene) {
     row.macs[kServerSide] = costs.server_macs;
     for (int side = 0; side < 2; ++side) row.parameters[side] = network.parameters[side];
     row.activation_bytes = costs.activation;
+    row.gradient_bytes = costs.gradient;
     row.step_s = first_epoch_step_s(ctx, population, scene, costs);
   }
   return rows;

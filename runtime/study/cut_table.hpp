@@ -15,7 +15,8 @@ struct CutRow {
   std::string cut;                    ///< the shortest of its names
   std::int64_t macs[2] = {};          ///< multiply-adds of a sample's forward pass, by side
   std::int64_t parameters[2] = {};    ///< by side
-  std::int64_t activation_bytes = 0;  ///< per sample, up; its gradient down
+  std::int64_t activation_bytes = 0;  ///< per sample, up
+  std::int64_t gradient_bytes = 0;    ///< per sample, down
   double step_s = 0.0;                ///< mean virtual time of the first epoch's steps
 };
 

@@ -28,6 +28,7 @@ StackBounds stack_bounds(const Network& network, const EngineSettings& settings,
                          std::int32_t clients, Layout native) {
   StackBounds bounds;
   bounds.slots = static_cast<std::int32_t>(settings.bounds.batch);
+  bounds.samples = settings.samples;
   for (int side = 0; side < 2; ++side) bounds.active[side] = bounds.segments[side] = active[side];
   const Sharing of_client = statistics_of(network, mode_map(settings.train), kClientSide);
   if (of_client != Sharing::kGroup) bounds.segments[kClientSide] = of_client == Sharing::kClient ? clients : 1;

@@ -31,6 +31,7 @@ struct EngineSettings {
   Groups groups = {};                 ///< of modes that need them
   bool capture = true;                ///< on a GPU: capture the second step as a graph and replay it from then on
   std::optional<Layout> layout = {};  ///< of activations; empty: the backend's own
+  std::int64_t samples = 0;           ///< N, of the training set: for error feedback
 };
 
 /// Parameters and optimiser state on the host: what a checkpoint and model.safetensors hold.

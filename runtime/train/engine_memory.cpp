@@ -94,6 +94,7 @@ void Engine<Context>::start(const DeviceImages<Context>& data, const GatherShape
     fill_zero(ctx_, drift_[side]);
   }
   for (const Shares& shares : shares_) fill_zero(ctx_, shares.seen);
+  fill_zero(ctx_, stack_.kept());
   metrics_ = SharedBuffer<StepMetrics, Context>(ctx_, settings_.bounds.steps);
   for (int side = 0; side < 2; ++side) {
     const std::vector<float> rates =

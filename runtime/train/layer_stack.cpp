@@ -1,6 +1,7 @@
 #include "runtime/train/layer_stack.hpp"
 
 #include <algorithm>
+#include <numeric>
 
 #include "kernels/nn/gradient_rows.hpp"
 #include "kernels/nn/layers/pointwise.hpp"
@@ -73,9 +74,25 @@ void LayerStack<Context>::layout(Context& ctx, Arena<Context>& arena) {
     workspace = std::max(workspace, kind.template passes<Context>().workspace(ctx, layer, layer_bounds(i)));
   }
   workspace_ = arena.template take<float>(workspace, "workspace");
+  layout_kept(arena);
   gradients_.clear();
   for (const std::int64_t floats : plan_.gradient_floats) {
     gradients_.push_back(arena.template take<float>(slots * floats, "activation gradients"));
+  }
+}
+
+template <class Context>
+void LayerStack<Context>::layout_kept(Arena<Context>& arena) {
+  std::vector<std::int64_t> floats(network_.layers.size());
+  for (std::size_t i = 0; training_ && i < floats.size(); ++i) {
+    floats[i] = network_.layers[i].spec.kind->kept(network_.layers[i], layer_bounds(i));
+  }
+  kept_ = arena.template take<float>(std::accumulate(floats.begin(), floats.end(), std::int64_t{0}), "error feedback");
+  kept_of_.clear();
+  std::int64_t from = 0;
+  for (const std::int64_t size : floats) {
+    kept_of_.push_back(size > 0 && kept_.data() != nullptr ? kept_.sub(from, size) : View<float>());
+    from += size;
   }
 }
 
@@ -102,7 +119,8 @@ View<float> LayerStack<Context>::output_gradient() const {
 template <class Context>
 LayerBounds LayerStack<Context>::layer_bounds(std::size_t layer) const {
   const int side = network_.side(layer);
-  return {bounds_.slots, bounds_.active[side], bounds_.segments[side], training_, bounds_.layout, bounds_.precision};
+  return {bounds_.slots, bounds_.active[side], bounds_.segments[side], bounds_.samples,
+          training_,     bounds_.layout,       bounds_.precision};
 }
 
 template <class Context>
@@ -133,6 +151,7 @@ LayerIo LayerStack<Context>::io_of(std::size_t index, const StackMaps& maps, con
   io.y = out(index);
   io.parameters = tensors_of(index, parameters, false);
   io.saved = saved_[index];
+  io.kept = kept_of_[index];
   io.keys = maps.keys;
   io.index = static_cast<std::int32_t>(index);
   io.workspace = workspace_;

@@ -56,6 +56,7 @@ struct StackBounds {
   std::int32_t slots = 0;
   std::int32_t active[2] = {1, 1};
   std::int32_t segments[2] = {1, 1};
+  std::int64_t samples = 0;  ///< N, of the training set
   Layout layout = Layout::kChannelsFirst;
   Precision precision = Precision::kFp32;
 };
@@ -76,6 +77,7 @@ class LayerStack {
   View<float> input() const { return input_; }                                  ///< [S, input]; the gather writes it
   View<const float> output() const { return out(network_.layers.size() - 1); }  ///< [S, classes]: logits
   View<float> output_gradient() const;                                          ///< [S, classes]: the loss writes it
+  View<float> kept() const { return kept_; }  ///< what layers leave for the next step: state, zeros at first
 
   /// In training, BatchNorms also update the running statistics behind the parameters of the step's replicas.
   void forward(Context& ctx, const StackMaps& maps, const TwoSides& parameters);
@@ -85,6 +87,7 @@ class LayerStack {
 
  private:
   void join_relus();
+  void layout_kept(Arena<Context>& arena);
   /// Whether the backward plan's next step is the ReLU whose gradient `sum` completes, and nobody else takes it on.
   bool is_relu_of(std::size_t next, const BackwardOp& sum) const;
   View<float> out(std::size_t layer) const;
@@ -102,6 +105,8 @@ class LayerStack {
   View<float> input_;
   std::vector<View<float>> activations_, gradients_;
   std::vector<Saved> saved_;
+  View<float> kept_;
+  std::vector<View<float>> kept_of_;  // [layers]
   std::vector<bool> relu_behind_;   // [layers] whose forward pass does the ReLU behind it
   std::vector<bool> forward_done_;  // [layers] ReLUs whose work the layer before them does
   std::vector<bool> gradient_behind_,

@@ -173,7 +173,7 @@ Profile make_profile(std::int32_t clients, const LatencySettings& settings, cons
   profile.forward_ns = compute.forward_ns;
   profile.backward_ns = compute.backward_ns;
   profile.up_ns = transfer_ns(uplink, cut.activation + cut.label, "clock.uplink_mbps");
-  profile.down_ns = transfer_ns(downlink, cut.activation, "clock.downlink_mbps");
+  profile.down_ns = transfer_ns(downlink, cut.gradient, "clock.downlink_mbps");
   profile.model_up_ns = transfer_ns(uplink, cut.client_model, "clock.uplink_mbps");
   profile.model_down_ns = transfer_ns(downlink, cut.client_model, "clock.downlink_mbps");
   profile.server_fixed_ns = server_ns(settings.server_fixed_ms, "clock.server_ms.fixed");

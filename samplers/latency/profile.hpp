@@ -62,7 +62,8 @@ struct LatencySettings {
 
 /// What a cut costs: sizes of what crosses it, in bytes, and the work on either side of it.
 struct CutCosts {
-  std::int64_t activation = 0;    ///< per sample, up; the cut gradient has the same size, down
+  std::int64_t activation = 0;    ///< per sample, up
+  std::int64_t gradient = 0;      ///< per sample, down: of the activation
   std::int64_t label = 4;         ///< per sample, up
   std::int64_t client_model = 0;  ///< the client half's parameters
   std::int64_t client_macs = 0;   ///< multiply-adds of a sample's forward pass

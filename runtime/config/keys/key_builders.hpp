@@ -32,6 +32,7 @@ Section& section(Config& c) {
   if constexpr (std::is_same_v<Section, PartitionSettings>) return c.partition;
   if constexpr (std::is_same_v<Section, SamplerSettings>) return c.sampler;
   if constexpr (std::is_same_v<Section, ModelSettings>) return c.model;
+  if constexpr (std::is_same_v<Section, CutSettings>) return c.cut;
   if constexpr (std::is_same_v<Section, TrainSettings>) return c.train;
   if constexpr (std::is_same_v<Section, EvalSettings>) return c.eval;
   if constexpr (std::is_same_v<Section, ClientSettings>) return c.clients;
@@ -120,6 +121,7 @@ std::vector<std::string> modes_where(Is is) {
 }
 
 /// [train] and its optimizers (keys_train.cpp).
+std::vector<Key> cut_keys();
 std::vector<Key> train_keys();
 /// [clients] (keys_clients.cpp).
 std::vector<Key> client_keys();

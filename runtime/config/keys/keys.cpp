@@ -173,6 +173,7 @@ std::vector<Key> all_keys() {
   add(partition_keys());
   add(sampler_keys());
   add(model_keys());
+  add(cut_keys());
   add(train_keys());
   add({integer("eval.every_epochs", at<&EvalSettings::every_epochs>, 0, kMaxEpochs, "epochs",
                "test after every so many; 0: only after the last"),

@@ -106,6 +106,13 @@ void check(const Config& config) {
     throw InputError(fmt::format("eval.client = {}: allowed: an integer in [0, {}], since partition.clients = {}",
                                  config.eval.client, config.partition.clients - 1, config.partition.clients));
   }
+  const SamplerSettings& sampler = config.sampler;
+  if (config.cut.error_feedback && (sampler.kind == "file" || (sampler.kind == "relay" && sampler.local_epochs > 1))) {
+    throw InputError(fmt::format(
+        "cut.error_feedback = true: allowed for samplers that never give a sample twice in one step; sampler.kind = "
+        "\"{}\"{} may",
+        sampler.kind, sampler.kind == "relay" ? " with local_epochs > 1" : ""));
+  }
   need_momentum("client_optimizer", config.train.client_optimizer);
   need_momentum("server_optimizer", config.train.server_optimizer);
 }

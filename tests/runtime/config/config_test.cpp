@@ -162,6 +162,10 @@ TEST(Config, EveryFieldIsAKey) {
     EXPECT_EQ(keys["train.server_optimizer"], keys["train.client_optimizer"]);
   }
   {
+    const auto& [a1, a2, a3, a4, a5, a6, a7] = c.cut;
+    EXPECT_EQ(keys["cut"], count(a1, a2, a3, a4, a5, a6, a7));
+  }
+  {
     const auto& [a1, a2, a3, a4, a5, a6, a7] = c.eval;
     EXPECT_EQ(keys["eval"], count(a1, a2, a3, a4, a5, a6, a7));
   }
@@ -175,12 +179,12 @@ TEST(Config, EveryFieldIsAKey) {
               count(a1, a2, a3, a4, a5, a6, a7, a8, a9, a10, a11, a12, a13, a14, a15, a16, a17, a18, a19) + 1);
   }
   {
-    const auto& [seed, seeds, data, partition, sampler, model, train, eval, clients, clock, record, notes] = c;
+    const auto& [seed, seeds, data, partition, sampler, model, cut, train, eval, clients, clock, record, notes] = c;
     EXPECT_EQ(keys["seed"], 1);
     const auto& [waiting] = record;
     EXPECT_EQ(keys["record"], count(waiting));
     EXPECT_EQ(static_cast<int>(keys.size()),
-              count(seed, data, partition, sampler, model, train, eval, clients, clock, record) + 2);
+              count(seed, data, partition, sampler, model, cut, train, eval, clients, clock, record) + 2);
   }
 }
 

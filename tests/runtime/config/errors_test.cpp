@@ -46,7 +46,7 @@ TEST(ConfigErrors, UnknownKeysComeWithTheNearestKnownOne) {
             "--set: unknown key model.zzzzzz; known in model: name, cut, width, client_norm, "
             "server_norm, client_norm_statistics, init, seed, file, layers");
   EXPECT_EQ(override_error("zzzzzz=1"),
-            "--set: unknown key zzzzzz; known: seed, data, partition, sampler, model, train, eval, clients, clock, "
+            "--set: unknown key zzzzzz; known: seed, data, partition, sampler, model, cut, train, eval, clients, clock, "
             "record");
   EXPECT_EQ(override_error("sampler.batch.x=1"), "--set: unknown key sampler.batch.x: sampler.batch is not a table");
   EXPECT_EQ(error_of("\"sampler.batch\" = 1"), "exp.toml:1:1: unknown key \"sampler.batch\"");

@@ -93,6 +93,20 @@ TEST_F(Cuts, AStepIsItsWorkAndItsBytes) {
   }
 }
 
+TEST_F(Cuts, CompressedBytesCount) {
+  // 256 levels, and a range; a quarter of the gradients, with the 8 bits of a place among 256.
+  const std::int64_t up = 256 + 8, down = 64 * 4 + 64;
+  const Scene at = scene({"cut.up=int8", "cut.down=top_k", "cut.keep=0.25", "cut.noise=0.1"});
+  EXPECT_EQ(at.cut.activation, up);
+  EXPECT_EQ(at.cut.gradient, down);
+  const CutRow row = cut_table(at)[0], plain = cut_table(scene())[0];
+  EXPECT_EQ(row.cut, plain.cut);
+  EXPECT_EQ(row.activation_bytes, up);
+  EXPECT_EQ(row.gradient_bytes, down);
+  EXPECT_NEAR(plain.step_s - row.step_s, 600 * 1e-6 * static_cast<double>(2 * 1024 - up - down), 600 * 3e-9);
+  EXPECT_EQ(cut_table(at).size(), cut_table(scene()).size());
+}
+
 TEST_F(Cuts, TheTableHasEveryCutOnceAndNamesTheFastest) {
   const std::vector<CutRow> slow_link = cut_table(scene());
   std::vector<std::string> names;

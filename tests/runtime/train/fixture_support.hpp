@@ -42,6 +42,13 @@ inline void add_settings(const json& c, RigInput& in) {
   set_named(in.train.service_order, "service_order", c.at("service_order"));
   set_named(in.train.replicas, "replicas", c.at("replicas"));
   in.train.label_smoothing = c.at("label_smoothing");
+  if (c.contains("link")) {
+    const json& link = c.at("link");
+    set_named(in.options.cut.up, "up", link.at("up"));
+    set_named(in.options.cut.down, "down", link.at("down"));
+    in.options.cut.keep = link.at("keep");
+    in.options.cut.clip_norm = link.at("clip_norm");
+  }
   in.train.mix = c.value("mix", in.train.mix);
   in.train.align = c.value("align", in.train.align);
   in.train.proximal = c.value("proximal", in.train.proximal);

@@ -178,6 +178,11 @@ TYPED_TEST(ModeFixture, GradientsMixedAtTheCut) {
 }
 TYPED_TEST(ModeFixture, GradientsMixedAtTheOutput) { this->check("epsl_union"); }
 TYPED_TEST(ModeFixture, GradientsTurnedToALeader) { this->check("gapsl_union"); }
+TYPED_TEST(ModeFixture, LinkAtTheCut) {
+  this->check("link_psl");
+  this->check("link_psl_local");
+  this->check("link_sglr");
+}
 TYPED_TEST(ModeFixture, Clusters) {
   this->check("cpsl_own");
   this->check("cpsl_passed");
