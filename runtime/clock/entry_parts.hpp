@@ -32,12 +32,12 @@ struct EntryParts {
   PSL_HD std::int64_t bwd_ns() const { return add_ns(add_ns(down_ns, backward_ns), model_up_ns); }
 };
 
-/// factor: J. samples: b.
+/// factor: J. samples: b. uploads: whether smashed data cross in this step.
 PSL_HD inline EntryParts entry_parts(const ProfileRow& client, double factor, std::int64_t samples,
-                                     bool sync_every_step) {
+                                     bool sync_every_step, bool uploads = true) {
   EntryParts parts;
   parts.forward_ns = scale_ns(factor, add_ns(client.delay_ns, times_ns(samples, client.forward_ns)));
-  parts.up_ns = times_ns(samples, client.up_ns);
+  parts.up_ns = uploads ? times_ns(samples, client.up_ns) : 0;
   parts.down_ns = times_ns(samples, client.down_ns);
   parts.backward_ns = scale_ns(factor, times_ns(samples, client.backward_ns));
   if (sync_every_step) {

@@ -7,12 +7,13 @@
 
 namespace splitsim {
 
-/// psl_local, and fedavg, whose clients are `alone`: clients run ahead of each other. Steps depend on each other
+/// psl_local; fedavg and cse_fsl, whose clients do not wait for the server: clients run ahead of each other. Steps depend on each other
 /// through C and S, so one team walks the epoch. Also keeps ClientWaiting, if asked, and model_sync = round.
 struct RunAheadFold {
   EpochEntries entries;
   ProfileView profile;
-  bool alone;        ///< no server between forward and backward
+  bool waits;        ///< the server comes between forward and backward
+  std::int64_t served_every;  ///< it works in every so many-th step of the epoch; 0: never
   bool sync_rounds;  ///< model_sync = round
   Rounds rounds;
   std::int64_t* ready_ns;   ///< [K] C_k, carried over epochs
@@ -26,17 +27,21 @@ struct RunAheadFold {
     team.sync();  // an epoch without steps has no other one before they are written
     for (std::int64_t t = 0; t < entries.steps; ++t) {
       const std::int64_t first = entries.first(t), n = entries.active(t);
-      const std::int64_t server = alone ? 0 : profile.server_ns(entries.batch(t));
+      const bool served = served_every > 0 && (t + 1) % served_every == 0;
+      const std::int64_t server = waits ? profile.server_ns(entries.batch(t)) : 0;  // that clients wait for
       const auto ready = [&](std::int64_t i) { return ready_ns[entries.client(first + i)]; };
       const auto arrival = [&](std::int64_t i) {
         return Latest{add_ns(ready(i), entries.forward_ns[first + i]), entries.client(first + i)};
       };
-      const std::int64_t idle = alone ? latest_end : server_ready;
+      const std::int64_t idle = waits ? server_ready : latest_end;
       const std::int64_t start = n > 0 ? team.reduce(n, kForever, ready, EarlierNs{}) : idle;
       const Latest last_arrival = team.reduce(n, Latest{}, arrival, LaterOf{});
-      if (!alone) server_ready = add_ns(max_ns(server_ready, last_arrival.ns_or_zero()), server);
+      if (served) {
+        server_ready =
+            add_ns(max_ns(server_ready, last_arrival.ns_or_zero()), profile.server_ns(entries.batch(t)));
+      }
       const auto done = [&](std::int64_t i) {
-        const std::int64_t from = alone ? arrival(i).ns : server_ready;
+        const std::int64_t from = waits ? server_ready : arrival(i).ns;
         return Latest{add_ns(from, entries.backward_ns[first + i]), entries.client(first + i)};
       };
       const Latest last_done = team.reduce(n, Latest{}, done, LaterOf{});
@@ -50,11 +55,12 @@ struct RunAheadFold {
       }
       team.sync();
       latest_end = max_ns(latest_end, n > 0 ? last_done.ns : server_ready);
+      if (served) latest_end = max_ns(latest_end, server_ready);
       if (sync_rounds && rounds.ends_after(t, entries.steps)) {
         latest_end = max_ns(latest_end, synchronize_round(team, rounds.first_of(t), t + 1));
       }
       if (team.rank() == 0) {
-        const Latest& held_up = alone ? last_done : last_arrival;
+        const Latest& held_up = waits ? last_arrival : last_done;
         times[t] = {start, latest_end, held_up.client_or_none(), last_done.client_or_none()};
       }
     }

@@ -15,6 +15,9 @@
 //            in service order
 //   server (central):  step = server(B_t); clients take no time
 //   local (fedavg):  C_k(t) = C_k(t-1) + fwd_k + bwd_k: clients go on alone, the server does nothing
+//   one way (cse_fsl, fsl_an):  C_k(t) = C_k(t-1) + fwd_k + bwd_k, with b up in fwd in every h-th step of an epoch only,
+//            and bwd without down; in those S(t) = max(S(t-1), max over active (C_k(t-1) + fwd_k)) + server(B_t); a step
+//            is over when its clients are done, and the server with what came so far
 //   relay (sl):     step = sum of fwd_i + server(b_i) + bwd_i + handover_i in service order; handover_i = client model
 //                   down + up, once per turn (consecutive entries of one client within an epoch are one turn)
 //
@@ -67,9 +70,11 @@ struct Timeline {
   std::string sha256() const;
 };
 
-enum class ClockKind : std::uint8_t { kBarrier, kRunAhead, kChain, kRelay, kClusters, kServer, kLocal };
+enum class ClockKind : std::uint8_t { kBarrier, kRunAhead, kChain, kRelay, kClusters, kServer, kLocal, kOneWay };
 /// Whether clients go on by themselves, so that steps overlap and the clock carries a time per client.
-constexpr bool overlaps(ClockKind kind) { return kind == ClockKind::kRunAhead || kind == ClockKind::kLocal; }
+constexpr bool overlaps(ClockKind kind) {
+  return kind == ClockKind::kRunAhead || kind == ClockKind::kLocal || kind == ClockKind::kOneWay;
+}
 
 /// What the learning mode means for the clock.
 struct ClockMode {
@@ -83,6 +88,7 @@ struct ClockMode {
   std::optional<std::uint64_t> service_seed = {};
   ModelSync model_sync = ModelSync::kNone;  ///< what the settings' model_sync = mode means
   Groups groups = {};                       ///< kClusters
+  std::int64_t upload_every = 1;            ///< kOneWay: smashed data are sent in every so many-th step of an epoch
 };
 
 /// What the mode and the settings' barrier mean together: a barrier of run_ahead is a clock of its own.

@@ -123,7 +123,7 @@ struct Clock<Context>::Impl {
     const Extent all_entries{capacity, schedule.active_first.data() + steps, 1};
     for_each_index(
         ctx, all_entries,
-        EntryDurations{entries, profile(), jitter, clients, seed, epoch, model_sync == ModelSync::kStep});
+        EntryDurations{entries, profile(), jitter, clients, seed, epoch, model_sync == ModelSync::kStep, mode.upload_every});
     return entries;
   }
 
@@ -161,10 +161,14 @@ struct Clock<Context>::Impl {
         break;
       case ClockKind::kRunAhead:
       case ClockKind::kLocal:
+      case ClockKind::kOneWay:
         for_each_block(ctx, 1,
                        RunAheadFold{entries,
                                     profile(),
-                                    mode.kind == ClockKind::kLocal,
+                                    mode.kind == ClockKind::kRunAhead,
+                                    mode.kind == ClockKind::kRunAhead ? 1
+                                    : mode.kind == ClockKind::kOneWay ? mode.upload_every
+                                                                      : 0,
                                     model_sync == ModelSync::kRound,
                                     {mode.round_steps},
                                     ready_ns.data(),

@@ -24,7 +24,10 @@ std::vector<Traffic> Ledger::add(const DealtSchedule& epoch, std::int64_t steps,
       const std::int64_t samples = view.samples_of(static_cast<std::int64_t>(m), e);
       total.steps[k] += 1;
       total.samples[k] += samples;
-      step += cut(samples);
+      if (mode_.sends(parent)) {
+        total.sent[k] += samples;
+        step += cut(samples);
+      }
       const bool takes_over = mode_.model_traffic == ModelTraffic::kTurn && client != before;
       if (mode_.model_traffic == ModelTraffic::kStep || takes_over) {
         total.models[k] += 1;
@@ -58,7 +61,7 @@ void Ledger::add(const Losses& losses, std::int64_t steps, std::vector<Traffic>&
 }
 
 Traffic Ledger::of_client(const Participation& total, std::size_t client) const {
-  Traffic traffic = cut(total.samples[client]);
+  Traffic traffic = cut(total.sent[client]);
   traffic += models(total.models[client]);
   traffic += in_vain(total.late[client], total.late_samples[client]);
   return traffic;

@@ -2,6 +2,7 @@
 // (schedule, sizes, learning mode): it counts whether or not the clock gives these transfers time.
 //
 //   every step, client k with b_k samples   up: b_k (activation + label), down: b_k cut gradient, as compressed
+//                                           (cse_fsl, fsl_an: every h-th step, and nothing down)
 //   client models, as the mode moves them:
 //     step    psl: down (the current half) and up (its gradient, as large) for every active client
 //     round   sflv1, sflv2: up and down (the average) once a round for every client that stepped in it
@@ -51,6 +52,7 @@ void set_traffic(Record& record, const Traffic& traffic) {
 struct Participation {
   std::vector<std::int64_t> steps;    ///< [K] (micro-)steps in which a client took part
   std::vector<std::int64_t> samples;  ///< [K] that it gave in them
+  std::vector<std::int64_t> sent;     ///< [K] of them whose smashed data crossed
   std::vector<std::int64_t> models;   ///< [K] client models that it got, and that it returned
   std::vector<std::int64_t> waiting_ns, active_ns;  ///< [K] sums over its steps, see WaitingRecord
   std::vector<std::int64_t> missed_samples;         ///< [K] scheduled and never trained
@@ -62,6 +64,7 @@ struct Participation {
   explicit Participation(std::int32_t clients)
       : steps(static_cast<std::size_t>(clients)),
         samples(steps),
+        sent(steps),
         models(steps),
         waiting_ns(steps),
         active_ns(steps),

@@ -97,6 +97,24 @@ ModeMap fedprox(const TrainSettings& s) {
   return mode;
 }
 
+// Client halves learn from heads of their own, the server from the smashed data that it gets now and then: without a
+// gradient coming back nobody waits.
+ModeMap cse_fsl(const TrainSettings& s) {
+  return {.part = {kOwnAveraged, {}},
+          .loss = LossMean::kReplica,
+          .clock = ClockKind::kOneWay,
+          .local_loss = true,
+          .upload_every = s.upload_every,
+          .model_traffic = ModelTraffic::kRound};
+}
+
+// The same with a server half per client, averaged as well.
+ModeMap fsl_an(const TrainSettings& s) {
+  ModeMap mode = cse_fsl(s);
+  mode.part[kServerSide] = kOwnAveraged;
+  return mode;
+}
+
 ModeMap central(const TrainSettings&) { return {.part = {}, .clock = ClockKind::kServer, .cut_traffic = false}; }
 
 struct Entry {
@@ -137,6 +155,12 @@ const std::vector<Entry>& registry() {
         "federated learning, no split: every client trains the whole net, averaged every round (arXiv 1602.05629)"},
        fedavg},
       {{"fedprox", "fedavg, held to the round's start by train.proximal (arXiv 1812.06127)"}, fedprox},
+      {{"cse_fsl",
+        "clients learn from auxiliary heads and send activations every train.upload_every steps, one server half learns "
+        "from them, no gradient comes back; client halves and heads averaged every round (arXiv 2302.05599)"},
+       cse_fsl},
+      {{"fsl_an", "cse_fsl with a server half per client, averaged as well (Han et al. 2021, as in arXiv 2302.05599)"},
+       fsl_an},
       {{"central", "centralised SGD on the same batches: the baseline that psl equals bit for bit"}, central},
   };
   return entries;

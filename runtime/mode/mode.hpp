@@ -75,12 +75,18 @@ struct ModeMap {
   ClockKind clock = ClockKind::kBarrier;
   bool may_run_ahead = false;  ///< clock.barrier = run_ahead makes sense
   bool cut_traffic = true;     ///< smashed data, labels and cut gradients cross the links
+  /// Clients train on the loss of an auxiliary head of their own; the server gets their smashed data in every
+  /// upload_every-th step of an epoch, and no gradient comes back.
+  bool local_loss = false;
+  std::int64_t upload_every = 1;
   bool whole_model = false;    ///< clients run both sides themselves: there is no cut, models on links are whole
   ModelTraffic model_traffic = ModelTraffic::kNever;
 
   bool many() const { return part[0].many() || part[1].many(); }
   bool averages() const { return part[0].combine == Combine::kRound || part[1].combine == Combine::kRound; }
   bool deals() const { return turns != Turns::kTogether; }
+  /// Whether smashed data cross in this step of the schedule, counted from its epoch's start.
+  bool sends(std::int64_t step) const { return (step + 1) % upload_every == 0; }
   /// Whether it matters which group a client is in.
   bool needs_groups() const {
     return part[0].replicas == Sharing::kGroup || part[1].replicas == Sharing::kGroup || turns == Turns::kByGroup;

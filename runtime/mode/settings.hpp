@@ -80,6 +80,7 @@ struct TrainSettings {
   double mix = 1.0;        ///< sglr, epsl: share phi of a client's places whose gradients are averaged over clients
   double align = 0.5;      ///< gapsl: how far gradients are turned to the leader's
   double proximal = 0.01;  ///< fedprox: mu
+  std::int64_t upload_every = 1;  ///< cse_fsl, fsl_an: h, smashed data cross in every so many-th step of an epoch
   std::int64_t round =
       0;  ///< steps per round (modes that average, clock.model_sync, clients.participation); 0: an epoch
   AverageWeights fedavg_weights = AverageWeights::kSamples;

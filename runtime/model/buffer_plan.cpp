@@ -116,8 +116,13 @@ class Planner {
     return fresh;
   }
 
-  // Whether somebody needs the gradient of this layer's output.
+  // Whether somebody needs the gradient of this layer's output; of a client's that of the server's loss is not used
+  // where there is an auxiliary one.
   bool wanted(std::int32_t i) const { return i >= 0 && at(i) >= first_trained_; }
+  bool wanted(std::int32_t i, std::int32_t reader) const {
+    const bool comes_back = network_.side(at(i)) == network_.side(at(reader)) || !network_.has_auxiliary();
+    return wanted(i) && comes_back;
+  }
 
   // `buffer` holds a part of the gradient of layer i's output, and now belongs to it.
   void give(std::int32_t i, std::int32_t buffer) {
@@ -139,26 +144,30 @@ class Planner {
     gradient_.assign(network_.layers.size(), -1);
     const std::int32_t last = layers() - 1;
     plan_.output_gradient = gradient_[at(last)] = pool_.take(floats(last));
+    if (network_.has_auxiliary()) {
+      const auto head = static_cast<std::int32_t>(network_.auxiliary_layer());
+      plan_.auxiliary_gradient = gradient_[at(head)] = pool_.take(floats(head));
+    }
     for (std::int32_t i = last; wanted(i); --i) {
       const Layer& layer = network_.layers[at(i)];
       if (gradient_[at(i)] < 0) continue;  // nobody reads this layer
-      if (at(i) + 1 == network_.client_layers) emit(BackwardOp::Kind::kCutScale, i, own(i), -1);
+      if (at(i) == network_.cut_layer() && !network_.has_auxiliary()) emit(BackwardOp::Kind::kCutScale, i, own(i), -1);
       if (layer.spec.kind->adds) {
         const std::int32_t dy = gradient_[at(i)];
         for (const std::int32_t summand : {layer.input, layer.other}) {
-          if (!wanted(summand)) continue;
+          if (!wanted(summand, i)) continue;
           pool_.share(dy);
           give(summand, dy);
         }
         pool_.release(dy);
       } else if (layer.spec.kind->in_place || layer.spec.kind->gradient_in_place) {
-        if (!wanted(layer.input)) continue;
+        if (!wanted(layer.input, i)) continue;
         const std::int32_t dy = own(i);
         emit(BackwardOp::Kind::kLayer, i, dy, dy);
         give(layer.input, dy);
       } else {
         const std::int32_t dy = gradient_[at(i)];
-        const std::int32_t dx = wanted(layer.input) ? pool_.take(layer.in.size()) : -1;
+        const std::int32_t dx = wanted(layer.input, i) ? pool_.take(layer.in.size()) : -1;
         emit(BackwardOp::Kind::kLayer, i, dy, dx);
         pool_.release(dy);
         if (dx >= 0) give(layer.input, dx);

@@ -31,6 +31,7 @@ struct BufferPlan {
   // Training only:
   std::vector<std::int64_t> gradient_floats;  ///< [gradient buffers] per slot
   std::int32_t output_gradient = -1;          ///< where the loss writes
+  std::int32_t auxiliary_gradient = -1;       ///< and that of the auxiliary head, which then is the client half's
   std::vector<BackwardOp> backward;           ///< in order
 };
 

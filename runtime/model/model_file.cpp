@@ -34,6 +34,8 @@ std::string numbered_name(const std::string& name, const Network& network) {
   const char* const end = name.data() + name.size();
   const auto [rest, error] = std::from_chars(name.data() + kList.size(), end, number);
   if (error != std::errc() || rest == end || *rest != '.' || number >= network.layers.size()) return {};
+  if (number >= network.own_client_layers) number += network.client_layers - network.own_client_layers;
+  if (number >= network.layers.size()) return {};
   return network.layers[number].spec.name + std::string(rest, end);
 }
 

@@ -215,13 +215,14 @@ std::vector<LayerSpec> model_layers(const std::string& name, std::int32_t classe
   return model_layers(settings, classes);
 }
 
-NetworkOptions network_options(const ModelSettings& settings, const CutSettings& cut) {
+NetworkOptions network_options(const ModelSettings& settings, const CutSettings& cut, bool auxiliary) {
   NetworkOptions options;
   options.norm[kClientSide] = settings.client_norm;
   options.norm[kServerSide] = settings.server_norm;
   options.client_segments = settings.client_norm_statistics == NormStatistics::kClient;
   options.init = settings.init;
   options.cut = cut;
+  options.auxiliary = auxiliary;
   return options;
 }
 

@@ -44,7 +44,7 @@ std::vector<LayerSpec> model_layers(const ModelSettings& settings, std::int32_t 
 std::vector<LayerSpec> model_layers(const std::string& name, std::int32_t classes);
 
 /// What the settings say beside the layers and the cut.
-NetworkOptions network_options(const ModelSettings& settings, const CutSettings& cut = {});
+NetworkOptions network_options(const ModelSettings& settings, const CutSettings& cut = {}, bool auxiliary = false);
 
 // Shorthands for the functions that write models down.
 namespace layer {

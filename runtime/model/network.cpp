@@ -18,6 +18,9 @@ namespace splitsim {
 
 namespace {
 
+// Of the auxiliary head, in files as well.
+constexpr const char* kAuxiliaryName = "auxiliary";
+
 // Whether `name` is the layer or the group of layers `group`.
 bool belongs(const std::string& name, const std::string& group) {
   return name == group || (name.size() > group.size() && name.starts_with(group) && name[group.size()] == '.');
@@ -41,6 +44,9 @@ std::vector<Edge> edges_of(const std::vector<LayerSpec>& layers) {
     if (spec.kind->adds) edge.other = find(spec, spec.other);
     if (!places.emplace(spec.name, place).second) {
       throw InputError(fmt::format("model: two layers are named '{}'", spec.name));
+    }
+    if (spec.name == kAuxiliaryName) {
+      throw InputError(fmt::format("model: no layer may be named '{}'", spec.name));
     }
     edges.push_back(edge);
   }
@@ -102,17 +108,38 @@ Resolved resolve_norms(const std::vector<LayerSpec>& layers, const std::vector<E
   return resolved;
 }
 
-// The link at the cut as the client's last layer: in training, what the server's layers read is what arrives.
-void insert_link(Resolved& resolved, const CutSettings& cut) {
+// One more layer at the client's end, which reads place `input`; of the server's layers those that read it read the new
+// one instead, or go on as they did.
+void append_to_client(Resolved& resolved, LayerSpec spec, std::int32_t input, bool in_between) {
   const auto at = static_cast<std::int32_t>(resolved.client_layers);
-  LayerSpec link{.kind = &layer_kind("link"), .name = "link"};
-  link.cut = cut;
   for (std::size_t i = resolved.client_layers; i < resolved.edges.size(); ++i) {
-    for (std::int32_t* place : {&resolved.edges[i].input, &resolved.edges[i].other}) *place += *place >= at - 1 ? 1 : 0;
+    for (std::int32_t* place : {&resolved.edges[i].input, &resolved.edges[i].other}) {
+      if (*place >= at) {
+        ++*place;
+      } else if (*place == input && in_between) {
+        *place = at;
+      }
+    }
   }
-  resolved.specs.insert(resolved.specs.begin() + at, std::move(link));
-  resolved.edges.insert(resolved.edges.begin() + at, Edge{at - 1, -1});
+  resolved.specs.insert(resolved.specs.begin() + at, std::move(spec));
+  resolved.edges.insert(resolved.edges.begin() + at, Edge{input, -1});
   ++resolved.client_layers;
+}
+
+// What options add to the client half behind the cut.
+void append_extras(Resolved& resolved, const NetworkOptions& options, std::int32_t classes) {
+  const auto cut = static_cast<std::int32_t>(resolved.client_layers) - 1;
+  if (options.auxiliary) {
+    if (resolved.client_layers == resolved.specs.size()) {
+      throw InputError("model.cut: a mode with an auxiliary head needs a layer on the server");
+    }
+    append_to_client(resolved, {.kind = &layer_kind("linear"), .name = kAuxiliaryName, .out = classes}, cut, false);
+  }
+  if (!options.cut.is_plain()) {
+    LayerSpec link{.kind = &layer_kind("link"), .name = "link"};
+    link.cut = options.cut;
+    append_to_client(resolved, std::move(link), cut, true);
+  }
 }
 
 // Gives every tensor its place in a replica: parameters of a side in the order of its layers, then running statistics.
@@ -178,7 +205,8 @@ Network build_network(const std::vector<LayerSpec>& layers, const std::string& c
   if (resolved.client_layers == 0) {
     throw InputError(fmt::format("model.cut = \"{}\": without norms the client is left without a layer", cut));
   }
-  if (!options.cut.is_plain()) insert_link(resolved, options.cut);
+  network.own_client_layers = resolved.client_layers;
+  append_extras(resolved, options, classes);
   network.client_layers = resolved.client_layers;
 
   std::int32_t tensors = 0;
@@ -198,9 +226,11 @@ Network build_network(const std::vector<LayerSpec>& layers, const std::string& c
       throw InputError(fmt::format("model: layer '{}' adds '{}' of another shape", layer.spec.name, layer.spec.other));
     }
     layer.first_tensor = tensors;
-    tensors += layer.has_parameters() ? 2 : 0;
+    // The auxiliary head's come last: the others' initial values are those of a network without it.
+    if (network.layers.size() != network.auxiliary_layer()) tensors += layer.has_parameters() ? 2 : 0;
     network.layers.push_back(std::move(layer));
   }
+  if (network.has_auxiliary()) network.layers[network.auxiliary_layer()].first_tensor = tensors;
   lay_out(network);
   const FeatureShape last = network.layers.back().out;
   if (last.size() != classes) {

@@ -97,7 +97,8 @@ struct NetworkOptions {
   /// Client BatchNorm: each client normalises over its own samples of the step; false: over all samples of the step.
   bool client_segments = true;
   InitKind init = InitKind::kTorch;
-  CutSettings cut = {};  ///< where rows do not arrive as they were sent, the client half ends with a layer that says so
+  CutSettings cut = {};  ///< where rows do not arrive as they were sent, the client half ends with a layer that does it
+  bool auxiliary = false;  ///< the client half has a head of its own: a linear layer from the cut to the classes
 };
 
 struct Network {
@@ -106,13 +107,21 @@ struct Network {
   std::vector<Layer> layers;
   NetworkOptions options;
   std::size_t client_layers = 0;    ///< layers [0, client_layers) run on the client
+  std::size_t own_client_layers = 0;  ///< of them those of the model; behind them come the auxiliary head and the link
   std::int64_t parameters[2] = {};  ///< P, trainable, of the client half and of the server half
   std::int64_t buffers[2] = {};     ///< running statistics, behind the parameters of a replica
 
   /// Floats of one replica: parameters, then running statistics.
   std::int64_t replica_size(int side) const { return parameters[side] + buffers[side]; }
   int side(std::size_t layer) const { return layer < client_layers ? kClientSide : kServerSide; }
-  FeatureShape cut_shape() const { return layers[client_layers - 1].out; }
+  FeatureShape cut_shape() const { return layers[own_client_layers - 1].out; }
+  bool has_auxiliary() const { return options.auxiliary; }
+  /// Where the auxiliary head is; nowhere without one.
+  std::size_t auxiliary_layer() const { return has_auxiliary() ? own_client_layers : layers.max_size(); }
+  /// The layer whose output the server reads.
+  std::size_t cut_layer() const {
+    return options.cut.is_plain() ? own_client_layers - 1 : client_layers - 1;
+  }
 };
 
 /// Multiply-adds of a sample's forward pass through a side: convolutions and linear layers.

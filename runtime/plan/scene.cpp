@@ -52,7 +52,8 @@ ClockMode clock_mode(const Config& config, const LatencySettings& latency, const
                   .round_steps = config.train.round,
                   .service_seed = seeds_of(config).sampler,
                   .model_sync = model_sync_of(mode.model_traffic),
-                  .groups = groups};
+                  .groups = groups,
+                  .upload_every = mode.upload_every};
   clock.kind = resolved_kind(clock, latency);
   return clock;
 }
@@ -74,10 +75,13 @@ Scene make_scene(const Config& config, SceneParts given) {
   }
   scene.network = build_network(model_layers(config.model, data.classes), config.model.cut,
                                 {data.channels, data.height, data.width}, data.classes, 
-                                network_options(config.model, config.cut));
+                                network_options(config.model, config.cut, mode_map(config.train).local_loss));
   scene.mode = mode_map(config.train);
   scene.cut = cut_costs_of(scene.network, scene.mode);
-  if (given.cut_activation > 0) scene.cut.activation = scene.cut.gradient = given.cut_activation;
+  if (given.cut_activation > 0) {
+    scene.cut.activation = given.cut_activation;
+    if (scene.cut.gradient > 0) scene.cut.gradient = given.cut_activation;
+  }
   scene.groups = groups_of(config, scene.population.clients);
   scene.timing =
       make_timing(config, config.clock, seeds_of(config).clock, scene.population.clients, scene.cut, scene.groups);
@@ -106,6 +110,7 @@ CutCosts cut_costs_of(const Network& network, const ModeMap& mode) {
   const CutSettings& cut = network.options.cut;
   bytes.activation = compressed_bytes(cut.rule(cut.up), network.cut_shape().size());
   bytes.gradient = compressed_bytes(cut.rule(cut.down), network.cut_shape().size());
+  if (mode.local_loss) bytes.gradient = 0;
   bytes.label = sizeof(std::int32_t);
   bytes.client_model = network.replica_size(kClientSide) * static_cast<std::int64_t>(sizeof(float));
   bytes.client_macs = multiply_adds(network, kClientSide);

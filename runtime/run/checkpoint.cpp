@@ -31,6 +31,7 @@ json to_json(const RunState& state) {
           {"client_ready_ns", state.clock.client_ready_ns},
           {"client_steps", state.participation.steps},
           {"client_samples", state.participation.samples},
+          {"client_sent", state.participation.sent},
           {"client_models", state.participation.models},
           {"client_waiting_ns", state.participation.waiting_ns},
           {"client_active_ns", state.participation.active_ns},
@@ -69,6 +70,7 @@ void from_json(const json& j, RunState& state) {
   counts_in(ready, ready.empty() ? 0 : clients, state.clock.client_ready_ns);
   counts_in(j.at("client_steps"), clients, state.participation.steps);
   counts_in(j.at("client_samples"), clients, state.participation.samples);
+  counts_in(j.at("client_sent"), clients, state.participation.sent);
   counts_in(j.at("client_models"), clients, state.participation.models);
   counts_in(j.at("client_waiting_ns"), clients, state.participation.waiting_ns);
   counts_in(j.at("client_active_ns"), clients, state.participation.active_ns);

@@ -57,6 +57,10 @@ Engine<Context>::Engine(Context& ctx, const Network& network, const EngineSettin
     throw InputError(fmt::format("train.precision = \"{}\": a GPU's (--device cuda); a CPU multiplies in fp32",
                                  name_of(settings.train.precision)));
   }
+  if (network.has_auxiliary() != mode_.local_loss) {
+    throw InputError(fmt::format("train.mode = \"{}\": the network has {} auxiliary head", settings.train.mode,
+                                 mode_.local_loss ? "no" : "an"));
+  }
   if (mode_.needs_groups() && settings.groups.of.size() != static_cast<std::size_t>(settings.clients)) {
     throw InputError(fmt::format("train.mode = \"{}\": needs the group of each of the {} clients", settings.train.mode,
                                  settings.clients));
@@ -95,12 +99,19 @@ ReplicaMap Engine<Context>::map(Sharing sharing) const {
   return tables_.by(sharing).map(tables_.slots.data(), count_of(sharing));
 }
 
+// Of a side's replicas in this step: of the server's none where nobody sends.
+template <class Context>
+ReplicaMap Engine<Context>::map(int side, Sharing sharing) const {
+  if (side == kClientSide || !mode_.local_loss) return map(sharing);
+  return tables_.served.map(tables_.served_slots.data(), count_of(sharing));
+}
+
 template <class Context>
 StackMaps Engine<Context>::maps() const {
   StackMaps maps;
   for (int side = 0; side < 2; ++side) {
-    maps.side[side] = map(mode_.part[side].replicas);
-    const ReplicaMap ranks = map(statistics_of(network_, mode_, side));
+    maps.side[side] = map(side, mode_.part[side].replicas);
+    const ReplicaMap ranks = map(side, statistics_of(network_, mode_, side));
     maps.statistics[side] = {ranks.active, ranks.first, ranks.rank, ranks.max_active};
   }
   maps.keys = {settings_.seed, tables_.sample.data(), &state_.data()->epoch};
@@ -114,7 +125,8 @@ StepRules Engine<Context>::rules() const {
           {mode_.part[0].replicas, mode_.part[1].replicas},
           settings_.clients,
           settings_.steps_per_epoch,
-          {settings_.train.round}};
+          {settings_.train.round},
+          mode_.upload_every};
 }
 
 template <class Context>
@@ -155,9 +167,7 @@ void Engine<Context>::step() {
   begin_step(ctx_, View<const StepState>(state_), schedule_, rules(), data_->labels.view(), tables_,
              {gather_, data_->images.view(), stack_.input()});
   stack_.forward(ctx_, stack_maps, parameters_);
-  measure_step(ctx_, state_, tables_, {network_.classes, static_cast<float>(settings_.train.label_smoothing)},
-               {stack_.output(), tables_.label, tables_.weight}, {loss_, correct_, {}, stack_.output_gradient()},
-               metrics_.view());
+  measure();
   const ReplicaMap clients = map(Sharing::kClient);
   CutRows cut{{}, mode_.cut.mix, {clients.active, clients.first, clients.rank, clients.max_active}};
   if (mode_.cut.scale != CutScale::kOne) cut.scale = tables_.cut_scale;
@@ -168,6 +178,22 @@ void Engine<Context>::step() {
   touch_gradients(stack_maps);
   update(stack_maps);
   combine();
+}
+
+// The losses and their gradients. Where clients have one of their own, that is the step's.
+template <class Context>
+void Engine<Context>::measure() {
+  const CrossEntropyShape shape{network_.classes, static_cast<float>(settings_.train.label_smoothing)};
+  const CrossEntropyInput of_server{stack_.output(), tables_.label, tables_.weight};
+  if (mode_.local_loss) {
+    softmax_cross_entropy(ctx_, {tables_.served_slots.data(), static_cast<std::int32_t>(loss_.size())}, shape,
+                          of_server, {server_loss_, server_correct_, {}, stack_.output_gradient()});
+    measure_step(ctx_, state_, tables_, shape, {stack_.auxiliary_output(), tables_.label, tables_.local_weight},
+                 {loss_, correct_, {}, stack_.auxiliary_gradient()}, metrics_.view(), server_loss_);
+    return;
+  }
+  measure_step(ctx_, state_, tables_, shape, of_server, {loss_, correct_, {}, stack_.output_gradient()},
+               metrics_.view());
 }
 
 // What a mode does to a side's gradient rows before the step.

@@ -86,9 +86,11 @@ class Engine {
   void layout_side(Arena<Context>& arena, int side);
   std::int32_t count_of(Sharing sharing) const;
   ReplicaMap map(Sharing sharing) const;
+  ReplicaMap map(int side, Sharing sharing) const;
   void layout_averages(Arena<Context>& arena);
   void upload_shares();
   void start_rounds();
+  void measure();
   void touch_gradients(const StackMaps& maps);
   StackMaps maps() const;
   StepRules rules() const;
@@ -121,6 +123,8 @@ class Engine {
   View<float> rates_[2];
   View<float> loss_;
   View<std::int32_t> correct_;
+  View<float> server_loss_;  // and the server's, where the clients have one of their own
+  View<std::int32_t> server_correct_;
   // Of sides with replicas:
   struct Shares {  // of those who have one, groups or clients
     View<std::int64_t> held, seen;

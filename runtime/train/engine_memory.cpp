@@ -26,6 +26,13 @@ void Engine<Context>::layout(Arena<Context>& arena) {
     tables_.by_group = take_ranks(arena, std::min(settings_.groups.count, max_clients_), slots, name);
   }
   tables_.by_client = take_ranks(arena, max_clients_, slots, name);
+  if (mode_.local_loss) {
+    tables_.local_weight = arena.template take<float>(slots, name);
+    tables_.served_slots = arena.template take<std::int32_t>(1, name);
+    tables_.served = take_ranks(arena, max_active_[kServerSide], slots, name);
+    server_loss_ = arena.template take<float>(slots, name);
+    server_correct_ = arena.template take<std::int32_t>(slots, name);
+  }
   loss_ = arena.template take<float>(slots, name);
   correct_ = arena.template take<std::int32_t>(slots, name);
   for (int side = 0; side < 2; ++side) layout_side(arena, side);

@@ -117,6 +117,12 @@ View<float> LayerStack<Context>::output_gradient() const {
 }
 
 template <class Context>
+View<float> LayerStack<Context>::auxiliary_gradient() const {
+  return gradients_[static_cast<std::size_t>(plan_.auxiliary_gradient)].sub(
+      0, std::int64_t{bounds_.slots} * network_.classes);
+}
+
+template <class Context>
 LayerBounds LayerStack<Context>::layer_bounds(std::size_t layer) const {
   const int side = network_.side(layer);
   return {bounds_.slots, bounds_.active[side], bounds_.segments[side], bounds_.samples,

@@ -77,6 +77,9 @@ class LayerStack {
   View<float> input() const { return input_; }                                  ///< [S, input]; the gather writes it
   View<const float> output() const { return out(network_.layers.size() - 1); }  ///< [S, classes]: logits
   View<float> output_gradient() const;                                          ///< [S, classes]: the loss writes it
+  /// The same of the auxiliary head, where the network has one.
+  View<const float> auxiliary_output() const { return out(network_.auxiliary_layer()); }
+  View<float> auxiliary_gradient() const;
   View<float> kept() const { return kept_; }  ///< what layers leave for the next step: state, zeros at first
 
   /// In training, BatchNorms also update the running statistics behind the parameters of the step's replicas.

@@ -57,6 +57,10 @@ struct StepTables {
   View<float> cut_scale;         // [S] c
   RankTable whole;               // one rank: all slots of the step
   RankTable by_group;            // a rank per group of active clients; empty in modes without groups
+  // Of modes with an auxiliary loss, else empty:
+  View<float> local_weight;         // [S] w of the auxiliary loss: 1 / b_k
+  View<std::int32_t> served_slots;  // [1] B_t in steps whose smashed data reach the server, else 0
+  RankTable served;                 // the server's ranks in them, else none
   RankTable by_client;           // a rank per active client; as `whole` if no client takes part (the central sampler)
 
   /// The ranks of those who share a replica.
@@ -73,6 +77,7 @@ struct StepRules {
   std::int32_t clients = 1;          ///< K
   std::int64_t steps_per_epoch = 0;  ///< of the schedule, for rate_step
   Rounds rounds;
+  std::int64_t upload_every = 1;  ///< of modes with an auxiliary loss: see ModeMap
 };
 
 /// What the images of a step's slots come from and go to.
@@ -88,10 +93,12 @@ template <class Context>
 void begin_step(Context& ctx, View<const StepState> state, const ScheduleView& schedule, const StepRules& rules,
                 View<const std::int32_t> labels, const StepTables& tables, const StepImages& images);
 
-/// The loss and its gradient (kernels/nn/loss.hpp). Stores the step's metrics at [step] of metrics and advances the
+/// The loss and its gradient (kernels/nn/loss.hpp). other: another loss of the slots, whose values only say whether all
+/// is finite; may be empty. Stores the step's metrics at [step] of metrics and advances the
 /// state, which nothing behind it reads. On a GPU one launch, if the batch and the classes are few enough for a block.
 template <class Context>
 void measure_step(Context& ctx, View<StepState> state, const StepTables& tables, const CrossEntropyShape& shape,
-                  const CrossEntropyInput& in, const CrossEntropyOutput& out, View<StepMetrics> metrics);
+                  const CrossEntropyInput& in, const CrossEntropyOutput& out, View<StepMetrics> metrics,
+                  View<const float> other = {});
 
 }  // namespace splitsim

@@ -44,6 +44,7 @@ struct BeginStep {
     fill_rank(now, tables.whole, i, whole);
     fill_rank(now, tables.by_client, i, clients);
     if (schedule.groups.first != nullptr) fill_rank(now, tables.by_group, i, groups);
+    if (!tables.served_slots.empty()) fill_served(now, i, rules.replicas[1] == Sharing::kAll ? whole : clients);
   }
 
   /// The sample of a slot, -1 for empty ones.
@@ -109,7 +110,17 @@ struct BeginStep {
       }
     }
     tables.weight[i] = weight;
+    if (i < tables.local_weight.size()) {
+      tables.local_weight[i] = valid ? 1.0f / static_cast<float>(samples_of(now, clients)) : 0.0f;
+    }
     tables.cut_scale[i] = scale;
+  }
+
+  /// The server's part of a step whose smashed data may stay where they are.
+  PSL_HD void fill_served(Current now, std::int64_t i, Ranks ranks) const {
+    if ((schedule.parent_of(state->step) + 1) % rules.upload_every != 0) now.batch = ranks.count = 0;
+    if (i == 0) tables.served_slots[0] = now.batch;
+    fill_rank(now, tables.served, i, ranks);
   }
 
   PSL_HD void fill_rank(const Current& now, const RankTable& table, std::int64_t i, const Ranks& ranks) const {
@@ -144,6 +155,7 @@ struct EndStep {
   const float* loss;
   const std::int32_t* correct;
   StepMetrics* metrics;
+  View<const float> other;
 
   struct Loss {
     const float* loss;
@@ -159,13 +171,14 @@ struct EndStep {
     const std::int32_t batch = tables.slots[0];
     const double total = team.reduce(batch, 0.0, Loss{loss}, Plus{});
     const std::int32_t hits = team.reduce(batch, std::int32_t{0}, Correct{correct}, Plus{});
+    const double others = other.empty() ? 0.0 : team.reduce(batch, 0.0, Loss{other.data()}, Plus{});
     if (team.rank() != 0) return;
     StepMetrics& out = metrics[state->step];
     out.loss = batch > 0 ? total / static_cast<double>(batch) : 0.0;
     out.correct = hits;
     out.batch = batch;
     out.active = tables.clients[0];
-    out.finite = total - total == 0.0 ? 1 : 0;
+    out.finite = total - total == 0.0 && others - others == 0.0 ? 1 : 0;
     publish();
     *static_cast<volatile std::int32_t*>(&out.done) = 1;
     state->step += 1;
@@ -208,11 +221,12 @@ void begin_step(Context& ctx, View<const StepState> state, const ScheduleView& s
 
 template <class Context>
 void measure_step(Context& ctx, View<StepState> state, const StepTables& tables, const CrossEntropyShape& shape,
-                  const CrossEntropyInput& in, const CrossEntropyOutput& out, View<StepMetrics> metrics) {
+                  const CrossEntropyInput& in, const CrossEntropyOutput& out, View<StepMetrics> metrics,
+                  View<const float> other) {
   constexpr std::int64_t kFloatsOfATeam = 1 << 14;
   const auto max_slots = static_cast<std::int32_t>(tables.sample.size());
   const Slots slots{tables.slots.data(), max_slots};
-  const EndStep end{state.data(), tables, out.loss.data(), out.correct.data(), metrics.data()};
+  const EndStep end{state.data(), tables, out.loss.data(), out.correct.data(), metrics.data(), other};
   if (Context::kIsDevice && std::int64_t{max_slots} * shape.classes <= kFloatsOfATeam) {
     for_each_block(ctx, 1, MeasureStep{max_slots, detail::loss_of(slots, shape, in, out), end});
   } else {
@@ -228,4 +242,5 @@ void measure_step(Context& ctx, View<StepState> state, const StepTables& tables,
   template void begin_step(C&, View<const StepState>, const ScheduleView&, const StepRules&, View<const std::int32_t>, \
                            const StepTables&, const StepImages&);                                                      \
   template void measure_step(C&, View<StepState>, const StepTables&, const CrossEntropyShape&,                         \
-                             const CrossEntropyInput&, const CrossEntropyOutput&, View<StepMetrics>);
+                             const CrossEntropyInput&, const CrossEntropyOutput&, View<StepMetrics>,                     \
+                             View<const float>);

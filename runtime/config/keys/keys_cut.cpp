@@ -5,12 +5,14 @@ namespace splitsim::key_table {
 
 std::vector<Key> cut_keys() {
   using S = CutSettings;
+  const Condition comes_back{
+      "train.mode", modes_where([](const ModeMap& m) { return m.cut_traffic && !m.local_loss; })};
   const Condition crosses{"train.mode", modes_where([](const ModeMap& m) { return m.cut_traffic; })};
   const std::vector<std::string> top = {"top_k", "random_top_k"};
   const std::vector<std::string> compressed = {"top_k", "random_top_k", "int8", "int4"};
   return {
       choice("cut.up", at<&S::up>, "how activations are compressed on their way to the server").when({crosses}),
-      choice("cut.down", at<&S::down>, "how their gradients are compressed on the way back").when({crosses}),
+      choice("cut.down", at<&S::down>, "how their gradients are compressed on the way back").when({comes_back}),
       share("cut.keep", at<&S::keep>, "top_k, random_top_k: share of a sample's features that is sent")
           .when({{"cut.up", top}})
           .when({{"cut.down", top}}),

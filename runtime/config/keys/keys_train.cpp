@@ -81,6 +81,9 @@ std::vector<Key> train_keys() {
           .when({{"train.mode", {"gapsl"}}}),
       real("train.proximal", at<&S::proximal>, 0.0, kUnbounded, "", "fedprox: mu, pull to where the round began")
           .when({{"train.mode", {"fedprox"}}}),
+      integer("train.upload_every", at<&S::upload_every>, 1, kMaxInt32, "steps",
+              "cse_fsl, fsl_an: smashed data cross in every so many-th step of an epoch")
+          .when({{"train.mode", modes_where([](const ModeMap& m) { return m.local_loss; })}}),
       integer("train.round", at<&S::round>, 0, kMaxInt32, "steps",
               "modes that average and clock.model_sync = round: steps per round, an epoch's last may be shorter; 0: an "
               "epoch")

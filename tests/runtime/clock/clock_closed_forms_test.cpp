@@ -65,7 +65,7 @@ TYPED_TEST(ClockClosedForms, MaximumOfExponentialDelays) {
   Times first_steps;
   for (std::uint64_t seed = 0; seed < 1000; ++seed) {
     first_steps.push_back(
-        timeline_of(this->ctx(), epoch, make_profile(16, settings, {0, 0, 0}, seed), settings).end_ns[0]);
+        timeline_of(this->ctx(), epoch, make_profile(16, settings, {0, 0, 0, 0}, seed), settings).end_ns[0]);
   }
   expect_mean(first_steps, kNsPerS, harmonic / 2.0);
 }

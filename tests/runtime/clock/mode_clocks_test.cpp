@@ -16,12 +16,13 @@ template <class Context>
 class ModeClocks : public test::OnOneThread<Context> {
  protected:
   // Client k: fwd = 10 (k + 1) b, bwd = 3 (k + 1) b; the server 100 + 2 b.
-  static Profile profile(std::int32_t clients) {
+  Profile profile(std::int32_t clients) const {
     Profile profile = test::zero_profile(clients);
     for (std::int32_t k = 0; k < clients; ++k) {
       const auto i = static_cast<std::size_t>(k);
       profile.forward_ns[i] = 10 * (k + 1);
       profile.backward_ns[i] = 3 * (k + 1);
+      profile.up_ns[i] = upload_ns;
       profile.model_up_ns[i] = 1000 * (k + 1);
       profile.model_down_ns[i] = 100 * (k + 1);
     }
@@ -37,6 +38,7 @@ class ModeClocks : public test::OnOneThread<Context> {
     if (waiting != nullptr) *waiting = clock.waiting();
     return lines;
   }
+  std::int64_t upload_ns = 0;  // of a sample
 };
 TYPED_TEST_SUITE(ModeClocks, test::Contexts);
 
@@ -113,6 +115,46 @@ TYPED_TEST(ModeClocks, TheServerAloneCountsSamples) {
   EXPECT_EQ(line.end_ns, (std::vector<std::int64_t>{118, 218, 320}));
   EXPECT_EQ(line.critical_forward, (std::vector<std::int32_t>{-1, -1, -1}));
   EXPECT_EQ(waiting.total_ns, std::vector<std::int64_t>(6, 0));
+}
+
+// Clients go on by themselves; every second step of an epoch sends, and the server works through what has come.
+TYPED_TEST(ModeClocks, TheServerFollowsClientsThatDoNotWait) {
+  const std::vector<EpochCase> epochs = {{{{{0, 2}, {2, 1}}}, {{{0, 1}, {1, 1}}}, {{{1, 3}}}, {}},
+                                         {{{{2, 2}}}, {{{2, 1}, {4, 1}}}}};
+  this->upload_ns = 17;
+  for (const std::int64_t every : {1, 2, 5}) {
+    ClockMode mode;
+    mode.kind = ClockKind::kOneWay;
+    mode.upload_every = every;
+    ClientWaiting waiting;
+    const auto lines = this->build(epochs, clock_settings("two", "none"), mode, &waiting);
+    const Profile profile = this->profile(6);
+    std::map<int, std::int64_t> ready, busy;
+    std::int64_t end = 0, server = 0;
+    for (std::size_t e = 0; e < epochs.size(); ++e) {
+      for (std::size_t t = 0; t < epochs[e].size(); ++t) {
+        const bool sends = (static_cast<std::int64_t>(t) + 1) % every == 0;
+        std::int64_t arrived = 0, samples = 0;
+        for (const auto& [k, b] : epochs[e][t].visits) {
+          const auto i = static_cast<std::size_t>(k);
+          const std::int64_t forward = profile.delay_ns[i] + b * profile.forward_ns[i] + (sends ? b * profile.up_ns[i] : 0);
+          arrived = std::max(arrived, ready[k] + forward);
+          const std::int64_t all = forward + b * (profile.backward_ns[i] + profile.down_ns[i]);
+          ready[k] += all;
+          busy[k] += all;
+          samples += b;
+          end = std::max(end, ready[k]);
+        }
+        if (sends) {
+          server = std::max(server, arrived) + profile.server_fixed_ns + samples * profile.server_per_sample_ns;
+          end = std::max(end, server);
+        }
+        EXPECT_EQ(lines[e].end_ns[t], end) << "every " << every << ", epoch " << e << " step " << t;
+      }
+    }
+    for (const auto& [k, ns] : busy) EXPECT_EQ(waiting.total_ns[static_cast<std::size_t>(k)], ns);
+    EXPECT_EQ(waiting.waiting_ns, std::vector<std::int64_t>(6, 0));
+  }
 }
 
 // Clients by themselves: their own sums, until a round's end brings all who stepped to the same moment.

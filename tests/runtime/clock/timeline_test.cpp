@@ -149,7 +149,7 @@ Profile large_profile() {
   LatencySettings settings;
   settings.delay_ms = {kExponential, 1.0};
   settings.uplink_mbps = {kLognormal, 50.0, 1.0};
-  return make_profile(400, settings, {6272, 4, 3000}, 5);
+  return make_profile(400, settings, {6272, 6272, 4, 3000}, 5);
 }
 
 const std::vector<ClockMode>& all_modes() {

@@ -103,7 +103,7 @@ TEST(ConfigErrors, NamesThatAreNotInTheList) {
                   {"exp.toml:2:8: data.name = \"fashion-mnist\": allowed: glyphs, ", "; did you mean fashion_mnist?"});
   EXPECT_EQ(override_error("clock.barrier=three"), "--set: clock.barrier = \"three\": allowed: two, one, run_ahead");
   expect_contains(override_error("train.mode=5"), {"train.mode = \"5\": allowed: psl, psl_local, sglr, epsl, ",
-                                                   "sflv1, sflv2, sflv3, sl, fedavg, fedprox, central"});
+                                                   "sflv1, sflv2, sflv3, sl, fedavg, fedprox, cse_fsl, fsl_an, central"});
   expect_contains(override_error("model.name=resnet"), {"model.name = \"resnet\": allowed: mlp, lenet, cnn"});
   expect_contains(override_error("partition.kind=irid"), {"partition.kind = \"irid\"", "did you mean iid?"});
 }

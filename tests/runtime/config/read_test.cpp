@@ -26,7 +26,8 @@ TEST(ConfigRead, NamesTheKindsThatWouldReadTheKey) {
   EXPECT_EQ(
       error_of("", {"train.round=5"}),
       "--set: train.round = 5: train.mode = \"psl\" and clock.model_sync = \"mode\" do not read it; train.mode = "
-      "gcpsl, mergesfl, minibatch_sfl, sflv1, sflv2, sflv3, fedavg or fedprox or with clock.model_sync = round does");
+      "gcpsl, mergesfl, minibatch_sfl, sflv1, sflv2, sflv3, fedavg, fedprox, cse_fsl or "
+            "fsl_an or with clock.model_sync = round does");
   EXPECT_EQ(error_of("", {"clock.trace_file=/t.csv"}),
             "--set: clock.trace_file = \"/t.csv\": clock.delay_ms.kind = \"two_speed\", clock.compute_ms.kind = "
             "\"lognormal\", clock.uplink_mbps.kind = \"constant\" and clock.downlink_mbps.kind = \"constant\" do not "
@@ -38,7 +39,7 @@ TEST(ConfigRead, NamesTheKindsThatWouldReadTheKey) {
   // By the key whose key is not read either: by what that one needs.
   EXPECT_EQ(error_of("", {"eval.client=3", "train.mode=central"}),
             "--set: eval.client = 3: train.mode = \"central\" does not read it; psl_local, sglr, epsl, gapsl, cpsl, "
-            "gcpsl, mergesfl, minibatch_sfl, sflv1, sflv2, sflv3, fedavg and fedprox do");
+            "gcpsl, mergesfl, minibatch_sfl, sflv1, sflv2, sflv3, fedavg, fedprox, cse_fsl and fsl_an do");
 }
 
 // One line of the table per condition: a setting and what it needs. Without what it needs it is refused.

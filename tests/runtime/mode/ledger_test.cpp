@@ -125,6 +125,26 @@ TEST(Ledger, NobodyMovesAnythingUnderTheCentralSampler) {
   EXPECT_EQ(total, Participation(3));
 }
 
+// Steps {0 x 2, 1}, {1 x 3}, {0, 2}, {2 x 2}: the second and the fourth send.
+TEST(Ledger, SmashedDataCrossWhenTheyAreSent) {
+  TrainSettings settings;
+  settings.mode = "cse_fsl";
+  settings.upload_every = 2;
+  CutCosts sizes = kSizes;
+  sizes.gradient = 0;
+  const Ledger ledger(sizes, mode_map(settings), 0);
+  Participation total(3);
+  const auto traffic = ledger.add({small_schedule(), {}}, 4, true, total);
+  const std::int64_t models = 3 * sizes.client_model;
+  EXPECT_EQ(traffic[0], Traffic{});
+  EXPECT_EQ(traffic[1], (Traffic{3 * 1007, 0, 0, 0}));
+  EXPECT_EQ(traffic[2], Traffic{});
+  EXPECT_EQ(traffic[3], (Traffic{2 * 1007 + models, models, models, models}));
+  EXPECT_EQ(total.samples, (std::vector<std::int64_t>{3, 4, 3}));
+  EXPECT_EQ(total.sent, (std::vector<std::int64_t>{0, 3, 2}));
+  EXPECT_EQ(ledger.of_client(total, 1).up, 3 * 1007 + sizes.client_model);
+}
+
 // Against sets and maps over a random schedule.
 TEST(Ledger, EqualsANaiveRecount) {
   const Schedule schedule = with_active_lists(test::random_input(12, 9, 20, 71).schedule);

@@ -28,7 +28,7 @@ struct Epoch {
     std::vector<std::int32_t> labels;
     for (int i = 0; i < 400; ++i) labels.push_back(i % 4);
     const Population population = make_partition(labels, 4, config.partition, config.seed);
-    profile = make_profile(population.clients, config.clock, {4704, 4, 20000}, config.seed);
+    profile = make_profile(population.clients, config.clock, {4704, 4704, 4, 20000}, config.seed);
     CpuContext ctx(1);
     const DevicePopulation<CpuContext> device_population(ctx, population);
     const Timing timing{config.clock, config.seed, profile, mode};

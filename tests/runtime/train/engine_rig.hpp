@@ -59,7 +59,9 @@ inline Network network_of(const RigInput& in) {
   for (LayerSpec& spec : layers) {
     if (!in.relu6_as.empty() && spec.kind == &layer_kind("relu6")) spec.kind = &layer_kind(in.relu6_as);
   }
-  return build_network(layers, in.cut, in.input, in.classes, in.options);
+  NetworkOptions options = in.options;
+  options.auxiliary = mode_map(in.train).local_loss;
+  return build_network(layers, in.cut, in.input, in.classes, options);
 }
 
 /// A schedule with its active lists, as the device makes them.
@@ -100,7 +102,7 @@ class Rig {
         turns_(ctx, bounds_),
         engine(ctx, network,
                {in.train, in.seed, in.clients, bounds_, in.schedule.steps(), in.held, groups_of(in), in.capture,
-                in.layout}),
+                in.layout, static_cast<std::int64_t>(in.labels.size())}),
         steps_(dealt_.schedule.steps()) {
     const std::optional<TurnRules> rules = rules_of(in);
     if (rules) {

@@ -42,6 +42,7 @@ inline void add_settings(const json& c, RigInput& in) {
   set_named(in.train.service_order, "service_order", c.at("service_order"));
   set_named(in.train.replicas, "replicas", c.at("replicas"));
   in.train.label_smoothing = c.at("label_smoothing");
+  in.train.upload_every = c.value("upload_every", in.train.upload_every);
   if (c.contains("link")) {
     const json& link = c.at("link");
     set_named(in.options.cut.up, "up", link.at("up"));

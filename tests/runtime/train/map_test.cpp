@@ -75,6 +75,62 @@ TYPED_TEST(MapTest, WithoutAPullOrATurnItIsTheModeWithoutIt) {
   EXPECT_EQ(this->trained("fedavg", TestFixture::nothing), this->trained("sflv1", TestFixture::nothing));
 }
 
+// Auxiliary heads: the client halves are federated learning of what clients hold, whatever the server does; with client
+// halves that stand still the server is psl_local's.
+TYPED_TEST(MapTest, ClientsWithHeadsOfTheirOwnAreFederated) {
+  RigInput in = random_input(6, 4, 18, 83);
+  in.held = {9, 4, 7, 5, 6, 11};
+  in.train.round = 3;
+  in.train.mode = "cse_fsl";
+  in.train.upload_every = 2;
+  Rig<TypeParam> rig(this->ctx(), in);
+  RigInput alone = in;
+  alone.model = "layers";
+  alone.cut = "conv1";
+  alone.layers = {layer::conv("conv1", 6, 5, 1, 2), layer::relu("relu1"), layer::max_pool("pool1", 2, 2),
+                  layer::linear("auxiliary_", 10)};
+  alone.train.mode = "fedavg";
+  Rig<TypeParam> federated(this->ctx(), alone);
+  const std::int64_t conv = federated.network.parameters[kClientSide], head = federated.network.parameters[kServerSide];
+  ASSERT_EQ(rig.network.parameters[kClientSide], conv + head);
+  const auto joined = [&](const TrainingState& state) {  // [K, conv + head]
+    std::vector<float> all;
+    for (std::int64_t k = 0; k < 6; ++k) {
+      const float* sides[2] = {state.parameters[0].data() + k * conv, state.parameters[1].data() + k * head};
+      all.insert(all.end(), sides[0], sides[0] + conv);
+      all.insert(all.end(), sides[1], sides[1] + head);
+    }
+    return all;
+  };
+  TrainingState begin = rig.engine.download();
+  begin.parameters[kClientSide] = joined(federated.engine.download());
+  rig.engine.upload(begin);
+  const TrainingState first = rig.engine.download();
+  rig.run(0, 1);
+  EXPECT_EQ(rig.engine.download().parameters[kServerSide], first.parameters[kServerSide]) << "nobody has sent";
+  rig.run(1, 2);
+  EXPECT_NE(rig.engine.download().parameters[kServerSide], first.parameters[kServerSide]);
+  rig.run(2, 4);
+  federated.run_epoch();
+  EXPECT_EQ(rig.engine.download().parameters[kClientSide], joined(federated.engine.download()));
+}
+
+TYPED_TEST(MapTest, AServerOfClientsThatStandStillIsPslLocals) {
+  const auto server = [&](const std::string& mode, std::int64_t every) {
+    RigInput in = random_input(6, 4, 18, 83);
+    in.train.mode = mode;
+    in.train.upload_every = every;
+    in.train.client_optimizer.lr = 0.0;
+    Rig<TypeParam> rig(this->ctx(), in);
+    rig.run_epoch();
+    return rig.engine.download().parameters[kServerSide];
+  };
+  EXPECT_EQ(server("cse_fsl", 1), server("psl_local", 1));
+  EXPECT_EQ(server("fsl_an", 1), server("sflv1", 1));
+  EXPECT_NE(server("cse_fsl", 3), server("cse_fsl", 1));
+  EXPECT_NE(server("cse_fsl", 3), server("cse_fsl", 5)) << "of the four steps the third sends, or none";
+}
+
 TYPED_TEST(MapTest, OneGroupIsPsl) {
   const auto psl = this->trained("psl", TestFixture::nothing);
   EXPECT_EQ(this->trained("cpsl", TestFixture::one_group), psl);

@@ -39,7 +39,7 @@ std::vector<std::int32_t> clients_above(const std::vector<std::int64_t>& values,
 }
 
 TEST(Profile, UnitsByHand) {
-  const Profile profile = make_profile(3, constant_settings(), {6000, 4, 1000000}, 1);
+  const Profile profile = make_profile(3, constant_settings(), {6000, 6000, 4, 1000000}, 1);
   ASSERT_EQ(profile.clients(), 3);
   for (std::size_t k = 0; k < 3; ++k) {
     EXPECT_EQ(profile.delay_ns[k], 1500000);
@@ -85,7 +85,7 @@ TEST(Profile, TwoSpeedHasExactlyRoundShareKSlowClients) {
 TEST(Profile, TwoSpeedMakesLinksSlowerByDividing) {
   LatencySettings settings = constant_settings();
   settings.uplink_mbps = {kTwoSpeed, 80.0, 0.5, 4.0};
-  const Profile profile = make_profile(4, settings, {1000, 0, 0}, 3);
+  const Profile profile = make_profile(4, settings, {1000, 1000, 0, 0}, 3);
   std::vector<std::int64_t> up = profile.up_ns;
   std::sort(up.begin(), up.end());
   EXPECT_EQ(up, (std::vector<std::int64_t>{100000, 100000, 400000, 400000}));
@@ -137,8 +137,8 @@ RC_GTEST_PROP(Profile, AddressedDrawsDoNotDependOnK, ()) {
   settings.delay_ms = *rc::gen::element(Distribution{kExponential, 1.0}, Distribution{kLognormal, 1.0, 0.7},
                                         Distribution{kUniform, 0.0, 1.0}, Distribution{kGamma, 1.0, 0.4},
                                         Distribution{kLomax, 1.0, 2.0, 50.0});
-  Profile few = make_profile(clients, settings, {100, 4, 0}, seed);
-  Profile many = make_profile(clients + more, settings, {100, 4, 0}, seed);
+  Profile few = make_profile(clients, settings, {100, 100, 4, 0}, seed);
+  Profile many = make_profile(clients + more, settings, {100, 100, 4, 0}, seed);
   many.delay_ns.resize(few.delay_ns.size());
   RC_ASSERT(few.delay_ns == many.delay_ns);
   // The fingerprint sees every entry.
@@ -153,7 +153,7 @@ RC_GTEST_PROP(Profile, AddressedDrawsDoNotDependOnK, ()) {
 TEST(Profile, BadSettingsAreNamed) {
   const auto message_of = [](const LatencySettings& settings) -> std::string {
     try {
-      make_profile(4, settings, {100, 4, 100}, 1);
+      make_profile(4, settings, {100, 100, 4, 100}, 1);
     } catch (const InputError& error) {
       return error.what();
     }
@@ -224,7 +224,7 @@ TEST_F(TraceTest, ReadsRowsInAnyOrderAndIgnoresFurtherClients) {
   settings.trace_file = path_;
   settings.delay_ms = {kTrace};
   settings.uplink_mbps = {kTrace};
-  const Profile profile = make_profile(2, settings, {1000, 0, 0}, 1);
+  const Profile profile = make_profile(2, settings, {1000, 1000, 0, 0}, 1);
   EXPECT_EQ(profile.delay_ns, (std::vector<std::int64_t>{0, 3500000}));
   EXPECT_EQ(profile.up_ns, (std::vector<std::int64_t>{800000, 400000}));
   EXPECT_EQ(profile.down_ns, (std::vector<std::int64_t>{20000, 20000}));
@@ -238,7 +238,7 @@ TEST_F(TraceTest, HashIsOfTheValuesThatAreRead) {
     LatencySettings settings = constant_settings();
     settings.trace_file = path_;
     ask(settings);
-    return make_profile(2, settings, {1000, 0, 0}, 1).trace_sha256;
+    return make_profile(2, settings, {1000, 1000, 0, 0}, 1).trace_sha256;
   };
   const auto nothing = [](LatencySettings&) {};
   const auto delay = [](LatencySettings& s) { s.delay_ms = {kTrace}; };
