@@ -168,7 +168,14 @@ ModeMap mode_map(const TrainSettings& settings) {
                         "the mode's)",
                         name_of(settings.replicas), settings.mode));
       }
-      return entry.map(settings);
+      const ModeMap mode = entry.map(settings);
+      if (settings.weights == SampleWeights::kAbsgd && mode.part[kServerSide].many()) {
+        throw InputError(
+            fmt::format("train.weights = \"{}\": allowed for train.mode = \"{}\": none, class_balanced (its mean of "
+                        "weights is one for the whole server, and this mode has many server halves)",
+                        name_of(settings.weights), settings.mode));
+      }
+      return mode;
     }
     names.push_back(entry.info.name);
   }

@@ -11,13 +11,15 @@ namespace splitsim {
 namespace {
 
 EngineSettings engine_settings(const Scene& scene, const ScheduleBounds& bounds, const ScheduleBounds& turn_bounds) {
-  return {scene.config.train,
-          seeds_of(scene.config).model,
-          scene.population.clients,
-          turn_bounds,
-          bounds.steps,
-          scene.population.sizes(),
-          scene.groups};
+  EngineSettings settings{scene.config.train,
+                          seeds_of(scene.config).model,
+                          scene.population.clients,
+                          turn_bounds,
+                          bounds.steps,
+                          scene.population.sizes(),
+                          scene.groups};
+  settings.class_counts = scene.population.class_total;
+  return settings;
 }
 
 }  // namespace

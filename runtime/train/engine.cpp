@@ -9,7 +9,9 @@
 #include "base/error.hpp"
 #include "kernels/device/profile_range.hpp"
 #include "kernels/nn/gradient_rows.hpp"
+#include "kernels/nn/layers/pointwise.hpp"
 #include "kernels/nn/loss.hpp"
+#include "kernels/nn/sample_weights.hpp"
 
 namespace splitsim {
 
@@ -59,6 +61,11 @@ Engine<Context>::Engine(Context& ctx, const Network& network, const EngineSettin
   if (mode_.needs_groups() && settings.groups.of.size() != static_cast<std::size_t>(settings.clients)) {
     throw InputError(fmt::format("train.mode = \"{}\": needs the group of each of the {} clients", settings.train.mode,
                                  settings.clients));
+  }
+  if (settings.train.weights == SampleWeights::kClassBalanced &&
+      settings.class_counts.size() != static_cast<std::size_t>(network.classes)) {
+    throw InputError(fmt::format("train.weights = \"class_balanced\": needs the samples of each of the {} classes",
+                                 network.classes));
   }
   if (mode_.part[kClientSide].combine == Combine::kGradient && network.buffers[kClientSide] > 0) {
     throw InputError(
@@ -113,7 +120,8 @@ StepRules Engine<Context>::rules() const {
           {mode_.part[0].replicas, mode_.part[1].replicas},
           settings_.clients,
           settings_.steps_per_epoch,
-          {settings_.train.round}};
+          {settings_.train.round},
+          class_weight_};
 }
 
 template <class Context>
@@ -154,9 +162,7 @@ void Engine<Context>::step() {
   begin_step(ctx_, View<const StepState>(state_), schedule_, rules(), data_->labels.view(), tables_,
              {gather_, data_->images.view(), stack_.input()});
   stack_.forward(ctx_, stack_maps, parameters_);
-  measure_step(ctx_, state_, tables_, {network_.classes, static_cast<float>(settings_.train.label_smoothing)},
-               {stack_.output(), tables_.label, tables_.weight}, {loss_, correct_, {}, stack_.output_gradient()},
-               metrics_.view());
+  measure();
   const ReplicaMap clients = map(Sharing::kClient);
   CutRows cut{{}, mode_.cut.mix, {clients.active, clients.first, clients.rank, clients.max_active}};
   if (mode_.cut.scale != CutScale::kOne) cut.scale = tables_.cut_scale;
@@ -167,6 +173,20 @@ void Engine<Context>::step() {
   touch_gradients(stack_maps);
   update(stack_maps);
   combine();
+}
+
+// The losses, their gradient and what weighs it beside w.
+template <class Context>
+void Engine<Context>::measure() {
+  const TrainSettings& train = settings_.train;
+  const float gamma = train.loss == LossKind::kFocal ? static_cast<float>(train.focal_gamma) : 0.0f;
+  measure_step(ctx_, state_, tables_, {network_.classes, static_cast<float>(train.label_smoothing), gamma},
+               {stack_.output(), tables_.label, tables_.weight}, {loss_, correct_, {}, stack_.output_gradient()},
+               metrics_.view());
+  if (absgd_.empty()) return;
+  const Slots slots = map(Sharing::kAll).valid();
+  absgd_factors(ctx_, slots, {train.absgd_lambda, train.absgd_momentum}, View<const float>(loss_), absgd_, factor_);
+  scale_slots(ctx_, slots, network_.classes, View<const float>(factor_), stack_.output_gradient());
 }
 
 // What a mode does to a side's gradient rows before the step.

@@ -73,6 +73,7 @@ struct StepRules {
   std::int32_t clients = 1;          ///< K
   std::int64_t steps_per_epoch = 0;  ///< of the schedule, for rate_step
   Rounds rounds;
+  View<const float> class_weight = {};  ///< [classes] factors of w; empty: none
 };
 
 /// What the images of a step's slots come from and go to.

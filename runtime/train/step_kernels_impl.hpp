@@ -101,6 +101,7 @@ struct BeginStep {
       if (rules.loss == LossMean::kReplica) mean_over = samples_of(now, rules.replicas[1], clients, groups);
       if (rules.loss == LossMean::kClient) mean_over = samples_of(now, clients);
       weight = 1.0f / static_cast<float>(mean_over);
+      if (!rules.class_weight.empty()) weight *= rules.class_weight[labels[sample]];
       scale = 1.0f;
       if (rules.cut_scale == CutScale::kPerActive && now.active > 0) scale = 1.0f / static_cast<float>(now.active);
       if (rules.cut_scale == CutScale::kOwnBatch) {
