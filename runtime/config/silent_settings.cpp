@@ -123,6 +123,12 @@ std::vector<std::string> silent_settings(const Config& config, const TrainingFac
     texts.push_back(
         fmt::format("train.round = {}: an epoch has {} steps, and ends a round", train.round, facts.steps_per_epoch));
   }
+  if (train.loss == LossKind::kFocal && train.focal_gamma == 0.0) {
+    texts.push_back("train.focal_gamma = 0.0: the focal loss is the cross-entropy");
+  }
+  if (train.weights == SampleWeights::kClassBalanced && train.balance == 0.0) {
+    texts.push_back("train.balance = 0.0: all classes that occur weigh the same");
+  }
   if (train.checkpoint_epochs > train.epochs) {
     texts.push_back(
         fmt::format("train.checkpoint_epochs = {}: the run has {} epoch{}, so its end is the only checkpoint",

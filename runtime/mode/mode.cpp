@@ -192,7 +192,14 @@ ModeMap mode_map(const TrainSettings& settings) {
                         "the mode's)",
                         name_of(settings.replicas), settings.mode));
       }
-      return entry.map(settings);
+      const ModeMap mode = entry.map(settings);
+      if (settings.weights == SampleWeights::kAbsgd && (mode.part[kServerSide].many() || mode.local_loss)) {
+        throw InputError(
+            fmt::format("train.weights = \"{}\": allowed for train.mode = \"{}\": none, class_balanced (its weights "
+                        "follow one running mean of all losses at one server, which this mode does not have)",
+                        name_of(settings.weights), settings.mode));
+      }
+      return mode;
     }
     names.push_back(entry.info.name);
   }

@@ -62,6 +62,21 @@ constexpr auto names_of(ClusterHalf) {
       {{"own", "every cluster keeps one"}, {"passed", "one for all, passed from cluster to cluster"}});
 }
 
+/// What is minimised over a sample's logits.
+enum class LossKind : std::uint8_t { kCrossEntropy, kFocal };
+constexpr auto names_of(LossKind) {
+  return named_values<LossKind>(
+      {{"cross_entropy", "-log p of the label"}, {"focal", "-(1 - p)^focal_gamma log p (arXiv 1708.02002)"}});
+}
+
+/// What a sample's gradient is multiplied by, beside the weight of a mean.
+enum class SampleWeights : std::uint8_t { kNone, kClassBalanced, kAbsgd };
+constexpr auto names_of(SampleWeights) {
+  return named_values<SampleWeights>({{"none", "all alike"},
+                                      {"class_balanced", "rare classes weigh more (arXiv 1901.05555)"},
+                                      {"absgd", "by its loss, at a server with one half (arXiv 2012.06951)"}});
+}
+
 /// When a loss is not finite.
 enum class OnNonfinite : std::uint8_t { kStop, kContinue };
 constexpr auto names_of(OnNonfinite) {
@@ -87,7 +102,13 @@ struct TrainSettings {
   ServiceOrder service_order = ServiceOrder::kCyclic;  ///< sflv2, sl
   Precision precision = Precision::kFp32;  ///< of products, in training and tests
   std::string conv_table;  ///< a GPU's: measured convolutions, of splitsim-bench --tune
+  LossKind loss = LossKind::kCrossEntropy;
+  double focal_gamma = 2.0;  ///< focal: g
   double label_smoothing = 0.0;
+  SampleWeights weights = SampleWeights::kNone;
+  double balance = 0.9999;      ///< class_balanced: b in [0, 1]
+  double absgd_lambda = 1.0;    ///< absgd: not 0
+  double absgd_momentum = 0.1;  ///< absgd: m in (0, 1]
   OnNonfinite on_nonfinite = OnNonfinite::kStop;
   std::int32_t checkpoint_epochs = 1;  ///< a checkpoint after every so many; 0: none
   OptimizerSettings client_optimizer;

@@ -19,6 +19,7 @@ using nlohmann::json;
 
 constexpr const char* kSideNames[2] = {"client", "server"};
 constexpr const char* kMomentNames[2] = {"first_moment", "second_moment"};
+constexpr const char* kKeptName = "kept";
 
 std::string tensor_name(int side, const char* what) { return std::string(kSideNames[side]) + "." + what; }
 
@@ -120,6 +121,7 @@ void save_checkpoint(const std::string& dir, const RunIdentity& identity, const 
       tensors.push_back(flat(tensor_name(side, kMomentNames[m]), training.moments[side][m]));
     }
   }
+  tensors.push_back(flat(kKeptName, training.kept));
   json values = to_json(state);
   for (int side = 0; side < 2; ++side) values[tensor_name(side, "steps_taken")] = training.taken[side];
   write_safetensors(checkpoint_file(dir), tensors,
@@ -158,6 +160,7 @@ void load_checkpoint(const std::string& dir, const RunIdentity& identity, RunSta
     throw InputError(fmt::format("{}: the run's state is damaged ({})", path, error.what()));
   }
   for (const Tensor& tensor : file.tensors) {
+    if (tensor.name == kKeptName) training.kept = tensor.values;
     for (int side = 0; side < 2; ++side) {
       if (tensor.name == tensor_name(side, "parameters")) training.parameters[side] = tensor.values;
       for (int m = 0; m < 2; ++m) {

@@ -1,6 +1,6 @@
-// What a run needs to go on after a stop with the same bits: weights, optimiser state, and where virtual time and the
-// records were. One safetensors file, written beside and renamed, so that a kill at any moment leaves the last whole
-// checkpoint.
+// What a run needs to go on after a stop with the same bits: weights, optimiser state, what steps remember, and where
+// virtual time and the records were. One safetensors file, written beside and renamed, so that a kill at any moment
+// leaves the last whole checkpoint.
 #pragma once
 
 #include <cstdint>

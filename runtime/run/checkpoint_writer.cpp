@@ -17,6 +17,7 @@ void for_each_array(const DeviceState& device, TrainingState& host, const Visit&
     for (int moment = 0; moment < 2; ++moment) visit(device.moments[side][moment], host.moments[side][moment]);
     visit(device.taken[side], host.taken[side]);
   }
+  visit(device.kept, host.kept);
 }
 
 std::size_t bytes_of(const DeviceState& device) {

@@ -18,6 +18,7 @@ EngineSettings engine_settings(const Scene& scene, const ScheduleBounds& bounds,
           .steps_per_epoch = bounds.steps,
           .held = scene.population.sizes(),
           .groups = scene.groups,
+          .class_counts = scene.population.class_total,
           .samples = scene.dataset.train_size()};
 }
 

@@ -9,7 +9,9 @@
 #include "base/error.hpp"
 #include "kernels/device/profile_range.hpp"
 #include "kernels/nn/gradient_rows.hpp"
+#include "kernels/nn/layers/pointwise.hpp"
 #include "kernels/nn/loss.hpp"
+#include "kernels/nn/sample_weights.hpp"
 
 namespace splitsim {
 
@@ -64,6 +66,11 @@ Engine<Context>::Engine(Context& ctx, const Network& network, const EngineSettin
   if (mode_.needs_groups() && settings.groups.of.size() != static_cast<std::size_t>(settings.clients)) {
     throw InputError(fmt::format("train.mode = \"{}\": needs the group of each of the {} clients", settings.train.mode,
                                  settings.clients));
+  }
+  if (settings.train.weights == SampleWeights::kClassBalanced &&
+      settings.class_counts.size() != static_cast<std::size_t>(network.classes)) {
+    throw InputError(fmt::format("train.weights = \"class_balanced\": needs the samples of each of the {} classes",
+                                 network.classes));
   }
   if (mode_.part[kClientSide].combine == Combine::kGradient && network.buffers[kClientSide] > 0) {
     throw InputError(
@@ -126,7 +133,8 @@ StepRules Engine<Context>::rules() const {
           settings_.clients,
           settings_.steps_per_epoch,
           {settings_.train.round},
-          mode_.upload_every};
+          mode_.upload_every,
+          class_weight_};
 }
 
 template <class Context>
@@ -180,20 +188,27 @@ void Engine<Context>::step() {
   combine();
 }
 
-// The losses and their gradients. Where clients have one of their own, that is the step's.
+// The losses, their gradients and what weighs them beside w. Where clients have a loss of their own, that is the step's.
 template <class Context>
 void Engine<Context>::measure() {
-  const CrossEntropyShape shape{network_.classes, static_cast<float>(settings_.train.label_smoothing)};
+  const TrainSettings& train = settings_.train;
+  const float gamma = train.loss == LossKind::kFocal ? static_cast<float>(train.focal_gamma) : 0.0f;
+  const CrossEntropyShape shape{network_.classes, static_cast<float>(train.label_smoothing), gamma};
   const CrossEntropyInput of_server{stack_.output(), tables_.label, tables_.weight};
   if (mode_.local_loss) {
-    softmax_cross_entropy(ctx_, {tables_.served_slots.data(), static_cast<std::int32_t>(loss_.size())}, shape,
-                          of_server, {server_loss_, server_correct_, {}, stack_.output_gradient()});
+    const Slots served{tables_.served_slots.data(), static_cast<std::int32_t>(loss_.size())};
+    softmax_cross_entropy(ctx_, served, shape, of_server,
+                          {server_loss_, server_correct_, {}, stack_.output_gradient()});
     measure_step(ctx_, state_, tables_, shape, {stack_.auxiliary_output(), tables_.label, tables_.local_weight},
                  {loss_, correct_, {}, stack_.auxiliary_gradient()}, metrics_.view(), server_loss_);
     return;
   }
   measure_step(ctx_, state_, tables_, shape, of_server, {loss_, correct_, {}, stack_.output_gradient()},
                metrics_.view());
+  if (absgd_.empty()) return;
+  const Slots slots = map(Sharing::kAll).valid();
+  absgd_factors(ctx_, slots, {train.absgd_lambda, train.absgd_momentum}, View<const float>(loss_), absgd_, factor_);
+  scale_slots(ctx_, slots, network_.classes, View<const float>(factor_), stack_.output_gradient());
 }
 
 // What a mode does to a side's gradient rows before the step.

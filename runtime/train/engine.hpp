@@ -31,20 +31,23 @@ struct EngineSettings {
   Groups groups = {};                 ///< of modes that need them
   bool capture = true;                ///< on a GPU: capture the second step as a graph and replay it from then on
   std::optional<Layout> layout = {};  ///< of activations; empty: the backend's own
+  std::vector<std::int64_t> class_counts = {};  ///< [classes] training samples: of weights = class_balanced
   std::int64_t samples = 0;           ///< N, of the training set: for error feedback
 };
 
-/// Parameters and optimiser state on the host: what a checkpoint and model.safetensors hold.
+/// Parameters, optimiser state and what else steps remember, on the host: what a checkpoint and model.safetensors hold.
 struct TrainingState {
   std::vector<float> parameters[2];    ///< [G, replica_size]
   std::vector<float> moments[2][2];    ///< [side][first, second], [G, P]: momentum; Adam's moments; empty without
   std::vector<std::int32_t> taken[2];  ///< [G] steps that each replica has taken; empty where nobody counts
+  std::vector<float> kept;  ///< what rows of the map remember from step to step, zeros at first; empty without
 };
 
 /// Where an engine has them, as placed: what is copied by whoever takes them behind the engine's work without waiting.
 struct DeviceState {
   View<const float> parameters[2], moments[2][2];
   View<const std::int32_t> taken[2];
+  View<const float> kept;
 };
 
 template <class Context>
@@ -88,6 +91,8 @@ class Engine {
   ReplicaMap map(Sharing sharing) const;
   ReplicaMap map(int side, Sharing sharing) const;
   void layout_averages(Arena<Context>& arena);
+  void layout_weights(Arena<Context>& arena);
+  View<float> layout_kept(Arena<Context>& arena);
   void upload_shares();
   void start_rounds();
   void measure();
@@ -125,6 +130,10 @@ class Engine {
   View<std::int32_t> correct_;
   View<float> server_loss_;  // and the server's, where the clients have one of their own
   View<std::int32_t> server_correct_;
+  View<float> kept_;          // TrainingState::kept: the engine's own, then that of layers
+  View<float> absgd_;         // of kept_: weights = absgd, else empty
+  View<float> factor_;        // [S] absgd's weights of the step
+  View<float> class_weight_;  // [classes] weights = class_balanced, else empty
   // Of sides with replicas:
   struct Shares {  // of those who have one, groups or clients
     View<std::int64_t> held, seen;

@@ -2,6 +2,8 @@
 #include <algorithm>
 
 #include "kernels/nn/gradient_rows.hpp"
+#include "kernels/nn/sample_weights.hpp"
+#include "runtime/train/class_weights.hpp"
 #include "runtime/train/engine.hpp"
 #include "runtime/train/learning_rate.hpp"
 #include "samplers/population/population.hpp"
@@ -37,7 +39,30 @@ void Engine<Context>::layout(Arena<Context>& arena) {
   correct_ = arena.template take<std::int32_t>(slots, name);
   for (int side = 0; side < 2; ++side) layout_side(arena, side);
   if (mode_.many()) layout_averages(arena);
-  stack_.layout(ctx_, arena);
+  layout_weights(arena);
+  stack_.layout(ctx_, arena, layout_kept(arena));
+}
+
+// What steps remember: the engine's own, then what is the layers' (returned).
+template <class Context>
+View<float> Engine<Context>::layout_kept(Arena<Context>& arena) {
+  const std::int64_t own = settings_.train.weights == SampleWeights::kAbsgd ? kAbsgdState : 0;
+  const std::int64_t layers = stack_.kept_floats();
+  kept_ = arena.template take<float>(own + layers, "state of steps");
+  if (kept_.data() == nullptr) return {};  // measuring, or nothing
+  absgd_ = kept_.sub(0, own);
+  return kept_.sub(own, layers);
+}
+
+template <class Context>
+void Engine<Context>::layout_weights(Arena<Context>& arena) {
+  const char* name = "sample weights";
+  if (settings_.train.weights == SampleWeights::kAbsgd) {
+    factor_ = arena.template take<float>(settings_.bounds.batch, name);
+  }
+  if (settings_.train.weights == SampleWeights::kClassBalanced) {
+    class_weight_ = arena.template take<float>(network_.classes, name);
+  }
 }
 
 template <class Context>
@@ -101,7 +126,11 @@ void Engine<Context>::start(const DeviceImages<Context>& data, const GatherShape
     fill_zero(ctx_, drift_[side]);
   }
   for (const Shares& shares : shares_) fill_zero(ctx_, shares.seen);
-  fill_zero(ctx_, stack_.kept());
+  fill_zero(ctx_, kept_);
+  if (!class_weight_.empty()) {
+    const std::vector<float> weights = class_balanced_weights(settings_.class_counts, settings_.train.balance);
+    ctx_.upload(class_weight_.data(), weights.data(), weights.size() * sizeof(float));
+  }
   metrics_ = SharedBuffer<StepMetrics, Context>(ctx_, settings_.bounds.steps);
   for (int side = 0; side < 2; ++side) {
     const std::vector<float> rates =

@@ -39,6 +39,7 @@ DeviceState Engine<Context>::device_state() const {
     for (int moment = 0; moment < 2; ++moment) state.moments[side][moment] = moments_[moment].side[side];
     state.taken[side] = taken_[side];
   }
+  state.kept = kept_;
   return state;
 }
 
@@ -63,6 +64,7 @@ TrainingState Engine<Context>::download() const {
     }
     state.taken[side] = downloaded(ctx_, from.taken[side]);
   }
+  state.kept = downloaded(ctx_, from.kept);
   return in_order(std::move(state));
 }
 
@@ -82,6 +84,7 @@ void Engine<Context>::upload(const TrainingState& state) {
     }
     put(state.taken[side], taken_[side], "step counts");
   }
+  put(state.kept, kept_, "what steps remember");
   start_rounds();
 }
 

@@ -1,7 +1,6 @@
 #include "runtime/train/layer_stack.hpp"
 
 #include <algorithm>
-#include <numeric>
 
 #include "kernels/nn/gradient_rows.hpp"
 #include "kernels/nn/layers/pointwise.hpp"
@@ -56,7 +55,7 @@ void LayerStack<Context>::join_relus() {
 }
 
 template <class Context>
-void LayerStack<Context>::layout(Context& ctx, Arena<Context>& arena) {
+void LayerStack<Context>::layout(Context& ctx, Arena<Context>& arena, View<float> kept) {
   const std::int64_t slots = bounds_.slots;
   std::int64_t workspace = 0;
   input_ = arena.template take<float>(slots * network_.input.size(), "activations");
@@ -74,7 +73,12 @@ void LayerStack<Context>::layout(Context& ctx, Arena<Context>& arena) {
     workspace = std::max(workspace, kind.template passes<Context>().workspace(ctx, layer, layer_bounds(i)));
   }
   workspace_ = arena.template take<float>(workspace, "workspace");
-  layout_kept(arena);
+  kept_.assign(network_.layers.size(), {});
+  std::int64_t from = 0;
+  for (std::size_t i = 0; i < kept_.size() && !kept.empty(); ++i) {
+    kept_[i] = kept.sub(from, kept_of(i));
+    from += kept_of(i);
+  }
   gradients_.clear();
   for (const std::int64_t floats : plan_.gradient_floats) {
     gradients_.push_back(arena.template take<float>(slots * floats, "activation gradients"));
@@ -82,18 +86,16 @@ void LayerStack<Context>::layout(Context& ctx, Arena<Context>& arena) {
 }
 
 template <class Context>
-void LayerStack<Context>::layout_kept(Arena<Context>& arena) {
-  std::vector<std::int64_t> floats(network_.layers.size());
-  for (std::size_t i = 0; training_ && i < floats.size(); ++i) {
-    floats[i] = network_.layers[i].spec.kind->kept(network_.layers[i], layer_bounds(i));
-  }
-  kept_ = arena.template take<float>(std::accumulate(floats.begin(), floats.end(), std::int64_t{0}), "error feedback");
-  kept_of_.clear();
-  std::int64_t from = 0;
-  for (const std::int64_t size : floats) {
-    kept_of_.push_back(size > 0 && kept_.data() != nullptr ? kept_.sub(from, size) : View<float>());
-    from += size;
-  }
+std::int64_t LayerStack<Context>::kept_of(std::size_t layer) const {
+  if (!training_) return 0;
+  return network_.layers[layer].spec.kind->kept(network_.layers[layer], layer_bounds(layer));
+}
+
+template <class Context>
+std::int64_t LayerStack<Context>::kept_floats() const {
+  std::int64_t floats = 0;
+  for (std::size_t i = 0; i < network_.layers.size(); ++i) floats += kept_of(i);
+  return floats;
 }
 
 template <class Context>
@@ -157,7 +159,7 @@ LayerIo LayerStack<Context>::io_of(std::size_t index, const StackMaps& maps, con
   io.y = out(index);
   io.parameters = tensors_of(index, parameters, false);
   io.saved = saved_[index];
-  io.kept = kept_of_[index];
+  io.kept = kept_[index];
   io.keys = maps.keys;
   io.index = static_cast<std::int32_t>(index);
   io.workspace = workspace_;

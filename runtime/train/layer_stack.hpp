@@ -68,8 +68,10 @@ class LayerStack {
   /// and buffers are shared by layers that do not need them at the same time.
   LayerStack(const Network& network, const StackBounds& bounds, bool training);
 
-  /// Takes activations, gradients and workspace from an arena.
-  void layout(Context& ctx, Arena<Context>& arena);
+  /// Floats that layers leave for the next step: state of training, zeros at first.
+  std::int64_t kept_floats() const;
+  /// Takes activations, gradients and workspace from an arena. kept: [kept_floats()]; not needed while measuring.
+  void layout(Context& ctx, Arena<Context>& arena, View<float> kept = {});
 
   const Placement& placement() const { return placement_; }  ///< of parameters and gradients
   Layout layout() const { return bounds_.layout; }           ///< of activations
@@ -80,7 +82,6 @@ class LayerStack {
   /// The same of the auxiliary head, where the network has one.
   View<const float> auxiliary_output() const { return out(network_.auxiliary_layer()); }
   View<float> auxiliary_gradient() const;
-  View<float> kept() const { return kept_; }  ///< what layers leave for the next step: state, zeros at first
 
   /// In training, BatchNorms also update the running statistics behind the parameters of the step's replicas.
   void forward(Context& ctx, const StackMaps& maps, const TwoSides& parameters);
@@ -90,12 +91,12 @@ class LayerStack {
 
  private:
   void join_relus();
-  void layout_kept(Arena<Context>& arena);
   /// Whether the backward plan's next step is the ReLU whose gradient `sum` completes, and nobody else takes it on.
   bool is_relu_of(std::size_t next, const BackwardOp& sum) const;
   View<float> out(std::size_t layer) const;
   View<const float> input_of(std::size_t layer) const;
   LayerBounds layer_bounds(std::size_t layer) const;
+  std::int64_t kept_of(std::size_t layer) const;
   /// A layer's tensors within its side's block; trained: of a block of gradients, which holds no others.
   LayerIo::Tensors tensors_of(std::size_t layer, const TwoSides& blocks, bool trained) const;
   LayerIo io_of(std::size_t layer, const StackMaps& maps, const TwoSides& parameters) const;
@@ -108,8 +109,7 @@ class LayerStack {
   View<float> input_;
   std::vector<View<float>> activations_, gradients_;
   std::vector<Saved> saved_;
-  View<float> kept_;
-  std::vector<View<float>> kept_of_;  // [layers]
+  std::vector<View<float>> kept_;  // [layers]
   std::vector<bool> relu_behind_;   // [layers] whose forward pass does the ReLU behind it
   std::vector<bool> forward_done_;  // [layers] ReLUs whose work the layer before them does
   std::vector<bool> gradient_behind_,

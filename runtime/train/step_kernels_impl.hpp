@@ -102,6 +102,7 @@ struct BeginStep {
       if (rules.loss == LossMean::kReplica) mean_over = samples_of(now, rules.replicas[1], clients, groups);
       if (rules.loss == LossMean::kClient) mean_over = samples_of(now, clients);
       weight = 1.0f / static_cast<float>(mean_over);
+      if (!rules.class_weight.empty()) weight *= rules.class_weight[labels[sample]];
       scale = 1.0f;
       if (rules.cut_scale == CutScale::kPerActive && now.active > 0) scale = 1.0f / static_cast<float>(now.active);
       if (rules.cut_scale == CutScale::kOwnBatch) {
@@ -111,7 +112,9 @@ struct BeginStep {
     }
     tables.weight[i] = weight;
     if (i < tables.local_weight.size()) {
-      tables.local_weight[i] = valid ? 1.0f / static_cast<float>(samples_of(now, clients)) : 0.0f;
+      float local = valid ? 1.0f / static_cast<float>(samples_of(now, clients)) : 0.0f;
+      if (valid && !rules.class_weight.empty()) local *= rules.class_weight[labels[sample]];
+      tables.local_weight[i] = local;
     }
     tables.cut_scale[i] = scale;
   }

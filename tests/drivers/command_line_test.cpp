@@ -110,7 +110,7 @@ TEST_F(AboutItself, BashCompletes) {
   EXPECT_EQ(offered("splitsim-run", {"--help", "dis"}), "distributions|");
   EXPECT_EQ(offered("splitsim-run", {"--set", "sampler.de"}),
             "sampler.delta=|sampler.delay_signal=|sampler.depletion=|");
-  EXPECT_EQ(offered("splitsim-run", {"--set", "train.l"}), "train.label_smoothing=|train.lr=|");
+  EXPECT_EQ(offered("splitsim-run", {"--set", "train.l"}), "train.loss=|train.label_smoothing=|train.lr=|");
   // Bash splits at "=", and --set takes several.
   EXPECT_EQ(offered("splitsim-run", {"--set", "sampler.kind", "=", "lb"}), "lb_greedy|lb_flow|");
   EXPECT_EQ(offered("splitsim-run", {"--set", "seed", "=", "3", "sampler.kind", "=", "ur"}), "urn|");

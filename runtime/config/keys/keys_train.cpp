@@ -98,7 +98,21 @@ std::vector<Key> train_keys() {
       choice("train.precision", at<&S::precision>, "of products, in training and tests; not fp32: a GPU's"),
       path_to("train.conv_table", at<&S::conv_table>,
               "file of splitsim-bench --tune: which convolutions are cuDNN's, which ours; empty: cuDNN's where it can"),
-      real("train.label_smoothing", at<&S::label_smoothing>, 0.0, 1.0, "", "as torch.nn.CrossEntropyLoss"),
+      choice("train.loss", at<&S::loss>, "of a sample; tests report the cross-entropy in any case"),
+      real("train.focal_gamma", at<&S::focal_gamma>, 0.0, 1000.0, "", "focal: exponent; 0: the cross-entropy")
+          .when({{"train.loss", {"focal"}}}),
+      real("train.label_smoothing", at<&S::label_smoothing>, 0.0, 1.0, "",
+           "as torch.nn.CrossEntropyLoss; not with loss = focal"),
+      choice("train.weights", at<&S::weights>,
+             "of samples, in gradients only: what a sample's gradient is multiplied by"),
+      real("train.balance", at<&S::balance>, 0.0, 1.0, "",
+           "class_balanced: b of (1 - b) / (1 - b^n), n: training samples of the class; 0: none, 1: 1 / n")
+          .when({{"train.weights", {"class_balanced"}}}),
+      real("train.absgd_lambda", at<&S::absgd_lambda>, -kUnbounded, kUnbounded, "",
+           "absgd: weights grow with exp(loss / lambda); negative: hard samples weigh less; not 0")
+          .when({{"train.weights", {"absgd"}}}),
+      share("train.absgd_momentum", at<&S::absgd_momentum>, "absgd: of a step's mean in the running mean of weights")
+          .when({{"train.weights", {"absgd"}}}),
       choice("train.on_nonfinite", at<&S::on_nonfinite>, "when a loss is not finite"),
       integer("train.checkpoint_epochs", at<&S::checkpoint_epochs>, 0, kMaxEpochs, "epochs",
               "checkpoint after every so many, for --resume; 0: none"),

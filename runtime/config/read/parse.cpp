@@ -2,6 +2,7 @@
 #include <toml++/toml.h>
 
 #include <algorithm>
+#include <cmath>
 #include <cstring>
 
 #include "base/error.hpp"
@@ -67,6 +68,19 @@ void apply_overrides(Config& config, const ConfigVariant& variant, std::vector<G
   for (const std::string& text : variant.overrides) apply_override(reader, variant.option, text);
 }
 
+// Of losses and weights.
+void check_loss(const TrainSettings& train) {
+  if (train.loss == LossKind::kFocal && train.label_smoothing != 0.0) {
+    throw InputError(fmt::format("train.label_smoothing = {}: allowed: 0.0, since train.loss = \"focal\"",
+                                 number(train.label_smoothing)));
+  }
+  constexpr double kLeast = 1e-6;  // quotients with it stay within double, and their logarithms are exact enough
+  if (train.weights == SampleWeights::kAbsgd && std::abs(train.absgd_lambda) < kLeast) {
+    throw InputError(fmt::format("train.absgd_lambda = {}: allowed: a finite number >= {:g} or <= -{:g}",
+                                 number(train.absgd_lambda), kLeast, kLeast));
+  }
+}
+
 // What only the whole config can tell.
 void check(const Config& config) {
   for (const Key& key : config_keys()) {
@@ -113,6 +127,7 @@ void check(const Config& config) {
         "\"{}\"{} may",
         sampler.kind, sampler.kind == "relay" ? " with local_epochs > 1" : ""));
   }
+  check_loss(config.train);
   need_momentum("client_optimizer", config.train.client_optimizer);
   need_momentum("server_optimizer", config.train.server_optimizer);
 }

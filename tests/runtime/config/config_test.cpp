@@ -149,8 +149,10 @@ TEST(Config, EveryFieldIsAKey) {
     EXPECT_EQ(keys["model"], count(a1, a2, a3, a4, a5, a6, a7, a8, a9) + 1);
   }
   {
-    const auto& [a1, a2, a3, a4, a5, a6, a7, a8, a9, a10, a11, a12, a13, a14, a15, a16, a17, a18, client, server] = c.train;
-    EXPECT_EQ(keys["train"], count(a1, a2, a3, a4, a5, a6, a7, a8, a9, a10, a11, a12, a13, a14, a15, a16, a17, a18));
+    const auto& [a1, a2, a3, a4, a5, a6, a7, a8, a9, a10, a11, a12, a13, a14, a15, a16, a17, a18, a19, a20, a21, a22,
+                 a23, a24, client, server] = c.train;
+    EXPECT_EQ(keys["train"], count(a1, a2, a3, a4, a5, a6, a7, a8, a9, a10, a11, a12, a13, a14, a15, a16, a17, a18, a19,
+                                   a20, a21, a22, a23, a24));
     const auto& [b1, b2, b3, b4, b5, b6, b7] = static_cast<const OptimizerNumbers&>(client);
     using Rates = std::vector<std::int64_t>;  // milestones
     EXPECT_TRUE((kMadeOf<OptimizerSettings, OptimizerNumbers, std::string, double, double, RateSchedule, std::int64_t,

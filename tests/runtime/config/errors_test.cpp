@@ -208,6 +208,25 @@ TEST(ConfigErrors, Layers) {
   expect_contains(override_error("model.layers=conv"), {"model.layers"});
 }
 
+TEST(ConfigErrors, LossesAndSampleWeights) {
+  const auto error = [](const std::vector<std::string>& overrides) { return error_of("", overrides); };
+  expect_contains(error({"train.focal_gamma=1"}), {"train.focal_gamma = 1", "train.loss = \"cross_entropy\"", "focal"});
+  expect_contains(error({"train.loss=focal", "train.focal_gamma=-1"}), {"focal_gamma = -1", "[0, 1000]"});
+  expect_contains(error({"train.loss=focal", "train.label_smoothing=0.1"}),
+                  {"train.label_smoothing = 0.1: allowed: 0.0", "focal"});
+  expect_contains(error({"train.loss=focl"}), {"cross_entropy, focal", "did you mean focal?"});
+  expect_contains(error({"train.balance=0.5"}), {"train.balance", "class_balanced does"});
+  expect_contains(error({"train.weights=class_balanced", "train.balance=1.5"}), {"balance = 1.5", "[0, 1]"});
+  expect_contains(error({"train.weights=class_balanced", "train.absgd_lambda=2"}), {"absgd_lambda", "absgd does"});
+  for (const char* lambda : {"0", "1e-9", "-1e-9"}) {
+    expect_contains(error({"train.weights=absgd", std::string("train.absgd_lambda=") + lambda}),
+                    {"train.absgd_lambda = ", "allowed: a finite number >= 1e-06 or <= -1e-06"});
+  }
+  expect_contains(error({"train.weights=absgd", "train.absgd_momentum=0"}), {"absgd_momentum = 0", "(0, 1]"});
+  EXPECT_NO_THROW(parse_config("", "", {"train.weights=absgd", "train.absgd_lambda=-2", "train.absgd_momentum=1"}));
+  EXPECT_NO_THROW(parse_config("", "", {"train.loss=focal", "train.focal_gamma=0", "train.weights=class_balanced"}));
+}
+
 TEST(ConfigErrors, OptimisersAndReplicas) {
   expect_contains(override_error("train.client_optimizer.milestones=[3, 3]"), {"milestones = 3", "ascending"});
   expect_contains(override_error("train.client_optimizer.milestones=[0]"), {"milestones = 0", "[1, "});

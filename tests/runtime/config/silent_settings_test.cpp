@@ -61,6 +61,9 @@ TEST(SilentSettings, OfTraining) {
              "train.server_optimizer.step_epochs = 5: the run has 5 epochs, so its rate is constant");
   expect_one(training({"train.client_optimizer={schedule=\"multistep\",milestones=[2,5,9]}"}),
              "train.client_optimizer.milestones: 5 and later are not reached in 5 epochs");
+  expect_one(training({"train.loss=focal", "train.focal_gamma=0"}), "train.focal_gamma = 0.0: the focal loss is");
+  expect_one(training({"train.weights=class_balanced", "train.balance=0"}), "train.balance = 0.0: all classes");
+  EXPECT_EQ(training({"train.loss=focal", "train.weights=class_balanced"}).size(), 0u);
   EXPECT_EQ(training({"train.optimizer={schedule=\"multistep\",milestones=[2,4]}"}).size(), 0u);
 }
 

@@ -36,6 +36,7 @@ class CheckpointWriterTest : public test::OnContext<Context> {
     in.train.epochs = 3;
     in.train.client_optimizer.kind = "adam";  // two moments and step counts
     in.train.server_optimizer.momentum = 0.9;
+    in.train.weights = SampleWeights::kAbsgd;  // kept from step to step
     return in;
   }
   static void expect_equal(const TrainingState& a, const TrainingState& b) {
@@ -44,6 +45,7 @@ class CheckpointWriterTest : public test::OnContext<Context> {
       for (int moment = 0; moment < 2; ++moment) EXPECT_EQ(a.moments[side][moment], b.moments[side][moment]);
       EXPECT_EQ(a.taken[side], b.taken[side]);
     }
+    EXPECT_EQ(a.kept, b.kept);
   }
 };
 TYPED_TEST_SUITE(CheckpointWriterTest, test::Contexts);

@@ -102,10 +102,9 @@ TYPED_TEST(ExperimentTest, CentralModeEqualsPslOnTheSameSchedule) {
 }
 
 TYPED_TEST(ExperimentTest, InterruptedRunsGoOnToTheSameBits) {
-  for (const char* mode : {"psl", "psl_local"}) {
-    const Config config =
-        this->data_.config({std::string("train.mode=") + mode,
-                            std::string("clock.barrier=") + (std::string(mode) == "psl" ? "two" : "run_ahead")});
+  for (const std::vector<std::string>& settings : std::vector<std::vector<std::string>>{
+           {"train.mode=psl"}, {"train.mode=psl_local", "clock.barrier=run_ahead"}, {"train.weights=absgd"}}) {
+    const Config config = this->data_.config(settings);
     const Summary whole = this->run(config);
     const test::TempDir out;
     std::atomic<bool> stop = false;

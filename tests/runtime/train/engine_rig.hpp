@@ -79,6 +79,12 @@ inline Groups groups_of(const RigInput& in) {
   return groups;
 }
 
+inline std::vector<std::int64_t> class_counts_of(const RigInput& in) {
+  std::vector<std::int64_t> counts(static_cast<std::size_t>(in.classes));
+  for (const std::int32_t label : in.labels) ++counts[static_cast<std::size_t>(label)];
+  return counts;
+}
+
 inline std::optional<TurnRules> rules_of(const RigInput& in) {
   return turn_rules(mode_map(in.train), in.train.service_order, in.seed, groups_of(in));
 }
@@ -102,7 +108,7 @@ class Rig {
         turns_(ctx, bounds_),
         engine(ctx, network,
                {in.train, in.seed, in.clients, bounds_, in.schedule.steps(), in.held, groups_of(in), in.capture,
-                in.layout, static_cast<std::int64_t>(in.labels.size())}),
+                in.layout, class_counts_of(in), static_cast<std::int64_t>(in.labels.size())}),
         steps_(dealt_.schedule.steps()) {
     const std::optional<TurnRules> rules = rules_of(in);
     if (rules) {

@@ -50,6 +50,12 @@ inline void add_settings(const json& c, RigInput& in) {
     in.options.cut.keep = link.at("keep");
     in.options.cut.clip_norm = link.at("clip_norm");
   }
+  if (c.contains("loss")) set_named(in.train.loss, "loss", c.at("loss"));
+  in.train.focal_gamma = c.value("focal_gamma", in.train.focal_gamma);
+  if (c.contains("weights")) set_named(in.train.weights, "weights", c.at("weights"));
+  in.train.balance = c.value("balance", in.train.balance);
+  in.train.absgd_lambda = c.value("absgd_lambda", in.train.absgd_lambda);
+  in.train.absgd_momentum = c.value("absgd_momentum", in.train.absgd_momentum);
   in.train.mix = c.value("mix", in.train.mix);
   in.train.align = c.value("align", in.train.align);
   in.train.proximal = c.value("proximal", in.train.proximal);

@@ -216,6 +216,11 @@ TYPED_TEST(ModeFixture, ClippingAndSmoothing) {
   this->check("clip_psl_local");
   this->check("smoothing_psl");
 }
+TYPED_TEST(ModeFixture, LossesAndSampleWeights) {
+  this->check("focal_psl");
+  this->check("class_balanced_psl");
+  this->check("absgd_psl");
+}
 
 }  // namespace
 }  // namespace splitsim
