@@ -1,7 +1,7 @@
 // The link at the cut, in training: what arrives of the client's activations, and of their gradients. A network has one
 // where rows do not arrive as they were sent (CutSettings); tests go without. Compression is straight through: gradients
 // pass as if it did nothing; that of clipping is exact.
-#include "kernels/nn/compression.hpp"
+#include "kernels/nn/layers/compression.hpp"
 
 #include <algorithm>
 

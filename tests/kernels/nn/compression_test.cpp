@@ -1,5 +1,5 @@
 // Rows on the link at the cut, against references that sort, and statistics of what is drawn.
-#include "kernels/nn/compression.hpp"
+#include "kernels/nn/layers/compression.hpp"
 
 #include <gtest/gtest.h>
 

@@ -1,4 +1,4 @@
-// Bodies of kernels/nn/compression.hpp. A block is a slot.
+// Bodies of kernels/nn/layers/compression.hpp. A block is a slot.
 #pragma once
 
 #include <cmath>
@@ -6,7 +6,7 @@
 
 #include "kernels/device/math.hpp"
 #include "kernels/device/team.hpp"
-#include "kernels/nn/compression.hpp"
+#include "kernels/nn/layers/compression.hpp"
 
 namespace splitsim {
 

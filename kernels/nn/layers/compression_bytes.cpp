@@ -3,7 +3,7 @@
 #include <bit>
 #include <cmath>
 
-#include "kernels/nn/compression.hpp"
+#include "kernels/nn/layers/compression.hpp"
 
 namespace splitsim {
 
