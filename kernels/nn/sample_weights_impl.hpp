@@ -2,7 +2,6 @@
 #pragma once
 
 #include <cmath>
-#include <limits>
 
 #include "kernels/device/team.hpp"
 #include "kernels/nn/sample_weights.hpp"
@@ -38,7 +37,7 @@ struct AbsgdFactors {
     const bool set = state[2] != 0.0f;
     const double before = static_cast<double>(state[0]) + static_cast<double>(state[1]);
     const double top = team.reduce(
-        count, -std::numeric_limits<double>::infinity(), [this](std::int64_t s) { return exponent(s); }, Greater{});
+        count, -HUGE_VAL, [this](std::int64_t s) { return exponent(s); }, Greater{});
     const double sum = team.reduce(
         count, 0.0, [this, top](std::int64_t s) { return std::exp(exponent(s) - top); }, Plus{});
     double log_u = top + std::log(sum / static_cast<double>(count));
