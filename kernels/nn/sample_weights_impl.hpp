@@ -27,19 +27,18 @@ struct AbsgdFactors {
   float* state;
   float* factor;
 
-  /// log exp(loss / lambda).
-  PSL_HD double exponent(std::int64_t slot) const { return static_cast<double>(loss[slot]) / rule.lambda; }
-
   template <class Team>
   PSL_HD void operator()(Team& team, std::int64_t) const {
     const std::int32_t count = *slots;
     if (count == 0) return;
     const bool set = state[2] != 0.0f;
     const double before = static_cast<double>(state[0]) + static_cast<double>(state[1]);
-    const double top = team.reduce(
-        count, -HUGE_VAL, [this](std::int64_t s) { return exponent(s); }, Greater{});
+    const float* l = loss;
+    const double lambda = rule.lambda;
+    const auto exponent = [=](std::int64_t s) { return static_cast<double>(l[s]) / lambda; };
+    const double top = team.reduce(count, exponent(0), exponent, Greater{});
     const double sum = team.reduce(
-        count, 0.0, [this, top](std::int64_t s) { return std::exp(exponent(s) - top); }, Plus{});
+        count, 0.0, [=](std::int64_t s) { return std::exp(exponent(s) - top); }, Plus{});
     double log_u = top + std::log(sum / static_cast<double>(count));
     if (set) log_u = log_of_sum(std::log1p(-rule.momentum) + before, std::log(rule.momentum) + log_u);
     const auto high = static_cast<float>(log_u), low = static_cast<float>(log_u - static_cast<double>(high));

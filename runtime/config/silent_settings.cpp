@@ -123,6 +123,13 @@ std::vector<std::string> silent_settings(const Config& config, const TrainingFac
     texts.push_back(
         fmt::format("train.round = {}: an epoch has {} steps, and ends a round", train.round, facts.steps_per_epoch));
   }
+  if (mode_map(train).local_loss && train.upload_every > facts.steps_per_epoch) {
+    texts.push_back(fmt::format("train.upload_every = {}: an epoch has {} steps, so the server never learns",
+                                train.upload_every, facts.steps_per_epoch));
+  }
+  if (config.cut.error_feedback && train.epochs == 1) {
+    texts.push_back("cut.error_feedback = true: the run has 1 epoch, in which no sample is sent twice");
+  }
   if (train.loss == LossKind::kFocal && train.focal_gamma == 0.0) {
     texts.push_back("train.focal_gamma = 0.0: the focal loss is the cross-entropy");
   }

@@ -100,7 +100,7 @@ def draw_config(draw, keys, sets, folder):
         if path in values or path in ("data.name", "data.split"):  # npy has no splits
             continue
         important = path in ("partition.kind", "sampler.kind", "train.mode", "model.name", "model.cut", "model.client_norm",
-                             "model.server_norm", "clock.barrier", "clock.delay_ms", "eval.replicas", "train.loss",
+                             "model.server_norm", "clock.barrier", "clock.delay_ms", "eval.replicas", "train.loss", "cut.up", "cut.down",
                              "train.weights") or path.endswith(".kind")
         if rare > (0.7 if important else 0.15) and path != "model.width":
             continue

@@ -150,6 +150,20 @@ TYPED_TEST(SampleWeightsTest, AbsgdOfALargeLambdaWeighsAllAlike) {
   }
 }
 
+// Means over clients are of weighted gradients: they leave the sum of the output's rows, the last bias's gradient, alone.
+TYPED_TEST(SampleWeightsTest, WeightsComeBeforeMeansOverClients) {
+  const auto bias_gradient = [&](const char* mode) {
+    Rig<TypeParam> rig(this->ctx(), this->input(this->absgd, mode));
+    rig.run(0, 1);
+    const std::vector<float> all = rig.gradients(kServerSide);
+    return std::vector<float>(all.end() - rig.network.classes, all.end());
+  };
+  const std::vector<float> mixed = bias_gradient("epsl"), local = bias_gradient("psl_local");
+  // Sums of up to 20 terms below 1.
+  for (std::size_t c = 0; c < local.size(); ++c) EXPECT_NEAR(mixed[c], local[c], 40 * 0x1p-24);
+  EXPECT_NE(mixed, local);  // rows have been mixed
+}
+
 // The recorded loss is of all samples alike; a mean over the weights would be another one.
 TYPED_TEST(SampleWeightsTest, TheRecordedLossHasNoWeights) {
   Rig<TypeParam> plain(this->ctx(), this->input(this->nothing)), weighted(this->ctx(), this->input(this->absgd));
