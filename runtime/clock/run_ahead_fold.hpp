@@ -12,7 +12,7 @@ namespace splitsim {
 struct RunAheadFold {
   EpochEntries entries;
   ProfileView profile;
-  bool waits;        ///< the server comes between forward and backward
+  bool waits;                 ///< the server comes between forward and backward
   std::int64_t served_every;  ///< it works in every so many-th step of the epoch; 0: never
   bool sync_rounds;  ///< model_sync = round
   Rounds rounds;
@@ -37,8 +37,7 @@ struct RunAheadFold {
       const std::int64_t start = n > 0 ? team.reduce(n, kForever, ready, EarlierNs{}) : idle;
       const Latest last_arrival = team.reduce(n, Latest{}, arrival, LaterOf{});
       if (served) {
-        server_ready =
-            add_ns(max_ns(server_ready, last_arrival.ns_or_zero()), profile.server_ns(entries.batch(t)));
+        server_ready = add_ns(max_ns(server_ready, last_arrival.ns_or_zero()), profile.server_ns(entries.batch(t)));
       }
       const auto done = [&](std::int64_t i) {
         const std::int64_t from = waits ? server_ready : arrival(i).ns;

@@ -123,12 +123,8 @@ struct Entry {
 };
 const std::vector<Entry>& registry() {
   static const std::vector<Entry> entries = {
-      {{"psl",
-        "parallel split learning, clients share one half; client_reduce = sum | mean (paper)"},
-       psl},
-      {{"psl_local",
-        "aggregation-free: every client keeps its own half; client_scale = union | own"},
-       psl_local},
+      {{"psl", "parallel split learning, clients share one half; client_reduce = sum | mean (paper)"}, psl},
+      {{"psl_local", "aggregation-free: every client keeps its own half; client_scale = union | own"}, psl_local},
       {{"sglr", "psl_local, a share train.mix of the cut gradients averaged over the clients (arXiv 2112.05929)"},
        sglr},
       {{"epsl", "psl_local, a share train.mix of the output gradients averaged over the clients (arXiv 2303.15991)"},
@@ -156,7 +152,8 @@ const std::vector<Entry>& registry() {
        fedavg},
       {{"fedprox", "fedavg, held to the round's start by train.proximal (arXiv 1812.06127)"}, fedprox},
       {{"cse_fsl",
-        "clients learn from auxiliary heads and send activations every train.upload_every steps, one server half learns "
+        "clients learn from auxiliary heads and send activations every train.upload_every steps, one server half "
+        "learns "
         "from them, no gradient comes back; client halves and heads averaged every round (arXiv 2302.05599)"},
        cse_fsl},
       {{"fsl_an", "cse_fsl with a server half per client, averaged as well (Han et al. 2021, as in arXiv 2302.05599)"},

@@ -119,9 +119,7 @@ struct Network {
   /// Where the auxiliary head is; nowhere without one.
   std::size_t auxiliary_layer() const { return has_auxiliary() ? own_client_layers : layers.max_size(); }
   /// The layer whose output the server reads.
-  std::size_t cut_layer() const {
-    return options.cut.is_plain() ? own_client_layers - 1 : client_layers - 1;
-  }
+  std::size_t cut_layer() const { return options.cut.is_plain() ? own_client_layers - 1 : client_layers - 1; }
 };
 
 /// Multiply-adds of a sample's forward pass through a side: convolutions and linear layers.

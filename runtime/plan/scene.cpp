@@ -74,7 +74,7 @@ Scene make_scene(const Config& config, SceneParts given) {
     scene.population = make_population(owner, scene.dataset.train_labels, scene.population.clients, data.classes);
   }
   scene.network = build_network(model_layers(config.model, data.classes), config.model.cut,
-                                {data.channels, data.height, data.width}, data.classes, 
+                                {data.channels, data.height, data.width}, data.classes,
                                 network_options(config.model, config.cut, mode_map(config.train).local_loss));
   scene.mode = mode_map(config.train);
   scene.cut = cut_costs_of(scene.network, scene.mode);

@@ -32,7 +32,7 @@ struct EngineSettings {
   bool capture = true;                ///< on a GPU: capture the second step as a graph and replay it from then on
   std::optional<Layout> layout = {};  ///< of activations; empty: the backend's own
   std::vector<std::int64_t> class_counts = {};  ///< [classes] training samples: of weights = class_balanced
-  std::int64_t samples = 0;           ///< N, of the training set: for error feedback
+  std::int64_t samples = 0;                     ///< N, of the training set: for error feedback
 };
 
 /// Parameters, optimiser state and what else steps remember, on the host: what a checkpoint and model.safetensors hold.

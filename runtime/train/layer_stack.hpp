@@ -109,7 +109,7 @@ class LayerStack {
   View<float> input_;
   std::vector<View<float>> activations_, gradients_;
   std::vector<Saved> saved_;
-  std::vector<View<float>> kept_;  // [layers]
+  std::vector<View<float>> kept_;   // [layers]
   std::vector<bool> relu_behind_;   // [layers] whose forward pass does the ReLU behind it
   std::vector<bool> forward_done_;  // [layers] ReLUs whose work the layer before them does
   std::vector<bool> gradient_behind_,

@@ -245,5 +245,5 @@ void measure_step(Context& ctx, View<StepState> state, const StepTables& tables,
   template void begin_step(C&, View<const StepState>, const ScheduleView&, const StepRules&, View<const std::int32_t>, \
                            const StepTables&, const StepImages&);                                                      \
   template void measure_step(C&, View<StepState>, const StepTables&, const CrossEntropyShape&,                         \
-                             const CrossEntropyInput&, const CrossEntropyOutput&, View<StepMetrics>,                     \
+                             const CrossEntropyInput&, const CrossEntropyOutput&, View<StepMetrics>,                   \
                              View<const float>);

@@ -61,8 +61,8 @@ PSL_HD Largest largest_keys(Team& team, const FeaturePlaces& places, std::int32_
   const std::int32_t n = places.shape.size();
   const auto count = [&](auto holds) {
     return team.reduce_exact(
-        n, std::int32_t{0},
-        [&](std::int64_t place) { return holds(static_cast<std::int32_t>(place)) ? 1 : 0; }, Plus{});
+        n, std::int32_t{0}, [&](std::int64_t place) { return holds(static_cast<std::int32_t>(place)) ? 1 : 0; },
+        Plus{});
   };
   largest.least = 0;
   for (std::uint32_t bit = 1u << 31; bit != 0; bit >>= 1) {
@@ -152,8 +152,7 @@ struct CompressRow {
   PSL_HD void swap_some(Team& team, std::int64_t slot, std::int32_t sample, float* row, float* lost) const {
     const std::int32_t n = places.shape.size();
     float* words = workspace + slot * n;
-    each_with_word(team, sample,
-                   [&](std::int32_t i, std::int32_t, std::uint32_t word) { words[i] = float_of(word); });
+    each_with_word(team, sample, [&](std::int32_t i, std::int32_t, std::uint32_t word) { words[i] = float_of(word); });
     team.sync();
     const Largest top = largest_keys(team, places, kept, [&](std::int32_t i) { return magnitude(row[i]); });
     const auto in_top = [&](std::int32_t i) { return top.has(magnitude(row[i]), places.feature(i)); };
@@ -250,8 +249,8 @@ struct LimitRowBackward {
     const double squares = team.reduce(features, 0.0, SquareAt{from}, Plus{});
     if (!(squares > norm * norm)) return;
     const double along = team.reduce(
-        features, 0.0,
-        [=](std::int64_t i) { return static_cast<double>(from[i]) * static_cast<double>(gradient[i]); }, Plus{});
+        features, 0.0, [=](std::int64_t i) { return static_cast<double>(from[i]) * static_cast<double>(gradient[i]); },
+        Plus{});
     const double factor = norm / std::sqrt(squares), share = along / squares;
     team.sync();
     for (std::int64_t i = team.rank(); i < features; i += team.size()) {
@@ -290,9 +289,9 @@ void limit_rows_backward(Context& ctx, Slots slots, std::int64_t features, const
 }  // namespace splitsim
 
 // What is made for every backend C.
-#define SPLITSIM_UNIT(C)                                                                                           \
-  template void compress_rows(C&, Slots, const PlaneShape&, const CompressionRule&, const RowKeys&, View<float>,   \
-                              View<float>, View<float>);                                                           \
-  template void limit_rows(C&, Slots, const PlaneShape&, const LimitRule&, const SampleKeys&, View<const float>,   \
-                           View<float>);                                                                           \
+#define SPLITSIM_UNIT(C)                                                                                         \
+  template void compress_rows(C&, Slots, const PlaneShape&, const CompressionRule&, const RowKeys&, View<float>, \
+                              View<float>, View<float>);                                                         \
+  template void limit_rows(C&, Slots, const PlaneShape&, const LimitRule&, const SampleKeys&, View<const float>, \
+                           View<float>);                                                                         \
   template void limit_rows_backward(C&, Slots, std::int64_t, const LimitRule&, View<const float>, View<float>);

@@ -5,8 +5,8 @@ namespace splitsim::key_table {
 
 std::vector<Key> cut_keys() {
   using S = CutSettings;
-  const Condition comes_back{
-      "train.mode", modes_where([](const ModeMap& m) { return m.cut_traffic && !m.local_loss; })};
+  const Condition comes_back{"train.mode",
+                             modes_where([](const ModeMap& m) { return m.cut_traffic && !m.local_loss; })};
   const Condition crosses{"train.mode", modes_where([](const ModeMap& m) { return m.cut_traffic; })};
   const std::vector<std::string> top = {"top_k", "random_top_k"};
   const std::vector<std::string> compressed = {"top_k", "random_top_k", "int8", "int4"};

@@ -1,10 +1,9 @@
 // The link at the cut, in training: what arrives of the client's activations, and of their gradients. A network has one
 // where rows do not arrive as they were sent (CutSettings); tests go without. Compression is straight through: gradients
 // pass as if it did nothing; that of clipping is exact.
-#include "kernels/nn/layers/compression.hpp"
-
 #include <algorithm>
 
+#include "kernels/nn/layers/compression.hpp"
 #include "kernels/nn/layers/pointwise.hpp"
 #include "runtime/model/layer_kind.hpp"
 
@@ -57,14 +56,14 @@ struct Link {
 }  // namespace
 
 LayerKind link() {
-  return with_passes<Link>(
-      {.name = "link",
-       .listed = false,
-       .gradient_in_place = true,
-       .kept = [](const Layer& layer, const LayerBounds& bounds) {
-         const CutSettings& cut = layer.spec.cut;
-         return (remembers(cut, cut.up) + remembers(cut, cut.down)) * bounds.samples * layer.out.size();
-       }});
+  return with_passes<Link>({.name = "link",
+                            .listed = false,
+                            .gradient_in_place = true,
+                            .kept = [](const Layer& layer, const LayerBounds& bounds) {
+                              const CutSettings& cut = layer.spec.cut;
+                              return (remembers(cut, cut.up) + remembers(cut, cut.down)) * bounds.samples *
+                                     layer.out.size();
+                            }});
 }
 
 }  // namespace splitsim::layers

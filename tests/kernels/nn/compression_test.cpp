@@ -23,8 +23,8 @@ std::int32_t place_of(const PlaneShape& shape, std::int32_t feature) {
 }
 
 std::uint32_t word_of(Purpose purpose, std::int32_t sample, std::int32_t feature) {
-  const Bits128 bits = random_bits(kSeed, {purpose, static_cast<std::uint32_t>(sample),
-                                           static_cast<std::uint32_t>(feature / 4), kEpoch});
+  const Bits128 bits = random_bits(
+      kSeed, {purpose, static_cast<std::uint32_t>(sample), static_cast<std::uint32_t>(feature / 4), kEpoch});
   const std::uint32_t words[4] = {bits.x, bits.y, bits.z, bits.w};
   return words[feature % 4];
 }
@@ -39,9 +39,8 @@ std::vector<float> sent(const CompressionRule& rule, Purpose purpose, std::int32
   const auto at = [](std::int32_t i) { return static_cast<std::size_t>(i); };
   const auto k = static_cast<std::int32_t>(kept_features(rule, n));
   if (rule.kind == Compression::kTopK || rule.kind == Compression::kRandomTopK) {
-    std::stable_sort(order.begin(), order.end(), [&](std::int32_t a, std::int32_t b) {
-      return std::fabs(row[at(a)]) > std::fabs(row[at(b)]);
-    });
+    std::stable_sort(order.begin(), order.end(),
+                     [&](std::int32_t a, std::int32_t b) { return std::fabs(row[at(a)]) > std::fabs(row[at(b)]); });
     std::vector<std::int32_t> others(order.begin() + k, order.end());
     std::int32_t swapped = 0;
     for (std::int32_t i = 0; i < k; ++i) {
@@ -89,8 +88,8 @@ class CompressionTest : public OnContext<Context> {
     const std::int64_t n = shape.size();
     const std::int32_t most = samples.empty() ? 0 : *std::max_element(samples.begin(), samples.end());
     Floats<Context> error(ctx, std::vector<float>(static_cast<std::size_t>(feedback ? (most + 1) * n : 0), 0.0f));
-    Floats<Context> workspace(ctx, std::vector<float>(
-                                       static_cast<std::size_t>(compression_workspace(rule, max, n)), kJunk));
+    Floats<Context> workspace(ctx,
+                              std::vector<float>(static_cast<std::size_t>(compression_workspace(rule, max, n)), kJunk));
     Result result;
     for (int i = 0; i < times; ++i) {
       Floats<Context> x(ctx, values);
@@ -204,7 +203,8 @@ TYPED_TEST(CompressionTest, RoundingIsUnbiasedAndSwapsAreAsFrequentAsSaid) {
   std::vector<std::int32_t> order(kFeatures);
   std::iota(order.begin(), order.end(), 0);
   std::sort(order.begin(), order.end(), [&](auto a, auto b) { return std::fabs(row[a]) > std::fabs(row[b]); });
-  for (std::int32_t i = 0; i < kFeatures; ++i) {  // 5 of the 20, of which one in five is swapped for one of the other 15
+  for (std::int32_t i = 0; i < kFeatures;
+       ++i) {  // 5 of the 20, of which one in five is swapped for one of the other 15
     const double p = i < 5 ? 0.8 : 5 * 0.2 / 15;
     EXPECT_NEAR(kept[order[i]] / row[order[i]], p, 5.0 * std::sqrt(p * (1 - p) / kSamples)) << i;
   }

@@ -137,7 +137,8 @@ TYPED_TEST(ModeClocks, TheServerFollowsClientsThatDoNotWait) {
         std::int64_t arrived = 0, samples = 0;
         for (const auto& [k, b] : epochs[e][t].visits) {
           const auto i = static_cast<std::size_t>(k);
-          const std::int64_t forward = profile.delay_ns[i] + b * profile.forward_ns[i] + (sends ? b * profile.up_ns[i] : 0);
+          const std::int64_t forward =
+              profile.delay_ns[i] + b * profile.forward_ns[i] + (sends ? b * profile.up_ns[i] : 0);
           arrived = std::max(arrived, ready[k] + forward);
           const std::int64_t all = forward + b * (profile.backward_ns[i] + profile.down_ns[i]);
           ready[k] += all;

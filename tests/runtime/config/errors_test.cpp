@@ -45,9 +45,10 @@ TEST(ConfigErrors, UnknownKeysComeWithTheNearestKnownOne) {
   EXPECT_EQ(override_error("model.zzzzzz=1"),
             "--set: unknown key model.zzzzzz; known in model: name, cut, width, client_norm, "
             "server_norm, client_norm_statistics, init, seed, file, layers");
-  EXPECT_EQ(override_error("zzzzzz=1"),
-            "--set: unknown key zzzzzz; known: seed, data, partition, sampler, model, cut, train, eval, clients, clock, "
-            "record");
+  EXPECT_EQ(
+      override_error("zzzzzz=1"),
+      "--set: unknown key zzzzzz; known: seed, data, partition, sampler, model, cut, train, eval, clients, clock, "
+      "record");
   EXPECT_EQ(override_error("sampler.batch.x=1"), "--set: unknown key sampler.batch.x: sampler.batch is not a table");
   EXPECT_EQ(error_of("\"sampler.batch\" = 1"), "exp.toml:1:1: unknown key \"sampler.batch\"");
   expect_contains(error_of("\"a\\nb\" = 1"), {"exp.toml:1:1: unknown key \"a\\u000Ab\""});
@@ -102,8 +103,9 @@ TEST(ConfigErrors, NamesThatAreNotInTheList) {
   expect_contains(error_of("[data]\nname = \"fashion-mnist\"\n"),
                   {"exp.toml:2:8: data.name = \"fashion-mnist\": allowed: glyphs, ", "; did you mean fashion_mnist?"});
   EXPECT_EQ(override_error("clock.barrier=three"), "--set: clock.barrier = \"three\": allowed: two, one, run_ahead");
-  expect_contains(override_error("train.mode=5"), {"train.mode = \"5\": allowed: psl, psl_local, sglr, epsl, ",
-                                                   "sflv1, sflv2, sflv3, sl, fedavg, fedprox, cse_fsl, fsl_an, central"});
+  expect_contains(override_error("train.mode=5"),
+                  {"train.mode = \"5\": allowed: psl, psl_local, sglr, epsl, ",
+                   "sflv1, sflv2, sflv3, sl, fedavg, fedprox, cse_fsl, fsl_an, central"});
   expect_contains(override_error("model.name=resnet"), {"model.name = \"resnet\": allowed: mlp, lenet, cnn"});
   expect_contains(override_error("partition.kind=irid"), {"partition.kind = \"irid\"", "did you mean iid?"});
 }

@@ -23,10 +23,9 @@ TEST(ConfigRead, NamesTheKindsThatWouldReadTheKey) {
             "--set: sampler.delta = 1.0: sampler.kind = \"ugs\" does not read it; urn and lds do");
   EXPECT_EQ(error_of("[sampler]\ndelta = 1.0\n"),
             "exp.toml:2:1: sampler.delta = 1.0: sampler.kind = \"ugs\" does not read it; urn and lds do");
-  EXPECT_EQ(
-      error_of("", {"train.round=5"}),
-      "--set: train.round = 5: train.mode = \"psl\" and clock.model_sync = \"mode\" do not read it; train.mode = "
-      "gcpsl, mergesfl, minibatch_sfl, sflv1, sflv2, sflv3, fedavg, fedprox, cse_fsl or "
+  EXPECT_EQ(error_of("", {"train.round=5"}),
+            "--set: train.round = 5: train.mode = \"psl\" and clock.model_sync = \"mode\" do not read it; train.mode = "
+            "gcpsl, mergesfl, minibatch_sfl, sflv1, sflv2, sflv3, fedavg, fedprox, cse_fsl or "
             "fsl_an or with clock.model_sync = round does");
   EXPECT_EQ(error_of("", {"clock.trace_file=/t.csv"}),
             "--set: clock.trace_file = \"/t.csv\": clock.delay_ms.kind = \"two_speed\", clock.compute_ms.kind = "

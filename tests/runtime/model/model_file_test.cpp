@@ -82,12 +82,12 @@ struct File {
   }
 };
 
-Network network_of(const std::string& model, const std::string& cut, NormKind norm) {
+Network network_of(const std::string& model, const std::string& cut, NormKind norm, const CutSettings& link = {}) {
   ModelSettings settings;
   settings.name = model;
   settings.cut = cut;
   if (model != "lenet") settings.width = 8;
-  return build_network(model_layers(settings, 10), cut, {3, 32, 32}, 10, {.norm = {norm, norm}});
+  return build_network(model_layers(settings, 10), cut, {3, 32, 32}, 10, {.norm = {norm, norm}, .cut = link});
 }
 
 std::string without_side(const std::string& name) { return name.substr(name.find('.') + 1); }
@@ -122,8 +122,9 @@ void expect_in_place(const std::string& path, const Network& network) {
 
 TEST(ModelFile, EveryTensorOfTorchvisionsHasItsPlace) {
   const TempDir dir;
+  CutSettings link;
   const auto check = [&](const char* model, const char* cut, NormKind norm, const std::vector<Named>& names) {
-    const Network network = network_of(model, cut, norm);
+    const Network network = network_of(model, cut, norm, link);
     File file = file_of(network, names);
     file.add(names[0].theirs.starts_with("classifier") ? "features.1.num_batches_tracked" : "bn1.num_batches_tracked",
              {}, 3.0f);
@@ -134,6 +135,8 @@ TEST(ModelFile, EveryTensorOfTorchvisionsHasItsPlace) {
   check("resnet34", "layer2.0.relu2", NormKind::kBatch, resnet_names({3, 4, 6, 3}));
   check("resnet34_imagenet", "pool1", NormKind::kBatch, resnet_names({3, 4, 6, 3}));
   check("vgg11", "pool2", NormKind::kBatch, vgg_names(true));
+  check("vgg11", "conv4", NormKind::kNone, vgg_names(false));
+  link.up = Compression::kInt8;  // a layer more in between, which no file numbers
   check("vgg11", "conv4", NormKind::kNone, vgg_names(false));
 }
 

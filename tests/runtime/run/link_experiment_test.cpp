@@ -43,6 +43,11 @@ TYPED_TEST(LinkExperiment, LearnsThroughALinkThatLosesAndCountsWhatCrosses) {
   EXPECT_EQ(bytes(this->run({"cut.up=random_top_k", "cut.down=top_k", "train.mode=sglr"})),
             std::pair(sent * (top + 4), sent * top));
   EXPECT_EQ(bytes(this->run({"cut.up=int8", "cut.down=int4"})), std::pair(sent * (264 + 4), sent * (128 + 8)));
+  // 15 steps an epoch, of which the 4th, 8th and 12th send; nothing comes back but averages.
+  const Summary one_way = this->run({"train.mode=cse_fsl", "train.upload_every=4", "cut.up=int8"});
+  EXPECT_EQ(one_way.bytes_up - one_way.model_bytes_up, 3 * 3 * 40 * (264 + 4));
+  EXPECT_EQ(one_way.bytes_down, one_way.model_bytes_down);
+  EXPECT_GT(one_way.model_bytes_down, 0);
   EXPECT_GT(this->run({"cut.noise=0.5", "cut.clip_norm=20.0"}).test.accuracy.value(), 0.9);
 }
 

@@ -91,7 +91,8 @@ TYPED_TEST(ModeExperiment, EveryModeLearnsAndRecords) {
 }
 
 TYPED_TEST(ModeExperiment, InterruptedRunsGoOnToTheSameBits) {
-  for (const char* mode : {"sflv1", "sflv2", "sflv3", "sl", "cpsl", "gcpsl", "fedavg", "fedprox", "cse_fsl", "fsl_an"}) {
+  for (const char* mode :
+       {"sflv1", "sflv2", "sflv3", "sl", "cpsl", "gcpsl", "fedavg", "fedprox", "cse_fsl", "fsl_an"}) {
     SCOPED_TRACE(mode);
     const Config config =
         this->config(mode, std::string(mode) == "sl" ? std::vector<std::string>{}
