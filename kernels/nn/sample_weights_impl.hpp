@@ -22,6 +22,7 @@ struct AbsgdFactors {
   };
 
   const std::int32_t* slots;
+  std::int32_t max_slots;
   AbsgdRule rule;
   const float* loss;
   float* state;
@@ -30,6 +31,7 @@ struct AbsgdFactors {
   template <class Team>
   PSL_HD void operator()(Team& team, std::int64_t) const {
     const std::int32_t count = *slots;
+    for (std::int64_t s = count + team.rank(); s < max_slots; s += team.size()) factor[s] = 0.0f;
     if (count == 0) return;
     const bool set = state[2] != 0.0f;
     const double before = static_cast<double>(state[0]) + static_cast<double>(state[1]);
@@ -59,7 +61,7 @@ struct AbsgdFactors {
 template <class Context>
 void absgd_factors(Context& ctx, Slots slots, const AbsgdRule& rule, View<const float> loss, View<float> state,
                    View<float> factor) {
-  for_each_block(ctx, 1, detail::AbsgdFactors{slots.count, rule, loss.data(), state.data(), factor.data()});
+  for_each_block(ctx, 1, detail::AbsgdFactors{slots.count, slots.max, rule, loss.data(), state.data(), factor.data()});
 }
 
 }  // namespace splitsim

@@ -67,9 +67,9 @@ TYPED_TEST(LinkExperiment, AStopLosesNoMemory) {
     SCOPED_TRACE(mode);
     Overrides link = {"cut.up=random_top_k", "cut.error_feedback=true", "cut.noise=0.1"};
     link.push_back(std::string("train.mode=") + mode);
-    if (std::string(mode) != "cse_fsl") link.push_back("cut.down=int4");
-    const Summary whole = this->run(link);
-    const test::TempDir out;
+    link.push_back(std::string(mode) == "cse_fsl" ? "train.upload_every=2" : "cut.down=int4");
+    const test::TempDir out, undisturbed;
+    const Summary whole = this->run(link, {.out_dir = undisturbed.path()});
     std::atomic<bool> stop = false;
     RunOptions options{.out_dir = out.path(), .interrupt = &stop};
     options.on_progress = [&](const ProgressState& at) { stop = at.epoch == 1 && at.step >= 7; };
@@ -77,6 +77,7 @@ TYPED_TEST(LinkExperiment, AStopLosesNoMemory) {
     const Summary resumed = this->run(link, {.out_dir = out.path(), .resume = true});
     EXPECT_EQ(whole.model_sha256, resumed.model_sha256);
     EXPECT_EQ(whole.bytes_up, resumed.bytes_up);
+    EXPECT_EQ(read_csv<ClientRecord>(out / "clients.csv"), read_csv<ClientRecord>(undisturbed / "clients.csv"));
   }
 }
 
