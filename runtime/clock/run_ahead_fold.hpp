@@ -7,8 +7,8 @@
 
 namespace splitsim {
 
-/// psl_local; fedavg and cse_fsl, whose clients do not wait for the server: clients run ahead of each other. Steps depend on each other
-/// through C and S, so one team walks the epoch. Also keeps ClientWaiting, if asked, and model_sync = round.
+/// psl_local; fedavg and cse_fsl, whose clients do not wait for the server: clients run ahead of each other. Steps
+/// depend on each other through C and S, so one team walks the epoch. Also keeps ClientWaiting, if asked, and model_sync = round.
 struct RunAheadFold {
   EpochEntries entries;
   ProfileView profile;

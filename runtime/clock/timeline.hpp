@@ -15,9 +15,9 @@
 //            in service order
 //   server (central):  step = server(B_t); clients take no time
 //   local (fedavg):  C_k(t) = C_k(t-1) + fwd_k + bwd_k: clients go on alone, the server does nothing
-//   one way (cse_fsl, fsl_an):  C_k(t) = C_k(t-1) + fwd_k + bwd_k, with b up in fwd in every h-th step of an epoch only,
-//            and bwd without down; in those S(t) = max(S(t-1), max over active (C_k(t-1) + fwd_k)) + server(B_t); a step
-//            is over when its clients are done, and the server with what came so far
+//   one way (cse_fsl, fsl_an):  C_k(t) = C_k(t-1) + fwd_k + bwd_k, with b up in fwd in every h-th step of an epoch
+//            only, and bwd without down; in those S(t) = max(S(t-1), max over active (C_k(t-1) + fwd_k)) + server(B_t);
+//            a step is over when its clients are done, and the server with what came so far
 //   relay (sl):     step = sum of fwd_i + server(b_i) + bwd_i + handover_i in service order; handover_i = client model
 //                   down + up, once per turn (consecutive entries of one client within an epoch are one turn)
 //

@@ -40,6 +40,7 @@ template <class Context>
 void EpochPlanner<Context>::start() {
   schedule_ = std::make_unique<ScheduleBuffer<Context>>(ctx_, bounds_);
   deviation_ = Buffer<double, Context>(ctx_, bounds_.steps);
+  drift_ = Buffer<double, Context>(ctx_, bounds_.steps);
 }
 
 template <class Context>
@@ -71,8 +72,10 @@ EpochPlan EpochPlanner<Context>::plan(std::uint32_t epoch, bool waiting) {
   plan.construction_s = seconds_since(start);
   const std::vector<std::int64_t> earliest_ns = transform(epoch, plan);
   batch_deviation(ctx_, population_, *schedule_, deviation_.view());
+  batch_drift(ctx_, population_, *schedule_, drift_.view());
   plan.timeline = clock_.build(*schedule_, clock_seed_, epoch, earliest_ns);
   plan.deviation = deviation_.download(schedule_->steps);
+  plan.drift = drift_.download(schedule_->steps);
   if (waiting) plan.waiting = clock_.entry_waiting(static_cast<std::int64_t>(plan.schedule.active_client.size()));
   return plan;
 }

@@ -21,6 +21,7 @@ struct EpochPlan {
   Timeline timeline;
   Losses losses;                                 ///< what it has lost against the sampler's
   std::vector<double> deviation;                 ///< [T] batch deviation, L1
+  std::vector<double> drift;                     ///< [T] batch drift, L1
   std::vector<EntryWaiting> waiting;             ///< [active entries] if asked for
   double construction_s = 0.0;                   ///< wall time of the sampler alone
   std::string schedule_sha256, timeline_sha256;  ///< of a run's epochs
@@ -66,7 +67,7 @@ class EpochPlanner {
   std::optional<Presence> presence_;  // where not everybody is always there
   OnAbsence on_absence_;
   std::unique_ptr<ScheduleBuffer<Context>> schedule_;
-  Buffer<double, Context> deviation_;
+  Buffer<double, Context> deviation_, drift_;
 };
 
 }  // namespace splitsim

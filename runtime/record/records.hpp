@@ -2,8 +2,8 @@
 // what is asked for beside them. One name per quantity in all files. Epochs and steps count from 0 in these values and
 // from 1 in the files; clients are ids from 0.
 //
-// Doubles are written in the shortest form that reads back as the same bits; in JSON what is not finite becomes null,
-// and in CSV nan or inf. Wall times and rates are the only fields that differ between two equal runs. Errors of the
+// Doubles are written in the shortest form that reads back as the same bits; in JSON what is absent or not finite is
+// null, in CSV nan or inf. Wall times and rates are the only fields that differ between two equal runs. Errors of the
 // readers: InputError naming the file and the line.
 #pragma once
 
@@ -25,6 +25,7 @@ struct StepRecord {
   std::int32_t samples = 0;         ///< B_t
   std::int32_t active_clients = 0;  ///< A_t: clients that took part
   double batch_deviation = 0.0;     ///< L1, 0..2 (paper)
+  double batch_drift = 0.0;  ///< L1 to the batch before, 0..2; 0 without samples, or without any before in the epoch
   std::int32_t train_correct = 0;
   float client_lr = 0.0f, server_lr = 0.0f;  ///< learning rates of this step
   std::int64_t start_ns = 0, end_ns = 0;     ///< virtual time
@@ -44,6 +45,7 @@ struct StepRecord {
     visit("samples", r.samples);
     visit("active_clients", r.active_clients);
     visit("batch_deviation", r.batch_deviation);
+    visit("batch_drift", r.batch_drift);
     visit("train_correct", r.train_correct);
     visit("client_lr", r.client_lr);
     visit("server_lr", r.server_lr);
@@ -82,6 +84,15 @@ struct TestFigures {
   friend bool operator==(const TestFigures&, const TestFigures&) = default;
 };
 
+/// What the mean accuracy of the test at an epoch's end hides (runtime/record/disparity.hpp), absent without it.
+struct TestDisparity {
+  std::optional<double> personal_accuracy, personal_accuracy_worst;  ///< mean over clients; over the worst tenth
+  std::optional<double> performance_gap;                             ///< largest less smallest recall
+  std::optional<double> forgetting;  ///< mean over classes of the best earlier recall less this one
+
+  friend bool operator==(const TestDisparity&, const TestDisparity&) = default;
+};
+
 /// One line of epochs.jsonl. Test values are absent in epochs without an evaluation.
 struct EpochRecord {
   std::int32_t epoch = 0;
@@ -90,7 +101,9 @@ struct EpochRecord {
   double train_accuracy = 0.0;  ///< 0..1, of the predictions made while training
   TestFigures test, validation;
   std::vector<double> test_recall;  ///< [classes], NaN for a class without images; empty without an evaluation
-  double batch_deviation_mean = 0.0;
+  TestDisparity disparity;
+  double batch_deviation_mean = 0.0;  ///< over the steps that have samples
+  double batch_drift_mean = 0.0;      ///< over the steps that have samples, as a step before them has
   double virtual_time_s = 0.0;   ///< at the epoch's end, since the run's start
   double wall_time_s = 0.0;      ///< of this epoch, evaluation included
   double schedule_wall_s = 0.0;  ///< the part of it spent on schedule and timeline
@@ -127,6 +140,7 @@ struct ClientTest {
   std::int32_t epoch = 0;
   std::int32_t client = 0;
   double test_loss = 0.0, test_accuracy = 0.0;
+  std::optional<double> personal_accuracy = {};  ///< absent: the test set has none of its classes
 
   /// The columns of its file in order, for the writer and the reader: visit(name, field).
   template <class Record, class Visit>
@@ -135,6 +149,7 @@ struct ClientTest {
     visit("client", r.client);
     visit("test_loss", r.test_loss);
     visit("test_accuracy", r.test_accuracy);
+    visit("personal_accuracy", r.personal_accuracy);
   }
 
   friend bool operator==(const ClientTest&, const ClientTest&) = default;
@@ -170,6 +185,8 @@ struct ClientRecord {
   std::int64_t bytes_up = 0, bytes_down = 0;              ///< models included
   std::int64_t model_bytes_up = 0, model_bytes_down = 0;  ///< the part of them that is client models
   double energy_j = 0.0;                                  ///< by clock.joule_per_gmac, joule_per_mbyte, idle_watt
+  /// At the run's last test at an epoch's end; absent without one, or where the test set has none of its classes.
+  std::optional<double> personal_accuracy = {};
 
   /// The columns of its file in order, for the writer and the reader: visit(name, field).
   template <class Record, class Visit>
@@ -187,6 +204,7 @@ struct ClientRecord {
     visit("model_bytes_up", r.model_bytes_up);
     visit("model_bytes_down", r.model_bytes_down);
     visit("energy_j", r.energy_j);
+    visit("personal_accuracy", r.personal_accuracy);
   }
 
   friend bool operator==(const ClientRecord&, const ClientRecord&) = default;
@@ -235,12 +253,13 @@ struct Summary {
   std::map<std::string, std::string> inputs;
   std::int32_t epochs = 0;  ///< finished ones
   std::int64_t steps_per_epoch = 0;
-  double batch_deviation_mean = 0.0;
+  double batch_deviation_mean = 0.0, batch_drift_mean = 0.0;  ///< of the epochs', by their steps
   double virtual_time_s = 0.0;
   double wall_time_s = 0.0;
   double train_samples_per_s = 0.0;
   TestFigures test, validation;     ///< of the last evaluation at an epoch's end
   std::vector<double> test_recall;  ///< as EpochRecord's
+  TestDisparity disparity;          ///< of the same test
   std::optional<BestEpoch> best;
   /// Share of the time of the steps a client took part in during which it waited; over the clients that took part.
   std::optional<double> waiting_share_mean, waiting_share_max;

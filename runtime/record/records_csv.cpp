@@ -1,9 +1,11 @@
 #include <fmt/format.h>
 
 #include <charconv>
+#include <cmath>
 #include <cstdint>
 #include <iterator>
 #include <limits>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -23,6 +25,7 @@ template <class T>
 std::int64_t printed(const Ordinal<T>& number) {
   return std::int64_t{number.value} + 1;
 }
+double printed(const std::optional<double>& value) { return value.value_or(std::numeric_limits<double>::quiet_NaN()); }
 
 /// Takes one value and the ',' behind it, or nothing behind the last.
 template <class T>
@@ -40,6 +43,13 @@ bool take(std::string_view& line, const Ordinal<T>& number) {
   std::int64_t value = 0;
   if (!take(line, value) || value < 1 || value - 1 > std::numeric_limits<T>::max()) return false;
   number.value = static_cast<T>(value - 1);
+  return true;
+}
+
+bool take(std::string_view& line, std::optional<double>& value) {
+  double number = 0.0;
+  if (!take(line, number)) return false;
+  value = std::isnan(number) ? std::nullopt : std::optional<double>(number);
   return true;
 }
 

@@ -22,6 +22,14 @@ void visit_figures(const std::string& prefix, Figures& f, const Visit& visit) {
   visit((prefix + "macro_f1").c_str(), f.macro_f1);
 }
 
+template <class Disparity, class Visit>
+void visit_disparity(Disparity& d, const Visit& visit) {
+  visit("personal_accuracy", d.personal_accuracy);
+  visit("personal_accuracy_worst", d.personal_accuracy_worst);
+  visit("performance_gap", d.performance_gap);
+  visit("forgetting", d.forgetting);
+}
+
 template <class Record, class Visit>
 void visit_epoch(Record& r, const Visit& visit) {
   visit("epoch", ordinal(r.epoch));
@@ -30,8 +38,10 @@ void visit_epoch(Record& r, const Visit& visit) {
   visit("train_accuracy", r.train_accuracy);
   visit_figures("test_", r.test, visit);
   visit("test_recall", r.test_recall);
+  visit_disparity(r.disparity, visit);
   visit_figures("validation_", r.validation, visit);
   visit("batch_deviation_mean", r.batch_deviation_mean);
+  visit("batch_drift_mean", r.batch_drift_mean);
   visit("virtual_time_s", r.virtual_time_s);
   visit("wall_time_s", r.wall_time_s);
   visit("schedule_wall_s", r.schedule_wall_s);
@@ -119,11 +129,13 @@ void visit_summary(Record& r, const Visit& visit) {
   visit("epochs", r.epochs);
   visit("steps_per_epoch", r.steps_per_epoch);
   visit("batch_deviation_mean", r.batch_deviation_mean);
+  visit("batch_drift_mean", r.batch_drift_mean);
   visit("virtual_time_s", r.virtual_time_s);
   visit("wall_time_s", r.wall_time_s);
   visit("train_samples_per_s", r.train_samples_per_s);
   visit_figures("test_", r.test, visit);
   visit("test_recall", r.test_recall);
+  visit_disparity(r.disparity, visit);
   visit_figures("validation_", r.validation, visit);
   visit("waiting_share_mean", r.waiting_share_mean);
   visit("waiting_share_max", r.waiting_share_max);

@@ -20,6 +20,7 @@ std::vector<StepRecord> step_records(std::int32_t epoch, const DealtSchedule& de
     }
     const auto i = static_cast<std::size_t>(step.step);
     step.batch_deviation = plan.deviation[i];
+    step.batch_drift = plan.drift[i];
     step.start_ns = plan.timeline.start_ns[i];
     step.end_ns = plan.timeline.end_ns[i];
     step.critical_forward = plan.timeline.critical_forward[i];
@@ -66,6 +67,7 @@ void summarise_steps(const std::vector<StepRecord>& steps, double train_seconds,
     correct += step.train_correct;
     samples += step.samples;
     record.batch_deviation_mean += step.batch_deviation;
+    record.batch_drift_mean += step.batch_drift;
     record.missed_samples += step.missed_samples;
     record.deferred_samples += step.deferred_samples;
     record.absent_clients += step.absent_clients;
@@ -79,6 +81,7 @@ void summarise_steps(const std::vector<StepRecord>& steps, double train_seconds,
   record.train_loss = loss / static_cast<double>(samples);
   record.train_accuracy = static_cast<double>(correct) / static_cast<double>(samples);
   record.batch_deviation_mean /= static_cast<double>(with_samples);
+  if (with_samples > 1) record.batch_drift_mean /= static_cast<double>(with_samples - 1);
   record.train_samples_per_s = train_seconds > 0.0 ? static_cast<double>(samples) / train_seconds : 0.0;
 }
 

@@ -1,7 +1,10 @@
 #include "runtime/run/recorder.hpp"
 
+#include <algorithm>
+#include <filesystem>
 #include <utility>
 
+#include "runtime/record/disparity.hpp"
 #include "runtime/run/epoch_records.hpp"
 #include "runtime/train/learning_rate.hpp"
 
@@ -20,10 +23,20 @@ Recorder::Recorder(const Scene& scene, const ExperimentPlan& plan, const std::st
 void Recorder::begin(std::int32_t epochs, bool resumes) {
   if (writer_ == nullptr) return;
   writer_->truncate(epochs);
-  if (resumes) records_ = read_epochs(writer_->path("epochs.jsonl"));
+  if (resumes) read_back();
   writer_->write_text("config.toml", to_toml(scene_.config));  // a resumed run may have other paths, or more epochs
   if (!resumes) writer_->write_partition(scene_.population);
   for (const EpochRecord& record : records_) reached_ = reached_ || reaches(scene_.config.eval, record);
+}
+
+void Recorder::read_back() {
+  records_ = read_epochs(writer_->path("epochs.jsonl"));
+  const std::string own = writer_->path("client_tests.csv");
+  if (!std::filesystem::exists(own)) return;
+  client_tests_ = read_csv<ClientTest>(own);
+  std::erase_if(client_tests_, [last = client_tests_.empty() ? 0 : client_tests_.back().epoch](const ClientTest& test) {
+    return test.epoch != last;
+  });
 }
 
 std::size_t Recorder::step_of_run(const StepRecord& step) const {
@@ -41,6 +54,10 @@ const EpochRecord& Recorder::add(EpochResult result, Participation& total) {
   }
   add_waiting(result.waiting, total);
   reached_ = reached_ || result.reached;
+  if (!result.record.test_recall.empty()) {
+    client_tests_ = result.client_tests;
+    result.record.disparity = disparity_of(result.record, records_, client_tests_, scene_.population);
+  }
   records_.push_back(std::move(result.record));
   if (writer_ != nullptr) {
     writer_->append_steps(result.steps);
@@ -67,7 +84,11 @@ Summary Recorder::summarise(RunStatus status, const RunState& state, const Train
 
 void Recorder::write_results(const Summary& summary, const Participation& total, const TrainedModel& model) {
   if (writer_ == nullptr) return;
-  writer_->write_clients(client_records(scene_, ledger_, total));
+  const auto last_test = std::find_if(records_.rbegin(), records_.rend(),
+                                      [](const EpochRecord& record) { return !record.test_recall.empty(); });
+  const std::vector<double> recall = last_test == records_.rend() ? std::vector<double>() : last_test->test_recall;
+  writer_->write_clients(
+      client_records(scene_, ledger_, total, personal_accuracies(recall, client_tests_, scene_.population)));
   std::vector<std::vector<float>> storage;
   writer_->write_model("model.safetensors", model_tensors(scene_.network, model.sides, storage), summary.model_sha256);
   if (model.has_average) {

@@ -43,12 +43,15 @@ class Recorder {
 
  private:
   std::size_t step_of_run(const StepRecord& step) const;
+  /// The records of the epochs that are behind a run that goes on, as its files have them.
+  void read_back();
 
   const Scene& scene_;
   const ExperimentPlan& plan_;
   Ledger ledger_;
   std::vector<float> rates_[2];        // [steps of the run], by side
   std::vector<EpochRecord> records_;   // of all epochs, those before a resume included
+  std::vector<ClientTest> client_tests_;  // of the last test at an epoch's end, if clients have tests of their own
   std::unique_ptr<RunWriter> writer_;  // none: nothing is written
   bool reached_ = false;
 };

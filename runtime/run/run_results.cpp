@@ -38,6 +38,7 @@ void add_tests(const std::vector<EpochRecord>& records, Summary& summary) {
     if (!record.test.accuracy.has_value()) continue;
     summary.test = record.test;
     summary.test_recall = record.test_recall;
+    summary.disparity = record.disparity;
     summary.validation = record.validation;
   }
   summary.best = best_epoch(records);
@@ -49,7 +50,7 @@ void add_tests(const std::vector<EpochRecord>& records, Summary& summary) {
 
 void add_epochs(const std::vector<EpochRecord>& records, Summary& summary) {
   Sha256 schedules, timelines;
-  std::int64_t steps = 0, samples = 0;
+  std::int64_t steps = 0, moves = 0, samples = 0;
   double train_seconds = 0.0;
   for (const EpochRecord& record : records) {
     samples += record.samples;
@@ -58,12 +59,16 @@ void add_epochs(const std::vector<EpochRecord>& records, Summary& summary) {
     timelines.add(record.timeline_sha256);
     steps += record.steps;
     summary.batch_deviation_mean += record.batch_deviation_mean * static_cast<double>(record.steps);
+    const std::int64_t with_one_before = std::max<std::int64_t>(record.steps - 1, 0);
+    moves += with_one_before;
+    summary.batch_drift_mean += record.batch_drift_mean * static_cast<double>(with_one_before);
     summary.virtual_time_s = record.virtual_time_s;
     summary.wall_time_s += record.wall_time_s;
   }
   summary.schedule_sha256 = schedules.hex();
   summary.timeline_sha256 = timelines.hex();
   if (steps > 0) summary.batch_deviation_mean /= static_cast<double>(steps);
+  if (moves > 0) summary.batch_drift_mean /= static_cast<double>(moves);
   if (train_seconds > 0.0) summary.train_samples_per_s = static_cast<double>(samples) / train_seconds;
 }
 
@@ -127,7 +132,8 @@ Summary summarise(const Config& config, const ExperimentPlan& plan, const Ledger
   return summary;
 }
 
-std::vector<ClientRecord> client_records(const Scene& scene, const Ledger& ledger, const Participation& participation) {
+std::vector<ClientRecord> client_records(const Scene& scene, const Ledger& ledger, const Participation& participation,
+                                         const std::vector<std::optional<double>>& personal) {
   const std::vector<std::int64_t> sizes = scene.population.sizes();
   std::vector<ClientRecord> clients;
   for (std::size_t k = 0; k < sizes.size(); ++k) {
@@ -137,6 +143,7 @@ std::vector<ClientRecord> client_records(const Scene& scene, const Ledger& ledge
     set_traffic(clients.back(), ledger.of_client(participation, k));
     const std::int64_t trained = participation.samples[k];
     clients.back().energy_j = energy_j(clients.back(), trained + participation.late_samples[k], trained, scene);
+    clients.back().personal_accuracy = personal[k];
   }
   return clients;
 }

@@ -38,7 +38,8 @@ Summary summarise(const Config& config, const ExperimentPlan& plan, const Ledger
 bool reaches(const EvalSettings& eval, const StepEvaluation& test);
 bool reaches(const EvalSettings& eval, const EpochRecord& record);
 
-/// One record per client. sizes: [K] n_k.
-std::vector<ClientRecord> client_records(const Scene& scene, const Ledger& ledger, const Participation& participation);
+/// One record per client. personal: [K] personal accuracies.
+std::vector<ClientRecord> client_records(const Scene& scene, const Ledger& ledger, const Participation& participation,
+                                         const std::vector<std::optional<double>>& personal);
 
 }  // namespace splitsim

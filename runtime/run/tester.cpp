@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "runtime/config/seeds.hpp"
+#include "runtime/record/disparity.hpp"
 
 namespace splitsim {
 
@@ -92,7 +93,8 @@ TestResult Tester<Context>::test(const Engine<Context>& engine, EvaluationSet se
                        classification_metrics(result.confusion, dataset_.classes),
                        {result.confusion.begin(), result.confusion.end()}});
     if (is_test && when.ends_epoch && !clients.empty() && config_.eval.replicas == EvalReplicas::kEach) {
-      client_tests_.push_back({when.epoch, clients[i], figures[i].loss, figures[i].metrics.accuracy});
+      client_tests_.push_back({when.epoch, clients[i], figures[i].loss, figures[i].metrics.accuracy,
+                               personal_accuracy(figures[i].metrics.recall, population_, clients[i])});
     }
   }
   const TestResult mean = mean_of(figures);

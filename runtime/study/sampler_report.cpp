@@ -66,7 +66,7 @@ SamplerReport measure_sampler(Context& ctx, const Population& population,
   ctx.synchronize();
   report.setup_s = seconds_since(setup_start);
 
-  std::vector<double> l1, class_deviation, step_s;
+  std::vector<double> l1, drift, class_deviation, step_s;
   std::int64_t active = 0, slots = 0;
   report.active_min = std::numeric_limits<std::int64_t>::max();
   Sha256 schedules, timelines;
@@ -78,6 +78,8 @@ SamplerReport measure_sampler(Context& ctx, const Population& population,
     for (std::size_t t = 0; t < per_class.size(); ++t) {
       const std::int64_t clients = plan.schedule.active_first[t + 1] - plan.schedule.active_first[t];
       active += clients;
+      const std::int32_t first = plan.schedule.step_first[t];
+      if (first > 0 && plan.schedule.step_first[t + 1] > first) drift.push_back(plan.drift[t]);
       report.active_min = std::min(report.active_min, clients);
       report.active_max = std::max(report.active_max, clients);
       step_s.push_back(static_cast<double>(plan.timeline.end_ns[t] - plan.timeline.start_ns[t]) * 1e-9);
@@ -92,6 +94,7 @@ SamplerReport measure_sampler(Context& ctx, const Population& population,
   report.steps_per_epoch = steps / epochs;
   report.active_mean = static_cast<double>(active) / steps;
   report.deviation = spread_of(std::move(l1));
+  report.drift_mean = spread_of(std::move(drift)).mean;
   report.class_deviation = spread_of(std::move(class_deviation));
   report.serfling_bound = serfling_bound(population.samples(), population.classes, config.sampler.batch);
   report.virtual_time_s = static_cast<double>(planner.clock().now_ns()) * 1e-9;

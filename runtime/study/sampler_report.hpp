@@ -32,6 +32,7 @@ struct SamplerReport {
   std::int32_t epochs = 0;
   double steps_per_epoch = 0.0;
   Spread deviation;           ///< L1, 0..2 (paper); the total variation distance is half of it
+  double drift_mean = 0.0;    ///< L1 to the batch before, 0..2; over the steps that have samples, as one before has
   Spread class_deviation;     ///< max_c |p_hat_c - p_c|
   double serfling_bound = 0;  ///< of the latter, 95 %: ugs steps of B samples exceed it in at most 5 % of cases
   double active_mean = 0.0;   ///< clients per step

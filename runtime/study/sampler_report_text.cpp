@@ -22,6 +22,7 @@ Json row_of(const SamplerReport& r) {
           {"batch_deviation_tv_mean", r.deviation.mean / 2.0},
           {"batch_deviation_tv_p95", r.deviation.p95 / 2.0},
           {"batch_deviation_tv_max", r.deviation.max / 2.0},
+          {"batch_drift_mean", r.drift_mean},
           {"class_deviation_mean", r.class_deviation.mean},
           {"class_deviation_p95", r.class_deviation.p95},
           {"class_deviation_max", r.class_deviation.max},

@@ -133,6 +133,25 @@ inline double deviation(const Population& population, const Schedule& schedule, 
   return sum;
 }
 
+/// sum_c |p_hat_c - q_hat_c| of a step and the last one before it that has samples; 0 where one of the two is none.
+inline double drift(const Population& population, const Schedule& schedule, std::int64_t t) {
+  const auto shares = [&](std::int64_t step) {
+    std::vector<double> share(static_cast<std::size_t>(population.classes));
+    const std::int32_t first = schedule.step_first[step], last = schedule.step_first[step + 1];
+    for (std::int32_t i = first; i < last; ++i) share[population.label[schedule.sample[i]]] += 1.0;
+    for (double& s : share) s /= last - first;
+    return share;
+  };
+  const auto is_empty = [&](std::int64_t step) { return schedule.step_first[step] == schedule.step_first[step + 1]; };
+  std::int64_t before = t - 1;
+  while (before >= 0 && is_empty(before)) --before;
+  if (before < 0 || is_empty(t)) return 0.0;
+  const std::vector<double> p = shares(t), q = shares(before);
+  double sum = 0.0;
+  for (std::size_t c = 0; c < p.size(); ++c) sum += std::abs(p[c] - q[c]);
+  return sum;
+}
+
 /// The law of the client counts of `draws` sequential draws without replacement, each taking client k with probability
 /// proportional to odds_k times its remaining samples (Wallenius): draw by draw over all count vectors.
 inline std::map<std::vector<int>, double> wallenius(const std::vector<int>& sizes, const std::vector<double>& odds,

@@ -37,7 +37,7 @@ class Absgd : public OnContext<Context> {
       absgd_factors(ctx, {count.data(), max_slots}, rule, loss.view(), state_.view(), factor.view());
     }
     std::vector<float> factors = factor.download();
-    for (std::size_t s = losses.size(); s < factors.size(); ++s) EXPECT_EQ(factors[s], -7.0f) << "an empty slot";
+    for (std::size_t s = losses.size(); s < factors.size(); ++s) EXPECT_EQ(factors[s], 0.0f) << "an empty slot";
     factors.resize(losses.size());
     return factors;
   }

@@ -41,6 +41,7 @@ TYPED_TEST(PlanAheadTest, EqualsPlanningWhenItIsDue) {
     EXPECT_EQ(plan.schedule_sha256, due.schedule.sha256()) << epoch;
     EXPECT_EQ(plan.timeline_sha256, due.timeline.sha256()) << epoch;
     EXPECT_EQ(plan.deviation, due.deviation) << epoch;
+    EXPECT_EQ(plan.drift, due.drift) << epoch;
     EXPECT_EQ(plan.clock.now_ns, planner.clock().state().now_ns) << epoch;
     const ScheduleView view = ahead.schedule();
     EXPECT_EQ(this->read(view.sample, due.schedule.sample.size()), due.schedule.sample) << epoch;

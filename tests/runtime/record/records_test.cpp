@@ -30,14 +30,15 @@ constexpr double kNan = std::numeric_limits<double>::quiet_NaN(), kInf = std::nu
 // ---- text ----
 
 TEST(StepsCsv, ColumnsAndValues) {
-  EXPECT_EQ(
-      csv_header<StepRecord>(),
-      "epoch,step,train_loss,samples,active_clients,batch_deviation,train_correct,client_lr,server_lr,start_ns,end_ns,"
-      "critical_forward,critical_backward,missed_samples,deferred_samples,absent_clients,late_clients,bytes_up,bytes_"
-      "down,model_bytes_up,model_bytes_down\n");
-  EXPECT_EQ(to_csv(std::vector<StepRecord>{{1, 2,  0.1, 128, 17, 0.25, 99, 1e-5f, 0.02f, 5, 9000000000000000001,
-                                            3, -1, 4,   5,   6,  7,    40, 30,    20,    10}}),
-            "2,3,0.1,128,17,0.25,99,1e-05,0.02,5,9000000000000000001,3,-1,4,5,6,7,40,30,20,10\n");
+  EXPECT_EQ(csv_header<StepRecord>(),
+            "epoch,step,train_loss,samples,active_clients,batch_deviation,batch_drift,train_correct,client_lr,server_"
+            "lr,start_ns,"
+            "end_ns,critical_forward,critical_backward,missed_samples,deferred_samples,absent_clients,late_clients,"
+            "bytes_up,bytes_"
+            "down,model_bytes_up,model_bytes_down\n");
+  EXPECT_EQ(to_csv(std::vector<StepRecord>{{1, 2,  0.1, 128, 17, 0.25, 0.75, 99, 1e-5f, 0.02f, 5, 9000000000000000001,
+                                            3, -1, 4,   5,   6,  7,    40,   30, 20,    10}}),
+            "2,3,0.1,128,17,0.25,0.75,99,1e-05,0.02,5,9000000000000000001,3,-1,4,5,6,7,40,30,20,10\n");
 }
 
 RC_GTEST_PROP(StepsCsv, DoublesComeBackToTheBit, (std::uint64_t loss_bits, std::uint64_t deviation_bits)) {
@@ -80,26 +81,26 @@ TEST(StepsCsv, DamageNamesTheLine) {
   expect_bad("epoch,step\n", "line 1");
   expect_bad(good + "1,2\n", "line 3", "'1,2'");
   expect_bad(good + "\n", "line 3");
-  expect_bad(good + "1,1,x,1,1,0,1,0,0,0,1,0,0,0,0,0,0,1,1,0,0\n", "line 3");
-  expect_bad(good + "1,1,0.5,1,1,0,1,0,0,0,1,0,0,0,0,0,0,1,1,0,0,7\n", "line 3");
-  expect_bad(good + "1,1,0.5,1,1,0,1,0,0,0,1,0,0,0,0,0,0,1,1,0,0,\n", "line 3");
-  expect_bad(good + "1,1,0.5,1.5,1,0,1,0,0,0,1,0,0,0,0,0,0,1,1,0,0\n", "line 3");
-  expect_bad(good + "1,2147483649,0.5,1,1,0,1,0,0,0,1,0,0,0,0,0,0,1,1,0,0\n", "line 3");
-  expect_bad(good + "0,1,0.5,1,1,0,1,0,0,0,1,0,0,0,0,0,0,1,1,0,0\n", "line 3");  // epochs and steps count from 1
-  expect_bad(good + "1,0,0.5,1,1,0,1,0,0,0,1,0,0,0,0,0,0,1,1,0,0\n", "line 3");
+  expect_bad(good + "1,1,x,1,1,0,0,1,0,0,0,1,0,0,0,0,0,0,1,1,0,0\n", "line 3");
+  expect_bad(good + "1,1,0.5,1,1,0,0,1,0,0,0,1,0,0,0,0,0,0,1,1,0,0,7\n", "line 3");
+  expect_bad(good + "1,1,0.5,1,1,0,0,1,0,0,0,1,0,0,0,0,0,0,1,1,0,0,\n", "line 3");
+  expect_bad(good + "1,1,0.5,1.5,1,0,0,1,0,0,0,1,0,0,0,0,0,0,1,1,0,0\n", "line 3");
+  expect_bad(good + "1,2147483649,0.5,1,1,0,0,1,0,0,0,1,0,0,0,0,0,0,1,1,0,0\n", "line 3");
+  expect_bad(good + "0,1,0.5,1,1,0,0,1,0,0,0,1,0,0,0,0,0,0,1,1,0,0\n", "line 3");  // epochs and steps count from 1
+  expect_bad(good + "1,0,0.5,1,1,0,0,1,0,0,0,1,0,0,0,0,0,0,1,1,0,0\n", "line 3");
   expect_input_error([&] { read_csv<StepRecord>(dir / "none"); }, dir / "none");
 }
 
 TEST(ClientsCsv, RoundTrip) {
   TempDir dir;
-  const std::vector<ClientRecord> clients = {{0, 500, 12, 7, 9, 33, 5, 2, 1 << 20, 1 << 19, 4096, 2048, 0.5},
-                                             {1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0}};
+  const std::vector<ClientRecord> clients = {{0, 500, 12, 7, 9, 33, 5, 2, 1 << 20, 1 << 19, 4096, 2048, 0.5, 0.25},
+                                             {1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, {}}};
   RunWriter(dir.path()).write_clients(clients);
   EXPECT_EQ(slurp(dir / "clients.csv"),
             "client,samples,steps,waiting_ns,active_ns,missed_samples,absences,late,bytes_up,bytes_down,model_bytes_up,"
-            "model_bytes_down,energy_j\n"
-            "0,500,12,7,9,33,5,2,1048576,524288,4096,2048,0.5\n"
-            "1,0,0,0,0,0,0,0,0,0,0,0,0\n");
+            "model_bytes_down,energy_j,personal_accuracy\n"
+            "0,500,12,7,9,33,5,2,1048576,524288,4096,2048,0.5,0.25\n"
+            "1,0,0,0,0,0,0,0,0,0,0,0,0,nan\n");
   EXPECT_EQ(read_csv<ClientRecord>(dir / "clients.csv"), clients);
 }
 
@@ -112,6 +113,7 @@ TEST(EpochsJsonl, OneObjectALineAndBack) {
   const auto first = nlohmann::json::parse(text.substr(0, text.find('\n')));
   EXPECT_EQ(first["epoch"], 1);
   EXPECT_TRUE(first["test_accuracy"].is_null());
+  EXPECT_TRUE(first["forgetting"].is_null());
   EXPECT_EQ(first["train_accuracy"], 0.875);
   EXPECT_EQ(read_epochs(dir / "epochs.jsonl"), (std::vector<EpochRecord>{epoch(0), epoch(1), epoch(2)}));
   spill(dir / "epochs.jsonl", text + "{\"epoch\":4,\"st");
@@ -122,8 +124,11 @@ TEST(EpochsJsonl, EveryFieldHasItsName) {
   EXPECT_EQ(to_json_line(epoch(1)),
             "{\"epoch\":2,\"steps\":2,\"train_loss\":0.3333333333333333,\"train_accuracy\":0.875,\"test_loss\":0.5,"
             "\"test_accuracy\":0.9,\"test_macro_accuracy\":0.8999,\"test_macro_f1\":0.30000000000000004,"
-            "\"test_recall\":[0.5,0.3333333333333333],\"validation_loss\":0.25,\"validation_accuracy\":0.75,"
+            "\"test_recall\":[0.5,0.3333333333333333],\"personal_accuracy\":0.8125,"
+            "\"personal_accuracy_worst\":0.3125,\"performance_gap\":0.4375,\"forgetting\":-0.0625,"
+            "\"validation_loss\":0.25,\"validation_accuracy\":0.75,"
             "\"validation_macro_accuracy\":0.625,\"validation_macro_f1\":0.375,\"batch_deviation_mean\":0.21155,"
+            "\"batch_drift_mean\":0.5625,"
             "\"virtual_time_s\":25.0,\"wall_time_s\":3.25,\"schedule_wall_s\":0.001,\"samples\":256,"
             "\"missed_samples\":11,\"deferred_samples\":12,\"absent_clients\":13,\"late_clients\":14,"
             "\"train_wall_s\":2.75,\"train_samples_per_s\":6666.666666666667,\"schedule_sha256\":\"" +
@@ -182,6 +187,11 @@ TEST(SummaryJson, FieldsOfTheFormatAndBack) {
                           "model_sha256",
                           "steps_per_epoch",
                           "batch_deviation_mean",
+                          "batch_drift_mean",
+                          "personal_accuracy",
+                          "personal_accuracy_worst",
+                          "performance_gap",
+                          "forgetting",
                           "virtual_time_s",
                           "wall_time_s",
                           "train_samples_per_s",
@@ -213,6 +223,7 @@ TEST(SummaryJson, FieldsOfTheFormatAndBack) {
   never.status = "diverged";
   never.test.accuracy.reset();
   never.test.macro_f1.reset();
+  never.disparity = {};
   never.best.reset();
   never.waiting_share_max.reset();
   RunWriter(dir.path()).write_summary(never);

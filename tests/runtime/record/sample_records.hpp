@@ -17,6 +17,7 @@ inline StepRecord step(std::int32_t epoch, std::int32_t index) {
           128,
           17,
           0.2,
+          0.3,
           99,
           1e-5f,
           0.02f,
@@ -42,12 +43,14 @@ inline EpochRecord epoch(std::int32_t index) {
   if (index % 2 == 1) {
     record.test = {0.5, 0.9, 0.8999, 0.1 + 0.2};
     record.test_recall = {0.5, 1.0 / 3.0};
+    record.disparity = {0.8125, 0.3125, 0.4375, -0.0625};
     record.validation = {0.25, 0.75, 0.625, 0.375};
     record.client_drift = 0.03125;
     record.server_drift = 0.0625;
     record.step_evaluations = {{1, 2.5, 0.125, 0.0, std::nullopt, std::nullopt}, {2, 3.5, 1.5, 0.875, 0.75, 1.0}};
   }
   record.batch_deviation_mean = 0.21155;
+  record.batch_drift_mean = 0.5625;
   record.virtual_time_s = 12.5 * (index + 1);
   record.wall_time_s = 3.25;
   record.schedule_wall_s = 0.001;
@@ -77,12 +80,14 @@ inline Summary summary() {
   s.epochs = 5;
   s.steps_per_epoch = 157;
   s.batch_deviation_mean = 0.1 + 0.2;
+  s.batch_drift_mean = 0.1 + 0.7;
   s.virtual_time_s = 1e-9;
   s.wall_time_s = 17.0;
   s.train_samples_per_s = 1e5 / 3;
   s.inputs = {{"images", "i"}, {"labels", "l"}};
   s.test = {0.25, 0.89775, 0.75, 2.0 / 3.0};
   s.test_recall = {1.0, 0.5};
+  s.disparity = {0.8, 0.7, 0.5, 0.0};
   s.validation.accuracy = 0.875;
   s.best = BestEpoch{2, {0.125, 0.9, 0.8, 0.7}, {0.6, 0.5, 0.4, 0.3}};
   s.waiting_share_mean = 0.25;

@@ -11,6 +11,7 @@ EpochPlan plan_of(std::size_t steps) {
   plan.losses = Losses(16);
   for (std::size_t t = 0; t < steps; ++t) {
     plan.deviation.push_back(0.5);
+    plan.drift.push_back(0.25);
     plan.timeline.start_ns.push_back(static_cast<std::int64_t>(10 * t));
     plan.timeline.end_ns.push_back(static_cast<std::int64_t>(10 * t + 10));
     plan.timeline.critical_forward.push_back(0);
@@ -30,12 +31,15 @@ TEST(EpochRecords, EmptyStepsAreStepsAndStepsThatHaveNotRunAreNone) {
   std::vector<StepMetrics> metrics = {ran(0, 0, 0), ran(1.5, 3, 4), ran(0, 0, 0), ran(0.5, 2, 2), ran(0, 0, 0), {}};
   EpochPlan plan = plan_of(6);
   plan.deviation = {0.0, 0.5, 0.0, 0.25, 0.0, 0.0};
+  plan.drift = {0.0, 0.0, 0.0, 0.75, 0.0, 0.0};
   const std::vector<StepRecord> steps = step_records(3, epoch, {metrics.data(), 6}, plan);
   ASSERT_EQ(steps.size(), 5u);
   for (std::size_t t = 0; t < steps.size(); ++t) {
     EXPECT_EQ(steps[t].step, static_cast<std::int32_t>(t));
     EXPECT_EQ(steps[t].samples, metrics[t].batch);
     EXPECT_EQ(steps[t].train_loss, metrics[t].loss);
+    EXPECT_EQ(steps[t].batch_deviation, plan.deviation[t]);
+    EXPECT_EQ(steps[t].batch_drift, plan.drift[t]);
   }
   EpochRecord record;
   summarise_steps(steps, 2.0, record);
@@ -44,7 +48,21 @@ TEST(EpochRecords, EmptyStepsAreStepsAndStepsThatHaveNotRunAreNone) {
   EXPECT_DOUBLE_EQ(record.train_loss, (1.5 * 4 + 0.5 * 2) / 6.0);
   EXPECT_DOUBLE_EQ(record.train_accuracy, 5.0 / 6.0);
   EXPECT_DOUBLE_EQ(record.batch_deviation_mean, 0.375) << "over the steps that have a batch";
+  EXPECT_DOUBLE_EQ(record.batch_drift_mean, 0.75) << "over those that have one before them, too";
   EXPECT_DOUBLE_EQ(record.virtual_time_s, 50e-9) << "a step without samples takes its time";
+}
+
+TEST(EpochRecords, NothingDriftsWithOneBatchOrNone) {
+  DealtSchedule epoch;
+  epoch.schedule.step_first = {0, 0, 4};
+  EpochPlan plan = plan_of(2);
+  plan.drift = {0.0, 0.0};
+  for (const std::int32_t batch : {0, 4}) {
+    std::vector<StepMetrics> metrics = {ran(0, 0, 0), ran(1.5, 0, batch)};
+    EpochRecord record;
+    summarise_steps(step_records(0, epoch, {metrics.data(), 2}, plan), 2.0, record);
+    EXPECT_EQ(record.batch_drift_mean, 0.0);
+  }
 }
 
 TEST(EpochRecords, TurnsAddUpToTheirStep) {

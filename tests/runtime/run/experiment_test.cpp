@@ -35,6 +35,8 @@ class ExperimentTest : public test::OnContext<Context> {
     EXPECT_EQ(a.model_sha256, b.model_sha256);
     EXPECT_EQ(a.test.accuracy, b.test.accuracy);
     EXPECT_EQ(a.batch_deviation_mean, b.batch_deviation_mean);
+    EXPECT_EQ(a.batch_drift_mean, b.batch_drift_mean);
+    EXPECT_EQ(a.disparity, b.disparity);
     EXPECT_EQ(a.virtual_time_s, b.virtual_time_s);
     EXPECT_EQ(a.participation_mean, b.participation_mean);
   }

@@ -116,13 +116,16 @@ TEST(RunWriter, TruncatesFilesThatLackSomeEpochs) {
   }
   writer.append_waiting(waits);
   writer.append_tests({test_of(0, "test"), test_of(3, "test")});
-  writer.append_client_tests({{1, 5, 0.5, 0.25}, {3, 5, 0.5, 0.5}});
+  writer.append_client_tests({{1, 5, 0.5, 0.25, 0.75}, {1, 6, 0.5, 0.25, {}}, {3, 5, 0.5, 0.5, 0.5}});
   spill(dir / "waiting.csv", slurp(dir / "waiting.csv") + "4,1");  // a kill while it was written
   EXPECT_EQ(slurp(dir / "waiting.csv"), "epoch,step,client,waiting_ns,active_ns\n1,1,3,5,9\n3,2,4,0,7\n4,1,1,1,1\n4,1");
   writer.truncate(3);
   EXPECT_EQ(read_csv<WaitingRecord>(dir / "waiting.csv"), (std::vector<WaitingRecord>{waits[0], waits[1]}));
   EXPECT_EQ(read_tests(dir / "tests.jsonl"), (std::vector<TestRecord>{test_of(0, "test")}));
-  EXPECT_EQ(read_csv<ClientTest>(dir / "client_tests.csv"), (std::vector<ClientTest>{{1, 5, 0.5, 0.25}}));
+  EXPECT_EQ(slurp(dir / "client_tests.csv"),
+            "epoch,client,test_loss,test_accuracy,personal_accuracy\n2,5,0.5,0.25,0.75\n2,6,0.5,0.25,nan\n");
+  EXPECT_EQ(read_csv<ClientTest>(dir / "client_tests.csv"),
+            (std::vector<ClientTest>{{1, 5, 0.5, 0.25, 0.75}, {1, 6, 0.5, 0.25, {}}}));
   writer.truncate(0);
   EXPECT_FALSE(std::filesystem::exists(dir / "waiting.csv"));
 }

@@ -43,10 +43,10 @@ TEST_F(RunSummary, EpochsAreSumsAndMeansOfTheirSteps) {
   const TempDir out;
   const Summary summary = run(uneven(), {.out_dir = out.path()});
   const std::vector<StepRecord> steps = read_csv<StepRecord>(out / "steps.csv");
-  double wall = 0.0, deviation = 0.0;
+  double wall = 0.0, deviation = 0.0, drift = 0.0;
   std::int64_t samples_of_run = 0;
   for (const EpochRecord& epoch : read_epochs(out / "epochs.jsonl")) {
-    double loss = 0.0, deviations = 0.0;
+    double loss = 0.0, deviations = 0.0, drifts = 0.0;
     std::int64_t samples = 0, correct = 0, count = 0, end_ns = 0;
     for (const StepRecord& step : steps) {
       if (step.epoch != epoch.epoch) continue;
@@ -55,6 +55,8 @@ TEST_F(RunSummary, EpochsAreSumsAndMeansOfTheirSteps) {
       EXPECT_EQ(step.samples, step.step < 13 ? 36 : 12);
       loss += step.train_loss * step.samples;
       deviations += step.batch_deviation;
+      drifts += step.batch_drift;
+      EXPECT_EQ(step.batch_drift > 0.0, step.step > 0);
       samples += step.samples;
       correct += step.train_correct;
       end_ns = step.end_ns;
@@ -65,16 +67,19 @@ TEST_F(RunSummary, EpochsAreSumsAndMeansOfTheirSteps) {
     EXPECT_DOUBLE_EQ(epoch.train_loss, loss / static_cast<double>(samples));
     EXPECT_DOUBLE_EQ(epoch.train_accuracy, static_cast<double>(correct) / static_cast<double>(samples));
     EXPECT_DOUBLE_EQ(epoch.batch_deviation_mean, deviations / static_cast<double>(count));
+    EXPECT_DOUBLE_EQ(epoch.batch_drift_mean, drifts / static_cast<double>(count - 1));
     EXPECT_DOUBLE_EQ(epoch.virtual_time_s, static_cast<double>(end_ns) * 1e-9);
     EXPECT_GT(epoch.schedule_wall_s, 0.0);
     EXPECT_LT(epoch.schedule_wall_s + epoch.train_wall_s, epoch.wall_time_s);
     wall += epoch.wall_time_s;
     deviation += deviations;
+    drift += drifts;
     samples_of_run += samples;
   }
   EXPECT_EQ(samples_of_run, 3 * 480);
   EXPECT_DOUBLE_EQ(summary.wall_time_s, wall);
   EXPECT_DOUBLE_EQ(summary.batch_deviation_mean, deviation / static_cast<double>(steps.size()));
+  EXPECT_DOUBLE_EQ(summary.batch_drift_mean, drift / static_cast<double>(steps.size() - 3));
   EXPECT_EQ(summary.settings.client_lr_last.value(), static_cast<double>(0.01f));
   EXPECT_EQ(summary.settings.server_lr_last.value(), static_cast<double>(0.03f));
 

@@ -81,12 +81,13 @@ TYPED_TEST(SamplerReportTest, EqualsRecomputation) {
     std::vector<EpochPlan> plans;
     const SamplerReport report = this->measure(config, 3, &plans);
     ASSERT_EQ(plans.size(), 3u);
-    double steps = 0.0, l1 = 0.0, active = 0.0, time = 0.0, largest = 0.0;
+    double steps = 0.0, l1 = 0.0, drift = 0.0, moves = 0.0, active = 0.0, time = 0.0, largest = 0.0;
     std::int64_t least = 1000, most = 0;
     Sha256 schedules, timelines;
     for (const EpochPlan& plan : plans) {
       schedules.add(plan.schedule.sha256());
       timelines.add(plan.timeline.sha256());
+      std::vector<double> shares_before(10, 0.0);
       for (std::int64_t t = 0; t < plan.schedule.steps(); ++t) {
         const auto i = static_cast<std::size_t>(t);
         std::vector<double> count(10, 0.0);
@@ -104,6 +105,13 @@ TYPED_TEST(SamplerReportTest, EqualsRecomputation) {
         }
         const std::int64_t clients = std::count(seen.begin(), seen.end(), true);
         l1 += deviation;
+        if (t > 0) {
+          double from_before = 0.0;
+          for (std::size_t c = 0; c < 10; ++c) from_before += std::abs(count[c] / (end - first) - shares_before[c]);
+          drift += from_before;
+          moves += 1.0;
+        }
+        for (std::size_t c = 0; c < 10; ++c) shares_before[c] = count[c] / (end - first);
         active += static_cast<double>(clients);
         least = std::min(least, clients);
         most = std::max(most, clients);
@@ -113,6 +121,7 @@ TYPED_TEST(SamplerReportTest, EqualsRecomputation) {
     }
     EXPECT_EQ(report.steps_per_epoch, steps / 3.0);
     EXPECT_NEAR(report.deviation.mean, l1 / steps, 1e-12);
+    EXPECT_NEAR(report.drift_mean, drift / moves, 1e-12);
     EXPECT_NEAR(report.class_deviation.max, largest, 1e-12);
     EXPECT_LE(report.class_deviation.p95, report.class_deviation.max);
     EXPECT_NEAR(report.active_mean, active / steps, 1e-12);

@@ -63,8 +63,7 @@ TYPED_TEST(LinkTest, EachDirectionHasAMemoryOfItsOwn) {
 }
 
 TYPED_TEST(LinkTest, MemoryGoesWithTheState) {
-  const RigInput in =
-      this->input({.up = Compression::kRandomTopK, .down = Compression::kInt8, .error_feedback = true});
+  const RigInput in = this->input({.up = Compression::kRandomTopK, .down = Compression::kInt8, .error_feedback = true});
   Rig<typename TestFixture::Context> whole(this->ctx(), in), first(this->ctx(), in), second(this->ctx(), in);
   whole.run_epoch();
   whole.run_epoch(1);

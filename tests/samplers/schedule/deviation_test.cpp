@@ -1,11 +1,14 @@
-// The batch deviation against a naive loop, and its closed forms under ugs.
+// The batch deviation against a naive loop, and its closed forms under ugs; the batch drift against a naive loop.
+#include "samplers/schedule/deviation.hpp"
+
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
+#include <string>
 
 #include "samplers/keyed/keyed.hpp"
 #include "samplers/registry.hpp"
-#include "samplers/schedule/deviation.hpp"
 #include "tests/contexts.hpp"
 #include "tests/reference/populations.hpp"
 #include "tests/reference/sampling.hpp"
@@ -14,19 +17,24 @@
 namespace splitsim {
 namespace {
 
+/// Classes of very different sizes.
+Population uneven_population(int samples, int clients, int classes) {
+  std::vector<std::int32_t> owner, label;
+  for (std::uint32_t i = 0; i < static_cast<std::uint32_t>(samples); ++i) {
+    const double u = uniform53(random_u64(2, {Purpose::kTest, i}));
+    owner.push_back(static_cast<std::int32_t>(random_u64(1, {Purpose::kTest, i}) % clients));
+    label.push_back(static_cast<std::int32_t>(u * u * classes));
+  }
+  return make_population(owner, label, clients, classes);
+}
+
 template <class Context>
 class DeviationTest : public test::OnContext<Context> {};
 TYPED_TEST_SUITE(DeviationTest, test::Contexts);
 
 TYPED_TEST(DeviationTest, EqualsNaiveLoop) {
   for (const int classes : {1, 10, 300}) {
-    std::vector<std::int32_t> owner(5000), label(5000);
-    for (std::uint32_t i = 0; i < owner.size(); ++i) {
-      owner[i] = static_cast<std::int32_t>(random_u64(1, {Purpose::kTest, i}) % 20);
-      const double u = uniform53(random_u64(2, {Purpose::kTest, i}));
-      label[i] = static_cast<std::int32_t>(u * u * classes);  // uneven classes
-    }
-    const Population population = make_population(owner, label, 20, classes);
+    const Population population = uneven_population(5000, 20, classes);
     const DevicePopulation<TypeParam> device(this->ctx(), population);
     KeyedSchedule<TypeParam> sampler(this->ctx(), device, {5000, 3, false});  // 1667 steps, more than teams
     ScheduleBuffer<TypeParam> out(this->ctx(), sampler.bounds());
@@ -40,6 +48,82 @@ TYPED_TEST(DeviationTest, EqualsNaiveLoop) {
       ASSERT_NEAR(computed[t], reference::deviation(population, schedule, t), 4e-16 * (classes + 4)) << t;
     }
   }
+}
+
+template <class Context>
+void expect_naive_drift(Context& ctx, const Population& population, const ScheduleBuffer<Context>& out) {
+  const DevicePopulation<Context> device(ctx, population);
+  Buffer<double, Context> drift(ctx, std::vector<double>(static_cast<std::size_t>(out.bounds.steps), -1.0));
+  batch_drift(ctx, device, out, drift.view());
+  const std::vector<double> computed = drift.download(out.steps);
+  const Schedule schedule = download(out);
+  for (std::int64_t t = 0; t < out.steps; ++t) {
+    // Ours rounds a few times, the loop a few times per class; every term is at most 1.
+    ASSERT_NEAR(computed[t], reference::drift(population, schedule, t), 4e-16 * (population.classes + 4)) << t;
+  }
+}
+
+TYPED_TEST(DeviationTest, DriftEqualsNaiveLoop) {
+  for (const int classes : {1, 10, 300}) {
+    const Population population = uneven_population(3000, 20, classes);
+    const DevicePopulation<TypeParam> device(this->ctx(), population);
+    std::vector<std::int64_t> delay(20);
+    for (int k = 0; k < 20; ++k) delay[k] = 1000000 * (k % 5);
+    const Profile profile = reference::profile_of(delay);
+    for (const char* kind : {"ugs", "fls", "speed", "relay"}) {
+      for (const std::int64_t batch : {1, 2, 50}) {  // steps of one sample; more steps than teams
+        if (batch < 20 && std::string(kind) != "ugs") continue;
+        SCOPED_TRACE(std::string(kind) + ", " + std::to_string(classes) + " classes, batch " + std::to_string(batch));
+        SamplerSettings settings;
+        settings.kind = kind;
+        settings.batch = batch;
+        const auto sampler = make_sampler(this->ctx(), population, device, profile, settings);
+        ScheduleBuffer<TypeParam> out(this->ctx(), sampler->bounds());
+        sampler->build(1, 0, out);
+        expect_naive_drift(this->ctx(), population, out);
+      }
+    }
+  }
+}
+
+// Empty steps, in runs and at both ends, among steps of one sample and of many.
+TYPED_TEST(DeviationTest, DriftIsToTheLastStepThatHasSamples) {
+  const Population population = uneven_population(4000, 3, 7);
+  Schedule schedule;
+  schedule.step_first = {0, 0};
+  for (std::uint32_t t = 0; schedule.step_first.back() < 4000; ++t) {
+    const std::int32_t sizes[] = {0, 0, 0, 1, 1, 2, 9, 40};
+    const std::int32_t size = sizes[random_u64(3, {Purpose::kTest, t}) % 8];
+    schedule.step_first.push_back(std::min(4000, schedule.step_first.back() + size));
+  }
+  schedule.step_first.insert(schedule.step_first.end(), 3, 4000);
+  for (std::int32_t i = 0; i < 4000; ++i) schedule.sample.push_back(i * 7 % 4000);
+  schedule.client.assign(4000, 0);
+  schedule.active_first.assign(schedule.step_first.size(), 0);
+  ScheduleBuffer<TypeParam> out(this->ctx(), {4000, schedule.steps(), 40, 3});
+  upload_complete(schedule, out);
+  expect_naive_drift(this->ctx(), population, out);
+  schedule.step_first = {0, 0, 0};  // nobody at all
+  schedule.active_first.assign(3, 0);
+  schedule.sample.clear();
+  schedule.client.clear();
+  upload_complete(schedule, out);
+  expect_naive_drift(this->ctx(), population, out);
+}
+
+TYPED_TEST(DeviationTest, DriftByHand) {
+  const Population population = make_population({0, 0, 0, 0, 0, 0}, {0, 0, 0, 1, 1, 2}, 1, 3);
+  Schedule schedule;
+  schedule.sample = {0, 3, 1, 2, 4, 5};
+  schedule.client.assign(6, 0);
+  schedule.step_first = {0, 2, 2, 3, 5, 6};  // classes 0 1, none, 0, 0 1, 2
+  schedule.active_first.assign(6, 0);
+  ScheduleBuffer<TypeParam> out(this->ctx(), {6, 5, 2, 1});
+  upload_complete(schedule, out);
+  const DevicePopulation<TypeParam> device(this->ctx(), population);
+  Buffer<double, TypeParam> drift(this->ctx(), out.steps);
+  batch_drift(this->ctx(), device, out, drift.view());
+  EXPECT_EQ(drift.download(), (std::vector<double>{0.0, 0.0, 1.0, 1.0, 2.0}));
 }
 
 TYPED_TEST(DeviationTest, EqualsClosedFormsUnderUgs) {
