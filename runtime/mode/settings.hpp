@@ -107,7 +107,7 @@ struct TrainSettings {
   double label_smoothing = 0.0;
   SampleWeights weights = SampleWeights::kNone;
   double balance = 0.9999;      ///< class_balanced: b in [0, 1]
-  double absgd_lambda = 1.0;    ///< absgd: not 0
+  double absgd_lambda = 5.0;    ///< absgd: not 0
   double absgd_momentum = 0.1;  ///< absgd: m in (0, 1]
   OnNonfinite on_nonfinite = OnNonfinite::kStop;
   std::int32_t checkpoint_epochs = 1;  ///< a checkpoint after every so many; 0: none
