@@ -87,7 +87,6 @@ TEST(ShortKeys, BareNamesAreUnderstood) {
                                                                   {"alpha", "partition.alpha"},
                                                                   {"momentum", "train.momentum"},
                                                                   {"mode", "train.mode"},
-                                                                  {"cut", "model.cut"},
                                                                   {"train.batch", "sampler.batch"},
                                                                   {"optimizer", "train.optimizer"},
                                                                   {"dataset", "data.name"}}) {
@@ -95,6 +94,7 @@ TEST(ShortKeys, BareNamesAreUnderstood) {
               std::string("--set: unknown key ") + name + "; did you mean " + meant + "?");
   }
   EXPECT_NE(error_of({"sampler=ugs"}).find("; did you mean sampler.kind?"), std::string::npos);
+  EXPECT_NE(error_of({"cut=pool1"}).find("; did you mean model.cut?"), std::string::npos);
   EXPECT_NE(error_of({"model=resnet18"}).find("; did you mean model.name?"), std::string::npos);
 }
 
