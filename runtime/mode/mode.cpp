@@ -152,9 +152,8 @@ const std::vector<Entry>& registry() {
        fedavg},
       {{"fedprox", "fedavg, held to the round's start by train.proximal (arXiv 1812.06127)"}, fedprox},
       {{"cse_fsl",
-        "clients learn from auxiliary heads and send activations every train.upload_every steps, one server half "
-        "learns "
-        "from them, no gradient comes back; client halves and heads averaged every round (arXiv 2302.05599)"},
+        "clients learn from auxiliary heads; the server gets activations every train.upload_every steps and sends no "
+        "gradient; client halves and heads averaged every round (arXiv 2302.05599)"},
        cse_fsl},
       {{"fsl_an", "cse_fsl with a server half per client, averaged as well (Han et al. 2021, as in arXiv 2302.05599)"},
        fsl_an},

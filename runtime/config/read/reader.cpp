@@ -69,8 +69,9 @@ void Reader::apply(const std::string& path, const toml::node& node, const toml::
   } else if (is_table_of_keys(path)) {
     const toml::table* table = node.as_table();
     if (table == nullptr) {
-      const std::string kind = find_key(path + ".kind") != nullptr ? "kind" : "name";
-      const std::string meant_key = node.is_string() ? path + "." + kind : named_so(path);
+      const std::string kind = path + (find_key(path + ".kind") != nullptr ? ".kind" : ".name");
+      const bool names_one = node.is_string() && find_key(kind) != nullptr;  // sampler = "ugs"
+      const std::string meant_key = names_one ? kind : named_so(path);
       fail(node.source(),
            fmt::format("{} = {}: allowed: a table with the keys {}{}", path, shown_value(node), joined(names_in(path)),
                        did_you_mean(find_key(meant_key) != nullptr ? meant_key : "")));
