@@ -10,6 +10,7 @@
 #include "drivers/inputs.hpp"
 #include "drivers/output_folder.hpp"
 #include "drivers/process_start.hpp"
+#include "drivers/run_together.hpp"
 #include "runtime/config/config.hpp"
 #include "runtime/config/continuation.hpp"
 #include "runtime/config/help.hpp"
@@ -34,7 +35,7 @@ Exit codes: 0 done, 1 internal error, 2 bad input, 3 no GPU, 4 a loss was not fi
 )";
 
 struct Arguments {
-  std::string config_file, out_dir, resume_dir;
+  std::string config_file, out_dir, resume_dir, together;
   std::vector<std::string> overrides;
   bool force = false, dry_run = false, print_config = false;
   DeviceOptions device;
@@ -57,6 +58,12 @@ bool parse(int argc, char** argv, Arguments& arguments) {
       ->type_name("DIR")
       ->excludes(config)
       ->excludes(out);
+  app.add_option("--together", arguments.together, "train the runs of a list as one: lines of CONFIG.toml, a tab, DIR")
+      ->type_name("FILE")
+      ->excludes(config)
+      ->excludes(out)
+      ->excludes("--resume")
+      ->excludes("--set");
   app.add_flag("--dry-run", arguments.dry_run, "print the plan and the memory it needs, then stop");
   arguments.device.add_to(app);
   app.add_flag("--print-config", arguments.print_config,
@@ -181,6 +188,7 @@ int run(Context& ctx, const Config& config, const Arguments& arguments, RunDirec
 int run(int argc, char** argv) {
   Arguments arguments;
   if (!parse(argc, argv, arguments)) return 0;
+  if (!arguments.together.empty()) return run_together(arguments.together, arguments.device);
   std::optional<RunDirectory> directory;
   if (arguments.resume() && !arguments.dry_run && !arguments.print_config) directory.emplace(arguments.resume_dir, RunDirectoryUse::kResume);
   const Config config = resolve(arguments);

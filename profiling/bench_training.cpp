@@ -40,11 +40,11 @@ class Training {
         population_(ctx_, scene_.population),
         planner_(ctx, scene_.population, population_, scene_.config, scene_.timing.profile, scene_.timing),
         images_(ctx, scene_.dataset.train_images, scene_.dataset.train_labels),
-        engine_(ctx, scene_.network, engine_settings()) {
+        engine_(ctx, scene_.network, {engine_settings()}) {
     planner_.start();
-    GatherShape gather{
-        what.input.channels, what.input.height, what.input.width, {0.5f, 0.5f, 0.5f}, {4.f, 4.f, 4.f}, 0, false, 1};
-    engine_.start(images_, gather, planner_.schedule());
+    const GatherShape gather{what.input.channels, what.input.height, what.input.width};
+    const GatherSource source{images_.images.data(), {0.5f, 0.5f, 0.5f}, {4.f, 4.f, 4.f}, 1};
+    engine_.start(gather, {{&images_, source, planner_.schedule()}});
     new_epoch();
   }
 

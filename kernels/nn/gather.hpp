@@ -1,5 +1,5 @@
 // The input of a step in one kernel: gather + normalise + augment. Data sets live on the device as uint8.
-// Ring R1. Determinism: exact; augmentation is addressed by (epoch, sample id), never by slot or client.
+// Ring R1. Determinism: exact; augmentation is addressed by (seed, epoch, sample id), never by slot or client.
 #pragma once
 
 #include <cstdint>
@@ -14,19 +14,30 @@ namespace splitsim {
 struct GatherShape {
   static constexpr int kMaxChannels = 4;
   std::int32_t channels, height, width;
-  float mean[kMaxChannels];  ///< per channel, of pixels scaled to 0..1
-  float inverse_std[kMaxChannels];
   std::int32_t crop_pad = 0;  ///< > 0: zero-pad (before normalisation) by this much, then crop at random
   bool flip = false;          ///< horizontal flip with probability 1/2
-  std::uint64_t seed = 0;
   Layout layout = Layout::kChannelsFirst;  ///< of x
   PSL_HD std::int64_t size() const { return std::int64_t{channels} * height * width; }
 };
 
-/// x[s] = (image / 255 - mean) / std for the valid slots, 0 for the empty ones. images: [N, C, H, W]; sample: [S] ids;
-/// epoch: device [1], read only when augmenting; x: [S, size].
+/// What images are gathered from, and how they are normalised.
+struct GatherSource {
+  const std::uint8_t* images = nullptr;  ///< [N, C, H, W]
+  float mean[GatherShape::kMaxChannels] = {};  ///< per channel, of pixels scaled to 0..1
+  float inverse_std[GatherShape::kMaxChannels] = {};
+  std::uint64_t seed = 0;
+};
+
+/// Where the images of slots are: all device memory, [S] each.
+struct GatherSlots {
+  const std::int32_t* sample = nullptr;  ///< ids
+  const std::int32_t* source = nullptr;  ///< which one; null: the first
+  const std::int32_t* epoch = nullptr;   ///< read only when augmenting
+};
+
+/// x[s] = (image / 255 - mean) / std for the valid slots, 0 for the empty ones. sources: device memory; x: [S, size].
 template <class Context>
-void gather_images(Context& ctx, Slots slots, const GatherShape& shape, View<const std::uint8_t> images,
-                   View<const std::int32_t> sample, const std::int32_t* epoch, View<float> x);
+void gather_images(Context& ctx, Slots slots, const GatherShape& shape, View<const GatherSource> sources,
+                   const GatherSlots& of, View<float> x);
 
 }  // namespace splitsim

@@ -12,9 +12,8 @@ namespace detail {
 struct GatherPlanes {
   const std::int32_t* slots;
   GatherShape shape;
-  const std::uint8_t* images;
-  const std::int32_t* sample;
-  const std::int32_t* epoch;
+  const GatherSource* sources;
+  GatherSlots of;
   float* x;
 
   template <class Team>
@@ -26,11 +25,13 @@ struct GatherPlanes {
       return;
     }
     const GatherShape s = shape;
-    const std::uint8_t* image = images + sample[slot] * size;
+    const std::int32_t sample = of.sample[slot];
+    const GatherSource source = sources[of.source == nullptr ? 0 : of.source[slot]];
+    const std::uint8_t* image = source.images + sample * size;
     const std::int32_t pixels = s.height * s.width;
-    const Augmentation cut(s, sample[slot], epoch);
+    const Augmentation cut(s, source.seed, sample, of.epoch == nullptr ? nullptr : of.epoch + slot);
     for (std::int32_t c = 0; c < s.channels; ++c) {
-      const float mean = s.mean[c], inverse_std = s.inverse_std[c];
+      const float mean = source.mean[c], inverse_std = source.inverse_std[c];
       const std::uint8_t* in = image + c * pixels;
       float* __restrict__ plane = out + c * pixels;
       if (cut.none()) {
@@ -48,23 +49,21 @@ struct GatherPlanes {
 }  // namespace detail
 
 template <class Context>
-void gather_images(Context& ctx, Slots slots, const GatherShape& shape, View<const std::uint8_t> images,
-                   View<const std::int32_t> sample, const std::int32_t* epoch, View<float> x) {
+void gather_images(Context& ctx, Slots slots, const GatherShape& shape, View<const GatherSource> sources,
+                   const GatherSlots& of, View<float> x) {
   if constexpr (!Context::kIsDevice) {
     if (shape.layout == Layout::kChannelsFirst) {
-      for_each_block(ctx, slots.max,
-                     detail::GatherPlanes{slots.count, shape, images.data(), sample.data(), epoch, x.data()});
+      for_each_block(ctx, slots.max, detail::GatherPlanes{slots.count, shape, sources.data(), of, x.data()});
       return;
     }
   }
-  for_each_cell(
-      ctx, Extent{slots.max}, shape.height * shape.width,
-      detail::GatherPixels{slots.count, shape, FastDiv(shape.width), images.data(), sample.data(), epoch, x.data()});
+  for_each_cell(ctx, Extent{slots.max}, shape.height * shape.width,
+                detail::GatherPixels{slots.count, shape, FastDiv(shape.width), sources.data(), of, x.data()});
 }
 
 }  // namespace splitsim
 
 // What is made for every backend C.
-#define SPLITSIM_UNIT(C)                                                                                         \
-  template void gather_images(C&, Slots, const GatherShape&, View<const std::uint8_t>, View<const std::int32_t>, \
-                              const std::int32_t*, View<float>);
+#define SPLITSIM_UNIT(C)                                                                                           \
+  template void gather_images(C&, Slots, const GatherShape&, View<const GatherSource>, const GatherSlots&, \
+                              View<float>);

@@ -20,10 +20,11 @@ struct Augmentation {
   std::int32_t shift_y = 0, shift_x = 0;  ///< of the crop window against the image
   bool mirror = false;
 
-  PSL_HD Augmentation(const GatherShape& shape, std::int32_t sample, const std::int32_t* epoch) {
+  /// epoch: the slot's.
+  PSL_HD Augmentation(const GatherShape& shape, std::uint64_t seed, std::int32_t sample, const std::int32_t* epoch) {
     if (shape.crop_pad == 0 && !shape.flip) return;
     const Bits128 bits = random_bits(
-        shape.seed, {Purpose::kAugment, static_cast<std::uint32_t>(sample), 0, static_cast<std::uint32_t>(*epoch), 0});
+        seed, {Purpose::kAugment, static_cast<std::uint32_t>(sample), 0, static_cast<std::uint32_t>(*epoch), 0});
     shift_y = uniform_below(bits.x, 2 * shape.crop_pad + 1) - shape.crop_pad;
     shift_x = uniform_below(bits.y, 2 * shape.crop_pad + 1) - shape.crop_pad;
     mirror = shape.flip && (bits.z >> 31) != 0;
@@ -43,29 +44,32 @@ struct GatherPixels {
   const std::int32_t* slots;
   GatherShape shape;
   FastDiv width;
-  const std::uint8_t* images;
-  const std::int32_t* sample;
-  const std::int32_t* epoch;
+  const GatherSource* sources;
+  GatherSlots of;
   float* x;
 
   PSL_HD void operator()(std::int64_t slot, std::int32_t pixel) const {
-    write(slot, pixel, slot < *slots ? sample[slot] : -1);
+    const bool valid = slot < *slots;
+    write(slot, pixel, valid ? of.sample[slot] : -1, valid && of.source != nullptr ? of.source[slot] : 0,
+          of.epoch == nullptr ? nullptr : of.epoch + slot);
   }
-  /// of: the slot's sample, or -1.
-  PSL_HD void write(std::int64_t slot, std::int32_t pixel, std::int32_t of) const {
+  /// sample: -1 for an empty slot.
+  PSL_HD void write(std::int64_t slot, std::int32_t pixel, std::int32_t sample, std::int32_t from,
+                    const std::int32_t* epoch) const {
     const std::int64_t size = shape.size();
     const std::int32_t pixels = shape.height * shape.width;
-    const bool valid = of >= 0;
-    const std::int32_t id = valid ? of : 0;
-    const std::uint8_t* image = images + id * size;
+    const bool valid = sample >= 0;
+    const std::int32_t id = valid ? sample : 0;
+    const GatherSource& source = sources[from];
+    const std::uint8_t* image = source.images + id * size;
     float* out = x + slot * size + pixel * shape.channels;
-    const Augmentation cut(shape, id, epoch);
+    const Augmentation cut(shape, source.seed, id, epoch);
     const std::int32_t row = width.quotient(pixel), column = pixel - row * shape.width;
     PSL_UNROLL
     for (std::int32_t c = 0; c < GatherShape::kMaxChannels; ++c) {
       if (c >= shape.channels) break;
-      const float value = valid ? cut.at(shape, image + c * pixels, row, column) : shape.mean[c];
-      out[c] = (value - shape.mean[c]) * shape.inverse_std[c];
+      const float value = valid ? cut.at(shape, image + c * pixels, row, column) : source.mean[c];
+      out[c] = (value - source.mean[c]) * source.inverse_std[c];
     }
   }
 };

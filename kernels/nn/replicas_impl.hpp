@@ -10,26 +10,40 @@ namespace splitsim {
 
 namespace {
 
+/// Whether an experiment is due. of null: always.
+PSL_HD inline bool is_due(const std::int32_t* of, std::int64_t experiment) {
+  return of == nullptr || of[experiment] != 0;
+}
+
 struct Broadcast {
+  const std::int32_t* due;
   const float* one;
-  std::int64_t size;
+  std::int64_t replicas, size;
   float* out;
-  PSL_HD void operator()(std::int64_t i) const { out[i] = one[i % size]; }
+  PSL_HD void operator()(std::int64_t i) const {
+    const std::int64_t replica = i / size, experiment = replica / replicas;
+    if (is_due(due, experiment)) out[i] = one[experiment * size + (i - replica * size)];
+  }
 };
 
 // Neighbouring indices share a thread and the cache lines of all replicas.
 struct Average {
+  const std::int32_t* due;
   const float* parameters;
   const double* weight;
   std::int64_t replicas, size;
   float* average;
-  PSL_HD void operator()(std::int64_t p) const {
+  PSL_HD void operator()(std::int64_t i) const {
+    const std::int64_t experiment = i / size;
+    if (!is_due(due, experiment)) return;
+    const double* w = weight + experiment * replicas;
+    const float* values = parameters + experiment * replicas * size + (i - experiment * size);
     double sum = 0.0;
     PSL_UNROLL_READS
     for (std::int64_t g = 0; g < replicas; ++g) {
-      if (weight[g] != 0.0) sum += weight[g] * static_cast<double>(parameters[g * size + p]);
+      if (w[g] != 0.0) sum += w[g] * static_cast<double>(values[g * size]);
     }
-    average[p] = static_cast<float>(sum);
+    average[i] = static_cast<float>(sum);
   }
 };
 
@@ -60,23 +74,25 @@ struct RoundWeights {
     }
   };
   template <class Team>
-  PSL_HD void operator()(Team& team, std::int64_t) const {
-    if (*round_end == 0) {
-      if (team.rank() == 0) *average_now = 0;
+  PSL_HD void operator()(Team& team, std::int64_t experiment) const {
+    if (round_end[experiment] == 0) {
+      if (team.rank() == 0) average_now[experiment] = 0;
       return;
     }
-    const Raw raw{kind, held, seen};
+    const std::int64_t first = experiment * clients;
+    const Raw raw{kind, held + first, seen + first};
     const double total = team.reduce(clients, 0.0, raw, Plus{});
     for (std::int64_t k = team.rank(); k < clients; k += team.size()) {
-      weight[k] = total > 0.0 ? raw(k) / total : 0.0;
-      seen[k] = 0;
+      weight[first + k] = total > 0.0 ? raw(k) / total : 0.0;
+      seen[first + k] = 0;
     }
-    if (team.rank() == 0) *average_now = total > 0.0 ? 1 : 0;
+    if (team.rank() == 0) average_now[experiment] = total > 0.0 ? 1 : 0;
   }
 };
 
 struct DriftPartials {
-  std::int64_t chunk_size;
+  const std::int32_t* due;
+  std::int64_t chunk_size, chunks;
   const float* parameters;
   const double* weight;
   std::int64_t replicas, size, trained;
@@ -84,12 +100,13 @@ struct DriftPartials {
   double* partials;
 
   template <class Team>
-  PSL_HD void operator()(Team& team, std::int64_t chunk) const {
-    const std::int64_t begin = chunk * chunk_size;
+  PSL_HD void operator()(Team& team, std::int64_t block) const {
+    const std::int64_t experiment = block / chunks, begin = (block - experiment * chunks) * chunk_size;
+    if (!is_due(due, experiment)) return;
     const std::int64_t n = begin + chunk_size < trained ? chunk_size : trained - begin;
-    const float* from = parameters + begin;
-    const float* center = average + begin;
-    const double* w = weight;
+    const float* from = parameters + experiment * replicas * size + begin;
+    const float* center = average + experiment * size + begin;
+    const double* w = weight + experiment * replicas;
     const std::int64_t g_max = replicas, stride = size;
     const auto spread = [=](std::int64_t i) {
       double sum = 0.0;
@@ -101,31 +118,37 @@ struct DriftPartials {
       return sum;
     };
     const double total = team.reduce(n, 0.0, spread, Plus{});
-    if (team.rank() == 0) partials[chunk] = total;
+    if (team.rank() == 0) partials[block] = total;
   }
 };
 struct Drift {
+  const std::int32_t* due;
   const double* partials;
   std::int64_t chunks;
   double* drift;
   template <class Team>
-  PSL_HD void operator()(Team& team, std::int64_t) const {
-    const double* values = partials;
+  PSL_HD void operator()(Team& team, std::int64_t experiment) const {
+    if (!is_due(due, experiment)) return;
+    const double* values = partials + experiment * chunks;
     const double total = team.reduce(
         chunks, 0.0, [=](std::int64_t i) { return values[i]; }, Plus{});
-    if (team.rank() == 0) drift[0] = std::sqrt(total);
+    if (team.rank() == 0) drift[experiment] = std::sqrt(total);
   }
 };
 
 struct SumGradients {
-  const std::int32_t* ranks;
+  Spans spans;
   std::int64_t parameters;
   float* gradients;
-  PSL_HD void operator()(std::int64_t p) const {
-    float sum = gradients[p];
+  PSL_HD void operator()(std::int64_t i) const {
+    const std::int64_t experiment = i / parameters;
+    const std::int64_t ranks = spans.ranks[experiment];
+    if (ranks == 0) return;
+    float* values = gradients + spans.first_rank[experiment] * parameters + (i - experiment * parameters);
+    float sum = values[0];
     PSL_UNROLL_READS
-    for (std::int64_t r = 1; r < *ranks; ++r) sum += gradients[r * parameters + p];
-    gradients[p] = sum;
+    for (std::int64_t r = 1; r < ranks; ++r) sum += values[r * parameters];
+    values[0] = sum;
   }
 };
 
@@ -133,13 +156,13 @@ struct SumGradients {
 
 template <class Context>
 void broadcast_replicas(Context& ctx, View<const float> one, std::int64_t replicas, View<float> parameters) {
-  for_each_index(ctx, one.size() * replicas, Broadcast{one.data(), one.size(), parameters.data()});
+  for_each_index(ctx, one.size() * replicas, Broadcast{nullptr, one.data(), replicas, one.size(), parameters.data()});
 }
 
 template <class Context>
 void average_replicas(Context& ctx, View<const float> parameters, View<const double> weight, View<float> average) {
   for_each_index(ctx, average.size(),
-                 Average{parameters.data(), weight.data(), weight.size(), average.size(), average.data()});
+                 Average{nullptr, parameters.data(), weight.data(), weight.size(), average.size(), average.data()});
 }
 
 template <class Context>
@@ -148,38 +171,41 @@ void note_samples(Context& ctx, const ReplicaMap& map, View<std::int64_t> seen) 
 }
 
 template <class Context>
-void round_weights(Context& ctx, const std::int32_t* round_end, AverageWeights kind, View<const std::int64_t> held,
+void round_weights(Context& ctx, const Due& round_end, AverageWeights kind, View<const std::int64_t> held,
                    View<std::int64_t> seen, View<double> weight, View<std::int32_t> average_now) {
-  for_each_block(
-      ctx, 1, RoundWeights{round_end, kind, held.data(), held.size(), seen.data(), weight.data(), average_now.data()});
+  for_each_block(ctx, round_end.experiments,
+                 RoundWeights{round_end.of, kind, held.data(), held.size() / round_end.experiments, seen.data(),
+                              weight.data(), average_now.data()});
 }
 
 template <class Context>
-void average_if(Context& ctx, const std::int32_t* flag, View<const float> parameters, View<const double> weight,
+void average_if(Context& ctx, const Due& due, View<const float> parameters, View<const double> weight,
                 View<float> average) {
-  for_each_index(ctx, Extent{1, flag, average.size()},
-                 Average{parameters.data(), weight.data(), weight.size(), average.size(), average.data()});
+  for_each_index(ctx, Extent{1, due.any, average.size()},
+                 Average{due.of, parameters.data(), weight.data(), weight.size() / due.experiments,
+                         average.size() / due.experiments, average.data()});
 }
 
 template <class Context>
-void broadcast_if(Context& ctx, const std::int32_t* flag, View<const float> one, std::int64_t replicas,
-                  View<float> parameters) {
-  for_each_index(ctx, Extent{1, flag, one.size() * replicas}, Broadcast{one.data(), one.size(), parameters.data()});
+void broadcast_if(Context& ctx, const Due& due, View<const float> one, std::int64_t replicas, View<float> parameters) {
+  for_each_index(ctx, Extent{1, due.any, one.size() * replicas},
+                 Broadcast{due.of, one.data(), replicas, one.size() / due.experiments, parameters.data()});
 }
 
 template <class Context>
-void drift_if(Context& ctx, const std::int32_t* flag, View<const float> parameters, View<const double> weight,
+void drift_if(Context& ctx, const Due& due, View<const float> parameters, View<const double> weight,
               View<const float> average, std::int64_t trained, View<double> partials, View<double> drift) {
   const std::int64_t chunks = drift_workspace<Context>(trained);
-  for_each_block(ctx, Extent{1, flag, chunks},
-                 DriftPartials{drift_chunk<Context>(), parameters.data(), weight.data(), weight.size(), average.size(),
-                               trained, average.data(), partials.data()});
-  for_each_block(ctx, Extent{1, flag, 1}, Drift{partials.data(), chunks, drift.data()});
+  for_each_block(ctx, Extent{1, due.any, due.experiments * chunks},
+                 DriftPartials{due.of, drift_chunk<Context>(), chunks, parameters.data(), weight.data(),
+                               weight.size() / due.experiments, average.size() / due.experiments, trained,
+                               average.data(), partials.data()});
+  for_each_block(ctx, Extent{1, due.any, due.experiments}, Drift{due.of, partials.data(), chunks, drift.data()});
 }
 
 template <class Context>
-void sum_gradients(Context& ctx, const std::int32_t* ranks, std::int64_t parameters, View<float> gradients) {
-  for_each_index(ctx, parameters, SumGradients{ranks, parameters, gradients.data()});
+void sum_gradients(Context& ctx, const Spans& spans, std::int64_t parameters, View<float> gradients) {
+  for_each_index(ctx, spans.experiments * parameters, SumGradients{spans, parameters, gradients.data()});
 }
 
 }  // namespace splitsim
@@ -189,10 +215,10 @@ void sum_gradients(Context& ctx, const std::int32_t* ranks, std::int64_t paramet
   template void broadcast_replicas(C&, View<const float>, std::int64_t, View<float>);                                \
   template void average_replicas(C&, View<const float>, View<const double>, View<float>);                            \
   template void note_samples(C&, const ReplicaMap&, View<std::int64_t>);                                             \
-  template void round_weights(C&, const std::int32_t*, AverageWeights, View<const std::int64_t>, View<std::int64_t>, \
+  template void round_weights(C&, const Due&, AverageWeights, View<const std::int64_t>, View<std::int64_t>,          \
                               View<double>, View<std::int32_t>);                                                     \
-  template void average_if(C&, const std::int32_t*, View<const float>, View<const double>, View<float>);             \
-  template void broadcast_if(C&, const std::int32_t*, View<const float>, std::int64_t, View<float>);                 \
-  template void drift_if(C&, const std::int32_t*, View<const float>, View<const double>, View<const float>,          \
-                         std::int64_t, View<double>, View<double>);                                                  \
-  template void sum_gradients(C&, const std::int32_t*, std::int64_t, View<float>);
+  template void average_if(C&, const Due&, View<const float>, View<const double>, View<float>);                      \
+  template void broadcast_if(C&, const Due&, View<const float>, std::int64_t, View<float>);                          \
+  template void drift_if(C&, const Due&, View<const float>, View<const double>, View<const float>, std::int64_t,     \
+                         View<double>, View<double>);                                                                \
+  template void sum_gradients(C&, const Spans&, std::int64_t, View<float>);

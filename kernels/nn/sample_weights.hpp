@@ -20,10 +20,10 @@ constexpr std::int64_t kAbsgdState = 3;
 
 /// Moves u on, the first time to the step's own mean, then factor[s] = exp(loss[s] / lambda) / u for the valid slots.
 /// Logarithms in double throughout, so that nothing overflows: factors are at most slots / m, or slots in the step that
-/// sets u; 0 for the others. Without slots u stays. A loss that is not finite makes u so for good. loss, factor: [S],
-/// state: [kAbsgdState].
+/// sets u; 0 for the others. Without slots u stays. A loss that is not finite makes u so for good. Each experiment has
+/// its own u. loss, factor: [S], state: [E, kAbsgdState].
 template <class Context>
-void absgd_factors(Context& ctx, Slots slots, const AbsgdRule& rule, View<const float> loss, View<float> state,
-                   View<float> factor);
+void absgd_factors(Context& ctx, Slots slots, const Spans& spans, const AbsgdRule& rule, View<const float> loss,
+                   View<float> state, View<float> factor);
 
 }  // namespace splitsim

@@ -23,16 +23,22 @@ struct AbsgdFactors {
 
   const std::int32_t* slots;
   std::int32_t max_slots;
+  Spans spans;
   AbsgdRule rule;
-  const float* loss;
-  float* state;
-  float* factor;
+  const float* losses;
+  float* states;
+  float* factors;
 
   template <class Team>
-  PSL_HD void operator()(Team& team, std::int64_t) const {
-    const std::int32_t count = *slots;
-    for (std::int64_t s = count + team.rank(); s < max_slots; s += team.size()) factor[s] = 0.0f;
+  PSL_HD void operator()(Team& team, std::int64_t experiment) const {
+    if (experiment == 0) {
+      for (std::int64_t s = *slots + team.rank(); s < max_slots; s += team.size()) factors[s] = 0.0f;
+    }
+    const std::int32_t count = spans.slots[experiment];
     if (count == 0) return;
+    const float* loss = losses + spans.first_slot[experiment];
+    float* factor = factors + spans.first_slot[experiment];
+    float* state = states + experiment * kAbsgdState;
     const bool set = state[2] != 0.0f;
     const double before = static_cast<double>(state[0]) + static_cast<double>(state[1]);
     const float* l = loss;
@@ -59,13 +65,14 @@ struct AbsgdFactors {
 }  // namespace detail
 
 template <class Context>
-void absgd_factors(Context& ctx, Slots slots, const AbsgdRule& rule, View<const float> loss, View<float> state,
-                   View<float> factor) {
-  for_each_block(ctx, 1, detail::AbsgdFactors{slots.count, slots.max, rule, loss.data(), state.data(), factor.data()});
+void absgd_factors(Context& ctx, Slots slots, const Spans& spans, const AbsgdRule& rule, View<const float> loss,
+                   View<float> state, View<float> factor) {
+  for_each_block(ctx, spans.experiments,
+                 detail::AbsgdFactors{slots.count, slots.max, spans, rule, loss.data(), state.data(), factor.data()});
 }
 
 }  // namespace splitsim
 
 // What is made for every backend C.
 #define SPLITSIM_UNIT(C) \
-  template void absgd_factors(C&, Slots, const AbsgdRule&, View<const float>, View<float>, View<float>);
+  template void absgd_factors(C&, Slots, const Spans&, const AbsgdRule&, View<const float>, View<float>, View<float>);

@@ -139,6 +139,7 @@ void visit_summary(Record& r, const Visit& visit) {
   visit_figures("validation_", r.validation, visit);
   visit("waiting_share_mean", r.waiting_share_mean);
   visit("waiting_share_max", r.waiting_share_max);
+  visit("trained_together", r.trained_together);
   visit("peak_memory_bytes", r.peak_memory_bytes);
   visit("bytes_up", r.bytes_up);
   visit("bytes_down", r.bytes_down);

@@ -43,11 +43,12 @@ std::size_t bytes_of(const DeviceState& device) {
 
 template <class Context>
 CheckpointWriter<Context>::CheckpointWriter(Context& ctx, const Engine<Context>& engine, std::string dir,
-                                            RunIdentity identity)
+                                            RunIdentity identity, std::size_t experiment)
     : ctx_(ctx),
       engine_(engine),
       dir_(std::move(dir)),
       identity_(std::move(identity)),
+      experiment_(experiment),
       behind_(second_context<Context>()) {}
 
 template <class Context>
@@ -64,7 +65,7 @@ template <class Context>
 void CheckpointWriter<Context>::save(RunState state) {
   finish();
   if constexpr (Context::kIsDevice) {
-    const DeviceState device = engine_.device_state();
+    const DeviceState device = engine_.device_state(experiment_);
     const std::size_t bytes = bytes_of(device);
     if (copy_.bytes() != bytes) copy_ = SharedBuffer<unsigned char, Context>(ctx_, static_cast<std::int64_t>(bytes));
     unsigned char* at = copy_.data();
@@ -81,7 +82,7 @@ void CheckpointWriter<Context>::save(RunState state) {
       save_checkpoint(dir_, identity_, state);
     });
   } else {
-    state.training = engine_.download();
+    state.training = engine_.download(experiment_);
     save_checkpoint(dir_, identity_, state);
   }
 }

@@ -18,8 +18,9 @@ namespace splitsim {
 template <class Context>
 class CheckpointWriter {
  public:
-  /// dir: the run directory. ctx and engine, which trains on it, must outlive this.
-  CheckpointWriter(Context& ctx, const Engine<Context>& engine, std::string dir, RunIdentity identity);
+  /// dir: the run directory of an experiment of the engine's. ctx and engine, which trains on it, must outlive this.
+  CheckpointWriter(Context& ctx, const Engine<Context>& engine, std::string dir, RunIdentity identity,
+                   std::size_t experiment = 0);
   ~CheckpointWriter();
   CheckpointWriter(const CheckpointWriter&) = delete;
   CheckpointWriter& operator=(const CheckpointWriter&) = delete;
@@ -35,6 +36,7 @@ class CheckpointWriter {
   const Engine<Context>& engine_;
   std::string dir_;
   RunIdentity identity_;
+  std::size_t experiment_;
   std::optional<Context> behind_;  // what waits for the copies, on a GPU
   SharedBuffer<unsigned char, Context> copy_;
   std::future<void> under_way_;

@@ -8,7 +8,7 @@ std::vector<StepRecord> step_records(std::int32_t epoch, const DealtSchedule& de
   std::vector<std::int32_t> late(plan.losses.missed.size());  // clients by step
   for (const Loss& entry : plan.losses.late) late[static_cast<std::size_t>(entry.step)] += 1;
   StepRecord step;
-  for (std::int64_t m = 0; m < dealt.schedule.steps() && metrics[m].done != 0; ++m) {
+  for (std::int64_t m = 0; m < dealt.schedule.steps() && metrics[m].ran(); ++m) {
     metrics[m].add_to(step);
     if (!dealt.ends_step(static_cast<std::size_t>(m))) continue;
     step.epoch = epoch;

@@ -35,17 +35,23 @@ Tester<Context>::Tester(Context& ctx, const Scene& scene)
       evaluator_(ctx, scene.network, evaluator_settings(scene)) {}
 
 template <class Context>
-void Tester<Context>::start() {
-  if (validates()) {
+void Tester<Context>::start(const Tester* other) {
+  if (other != nullptr && other != this && other->dataset_.test_images == dataset_.test_images &&
+      other->dataset_.test_labels == dataset_.test_labels &&
+      other->dataset_.validation_images == dataset_.validation_images &&
+      other->dataset_.validation_labels == dataset_.validation_labels) {
+    images_ = other->images_;
+  } else if (validates()) {
     std::vector<std::uint8_t> images = dataset_.test_images;
     images.insert(images.end(), dataset_.validation_images.begin(), dataset_.validation_images.end());
     std::vector<std::int32_t> labels = dataset_.test_labels;
     labels.insert(labels.end(), dataset_.validation_labels.begin(), dataset_.validation_labels.end());
-    images_ = std::make_unique<DeviceImages<Context>>(ctx_, images, labels);
+    images_ = std::make_shared<DeviceImages<Context>>(ctx_, images, labels);
   } else {
-    images_ = std::make_unique<DeviceImages<Context>>(ctx_, dataset_.test_images, dataset_.test_labels);
+    images_ = std::make_shared<DeviceImages<Context>>(ctx_, dataset_.test_images, dataset_.test_labels);
   }
-  evaluator_.start(*images_, gather_shape(dataset_, config_.data, seeds_of(config_).data, false));
+  evaluator_.start(*images_, gather_shape(dataset_, config_.data, false),
+                   gather_source(*images_, dataset_, seeds_of(config_).data));
 }
 
 template <class Context>
@@ -55,11 +61,11 @@ void Tester<Context>::begin_epoch() {
 }
 
 template <class Context>
-std::vector<std::int32_t> Tester<Context>::tested_clients(const Engine<Context>& engine) const {
+std::vector<std::int32_t> Tester<Context>::tested_clients(const ReplicaValues& values) const {
   if (config_.eval.replicas == EvalReplicas::kOne) return {config_.eval.client};
   std::vector<std::int32_t> which;
   if (config_.eval.replicas == EvalReplicas::kEach &&
-      (engine.replicas(kClientSide) > 1 || engine.replicas(kServerSide) > 1)) {
+      (values.replicas[kClientSide] > 1 || values.replicas[kServerSide] > 1)) {
     for (std::int32_t k = 0; k < population_.clients; ++k) {
       if (population_.size(k) > 0) which.push_back(k);  // clients without samples have never trained
     }
@@ -74,16 +80,14 @@ std::int32_t Tester<Context>::replica_of(std::int32_t client) const {
 }
 
 template <class Context>
-TestResult Tester<Context>::test(const Engine<Context>& engine, EvaluationSet set, const When& when) {
-  const View<const float> parameters[2] = {engine.parameters(kClientSide), engine.parameters(kServerSide)};
-  const std::int64_t replicas[2] = {engine.replicas(kClientSide), engine.replicas(kServerSide)};
+TestResult Tester<Context>::test(const ReplicaValues& values, EvaluationSet set, const When& when) {
   const bool is_test = set == EvaluationSet::kTest;
-  const std::vector<std::int32_t> clients = tested_clients(engine);
+  const std::vector<std::int32_t> clients = tested_clients(values);
   std::vector<std::int32_t> tested;
   for (const std::int32_t k : clients) tested.push_back(replica_of(k));
   std::sort(tested.begin(), tested.end());
   tested.erase(std::unique(tested.begin(), tested.end()), tested.end());
-  const std::vector<Evaluation> results = evaluator_.evaluate(parameters, replicas, {tested, when.limit, set});
+  const std::vector<Evaluation> results = evaluator_.evaluate(values.parameters, values.replicas, {tested, when.limit, set});
   std::vector<TestResult> figures;  // of the average, or of every client
   for (std::size_t i = 0; i < std::max<std::size_t>(1, clients.size()); ++i) {
     const auto place =
@@ -116,35 +120,33 @@ TestResult Tester<Context>::test(const Engine<Context>& engine, EvaluationSet se
 }
 
 template <class Context>
-void Tester<Context>::test_step(const Engine<Context>& engine, std::int64_t step, double virtual_time_s,
+void Tester<Context>::test_step(const ReplicaValues& values, std::int64_t step, double virtual_time_s,
                                 EpochRecord& record) {
   const When when{record.epoch, step, virtual_time_s, config_.eval.step_images, false};
-  const TestResult figures = test(engine, EvaluationSet::kTest, when);
+  const TestResult figures = test(values, EvaluationSet::kTest, when);
   StepEvaluation& evaluation = record.step_evaluations.emplace_back();
   evaluation.step = step;
   evaluation.virtual_time_s = virtual_time_s;
   evaluation.test_loss = figures.loss;
   evaluation.test_accuracy = figures.metrics.accuracy;
   if (!validates()) return;
-  const TestResult validation = test(engine, EvaluationSet::kValidation, when);
+  const TestResult validation = test(values, EvaluationSet::kValidation, when);
   evaluation.validation_loss = validation.loss;
   evaluation.validation_accuracy = validation.metrics.accuracy;
 }
 
 template <class Context>
-void Tester<Context>::test_epoch(const Engine<Context>& engine, EpochRecord& record) {
+void Tester<Context>::test_epoch(const ReplicaValues& values, EpochRecord& record) {
   const When when{record.epoch, record.steps, record.virtual_time_s, 0, true};
-  const TestResult result = test(engine, EvaluationSet::kTest, when);
+  const TestResult result = test(values, EvaluationSet::kTest, when);
   record.test = figures_of(result);
   record.test_recall = result.metrics.recall;
-  if (validates()) record.validation = figures_of(test(engine, EvaluationSet::kValidation, when));
+  if (validates()) record.validation = figures_of(test(values, EvaluationSet::kValidation, when));
 }
 
 template <class Context>
-void Tester<Context>::average(const Engine<Context>& engine, std::vector<float> (&sides)[2]) {
-  const View<const float> parameters[2] = {engine.parameters(kClientSide), engine.parameters(kServerSide)};
-  const std::int64_t replicas[2] = {engine.replicas(kClientSide), engine.replicas(kServerSide)};
-  for (int side = 0; side < 2; ++side) sides[side] = evaluator_.average(parameters, replicas, side);
+void Tester<Context>::average(const ReplicaValues& values, std::vector<float> (&sides)[2]) {
+  for (int side = 0; side < 2; ++side) sides[side] = evaluator_.average(values.parameters, values.replicas, side);
 }
 
 template class Tester<CpuContext>;

@@ -21,21 +21,21 @@ class Tester {
   Tester(Context& ctx, const Scene& scene);
 
   const std::vector<MemoryItem>& plan() const { return evaluator_.plan(); }
-  /// Uploads the images.
-  void start();
+  /// Uploads the images, unless `other` has the same ones.
+  void start(const Tester* other = nullptr);
   void begin_epoch();
 
   /// After `step` steps of the record's epoch, at this virtual time. Synchronises.
-  void test_step(const Engine<Context>& engine, std::int64_t step, double virtual_time_s, EpochRecord& record);
+  void test_step(const ReplicaValues& values, std::int64_t step, double virtual_time_s, EpochRecord& record);
   /// At the end of the record's epoch; its steps and virtual time are known. Synchronises.
-  void test_epoch(const Engine<Context>& engine, EpochRecord& record);
+  void test_epoch(const ReplicaValues& values, EpochRecord& record);
 
   /// Of the current epoch.
   const std::vector<TestRecord>& tests() const { return tests_; }
   const std::vector<ClientTest>& client_tests() const { return client_tests_; }
 
   /// Both sides of the averaged model, [replica_size] each.
-  void average(const Engine<Context>& engine, std::vector<float> (&sides)[2]);
+  void average(const ReplicaValues& values, std::vector<float> (&sides)[2]);
 
  private:
   struct When {
@@ -45,8 +45,8 @@ class Tester {
     std::int64_t limit;  ///< images; 0: all
     bool ends_epoch;
   };
-  TestResult test(const Engine<Context>& engine, EvaluationSet set, const When& when);
-  std::vector<std::int32_t> tested_clients(const Engine<Context>& engine) const;
+  TestResult test(const ReplicaValues& values, EvaluationSet set, const When& when);
+  std::vector<std::int32_t> tested_clients(const ReplicaValues& values) const;
   std::int32_t replica_of(std::int32_t client) const;
   bool validates() const { return dataset_.validation_size() > 0; }
 
@@ -56,7 +56,7 @@ class Tester {
   const Population& population_;
   const Groups& groups_;
   Evaluator<Context> evaluator_;
-  std::unique_ptr<DeviceImages<Context>> images_;
+  std::shared_ptr<DeviceImages<Context>> images_;
   std::vector<TestRecord> tests_;
   std::vector<ClientTest> client_tests_;
 };

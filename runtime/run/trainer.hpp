@@ -1,5 +1,6 @@
-// The part of a run that is on the device: engine, tests and the data they use. Trains epoch after epoch of given plans and
-// says what each has left behind; knows nothing of files. Determinism: as the engine's.
+// The part of runs that is on the device: engine, tests and the data they use, of one experiment or of several that are trained
+// together. Trains epoch after epoch of given plans and says what each has left behind; knows nothing of files.
+// Determinism: as the engine's.
 #pragma once
 
 #include <atomic>
@@ -39,52 +40,70 @@ struct EpochResult {
   bool ended() const { return all_steps && status == RunStatus::kCompleted; }
 };
 
-struct TrainHooks {
-  const std::atomic<bool>* interrupt = nullptr;                ///< becomes true: stop at the next step
+/// What an experiment trains next.
+struct EpochTask {
+  std::int32_t epoch = 0;
+  EpochPlan plan;
   std::function<void(const ProgressState&)> on_progress = {};  ///< called now and then from the host loop
 };
 
 template <class Context>
 class Trainer {
  public:
-  /// Plans only. scene must outlive the trainer. bounds: of its schedules. Errors: InputError.
-  Trainer(Context& ctx, const Scene& scene, const ScheduleBounds& bounds);
+  /// Plans only. scenes: [E], must outlive the trainer and agree as the engine asks. bounds: [E], of their schedules.
+  /// Errors: InputError.
+  Trainer(Context& ctx, const std::vector<const Scene*>& scenes, const std::vector<ScheduleBounds>& bounds);
 
-  /// Bytes by purpose, the data set included.
+  /// Bytes by purpose, the data sets included.
   std::vector<MemoryItem> plan() const;
   std::int64_t replicas(int side) const { return engine_.replicas(side); }
 
-  /// Allocates, uploads the data and draws the initial weights. schedule: where the planner puts every epoch's.
-  void start(const ScheduleView& schedule);
+  /// Allocates, uploads the data and draws the initial weights. schedules: [E], where the planners put every epoch's.
+  void start(const std::vector<ScheduleView>& schedules);
   /// Other weights than the drawn ones.
-  void start_from(const ModelWeights& weights);
-  TrainingState state() const { return engine_.download(); }
+  void start_from(std::size_t experiment, const ModelWeights& weights);
+  TrainingState state(std::size_t experiment) const { return engine_.download(experiment); }
   const Engine<Context>& engine() const { return engine_; }
-  void set_state(const TrainingState& state) { engine_.upload(state); }
+  void set_state(std::size_t experiment, const TrainingState& state) { engine_.upload(state, experiment); }
 
-  /// Trains an epoch and tests where that is due. The records' tests and drift are of what ran. Synchronises.
-  EpochResult train(std::int32_t epoch, EpochPlan plan, const TrainHooks& hooks);
+  /// Trains an epoch of each experiment that has a task, and tests where that is due. The records' tests and drift are of what
+  /// ran. interrupt becomes true: all stop at the next step. Synchronises.
+  std::vector<EpochResult> train(std::vector<std::optional<EpochTask>> tasks, const std::atomic<bool>* interrupt);
 
-  /// Both sides of the averaged model, [replica_size] each.
-  void average(std::vector<float> (&sides)[2]) { tester_.average(engine_, sides); }
+  /// Both sides of an experiment's averaged model, [replica_size] each.
+  void average(std::size_t experiment, std::vector<float> (&sides)[2]) {
+    lanes_[experiment].tester->average(engine_.values(experiment), sides);
+  }
 
  private:
   struct Progress;
-  DealtSchedule turns_of(Schedule schedule, std::int32_t epoch);
-  void train_steps(const Timeline& timeline, const TrainHooks& hooks, EpochResult& result);
-  void test_step(std::int64_t step, const Timeline& timeline, EpochResult& result);
+  /// What an experiment has of its own.
+  struct Lane {
+    Lane(Context& ctx, const Scene& of, const ScheduleBounds& limits);
+
+    const Scene* scene;
+    ScheduleBounds bounds;                // of schedules as they are
+    std::optional<TurnRules> turn_rules;  // where they are dealt
+    ScheduleBounds turn_bounds;           // of what the engine runs: micro-steps where clients take turns
+    std::unique_ptr<Tester<Context>> tester;
+    std::shared_ptr<DeviceImages<Context>> images;
+    std::unique_ptr<DealtBuffer<Context>> turns;  // where schedules are dealt
+    std::int64_t samples_trained = 0;             // by this process
+  };
+  static std::vector<Lane> lanes_of(Context& ctx, const std::vector<const Scene*>& scenes,
+                                    const std::vector<ScheduleBounds>& bounds);
+  static std::vector<EngineSettings> engine_settings(const std::vector<Lane>& lanes);
+  static void begin(Lane& lane, EpochTask& task, EpochResult& result);
+  void train_steps(const std::vector<std::optional<EpochTask>>& tasks, const std::atomic<bool>* interrupt,
+                   std::vector<EpochResult>& results);
+  void after_step(std::size_t experiment, std::int64_t step, const EpochTask& task, Progress& seen,
+                  EpochResult& result);
+  void finish(std::size_t experiment, EpochTask& task, double train_seconds, EpochResult& result);
 
   Context& ctx_;
-  const Scene& scene_;
-  ScheduleBounds bounds_;                // of schedules as they are
-  std::optional<TurnRules> turn_rules_;  // where they are dealt
-  ScheduleBounds turn_bounds_;           // of what the engine runs: micro-steps where clients take turns
+  std::vector<Lane> lanes_;  // [E]
   Engine<Context> engine_;
-  Tester<Context> tester_;
-  std::unique_ptr<DeviceImages<Context>> images_;
-  std::unique_ptr<DealtBuffer<Context>> turns_;  // where schedules are dealt
-  std::int64_t samples_trained_ = 0;             // by this process
-  double test_seconds_ = 0.0;                    // of tests within the current epoch
+  double test_seconds_ = 0.0;  // of tests within the current epoch
 };
 
 }  // namespace splitsim

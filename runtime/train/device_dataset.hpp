@@ -23,20 +23,26 @@ struct DeviceImages {
 };
 
 /// How images of a data set become network inputs; augmentation only where the settings ask for it.
-inline GatherShape gather_shape(const Dataset& dataset, const DataSettings& settings, std::uint64_t seed,
-                                bool augment) {
+inline GatherShape gather_shape(const Dataset& dataset, const DataSettings& settings, bool augment) {
   GatherShape shape{};
   shape.channels = dataset.channels;
   shape.height = dataset.height;
   shape.width = dataset.width;
-  for (int c = 0; c < dataset.channels; ++c) {
-    shape.mean[c] = dataset.mean[static_cast<std::size_t>(c)];
-    shape.inverse_std[c] = 1.0f / std::max(dataset.std[static_cast<std::size_t>(c)], 1e-6f);
-  }
   shape.crop_pad = augment ? settings.crop_pad : 0;
   shape.flip = augment && settings.flip;
-  shape.seed = seed;
   return shape;
+}
+/// The images `of` a data set, normalised as that one is. seed: of augmentation, and of the order of tests.
+template <class Context>
+GatherSource gather_source(const DeviceImages<Context>& of, const Dataset& dataset, std::uint64_t seed) {
+  GatherSource source;
+  source.images = of.images.data();
+  for (int c = 0; c < dataset.channels; ++c) {
+    source.mean[c] = dataset.mean[static_cast<std::size_t>(c)];
+    source.inverse_std[c] = 1.0f / std::max(dataset.std[static_cast<std::size_t>(c)], 1e-6f);
+  }
+  source.seed = seed;
+  return source;
 }
 
 }  // namespace splitsim

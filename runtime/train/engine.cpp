@@ -26,35 +26,63 @@ Sharing statistics_of(const Network& network, const ModeMap& mode, int side) {
   return sharing == Sharing::kGroup ? Sharing::kGroup : Sharing::kAll;
 }
 
-StackBounds stack_bounds(const Network& network, const EngineSettings& settings, const std::int32_t (&active)[2],
-                         std::int32_t clients, Layout native) {
+StackBounds stack_bounds(const Network& network, const std::vector<EngineSettings>& experiments, std::int64_t slots,
+                         const std::int32_t (&active)[2], std::int32_t clients, Layout native) {
+  const EngineSettings& settings = experiments.front();
   StackBounds bounds;
-  bounds.slots = static_cast<std::int32_t>(settings.bounds.batch);
+  bounds.slots = static_cast<std::int32_t>(slots);
   bounds.samples = settings.samples;
   for (int side = 0; side < 2; ++side) bounds.active[side] = bounds.segments[side] = active[side];
   const Sharing of_client = statistics_of(network, mode_map(settings.train), kClientSide);
-  if (of_client != Sharing::kGroup) bounds.segments[kClientSide] = of_client == Sharing::kClient ? clients : 1;
+  if (of_client != Sharing::kGroup) {
+    bounds.segments[kClientSide] =
+        of_client == Sharing::kClient ? clients : static_cast<std::int32_t>(experiments.size());
+  }
   bounds.layout = settings.layout.value_or(native);
   bounds.precision = settings.train.precision;
   return bounds;
 }
 
+// Of a step of all, and of every experiment's epochs.
+ScheduleBounds bounds_of_all(const std::vector<EngineSettings>& experiments) {
+  ScheduleBounds all;
+  for (const EngineSettings& settings : experiments) {
+    const ScheduleBounds& bounds = settings.bounds;
+    all.slots += bounds.slots;
+    all.steps = std::max(all.steps, bounds.steps);
+    all.batch += bounds.batch;
+    all.active += std::max<std::int64_t>(1, bounds.active);
+  }
+  return all;
+}
+
 }  // namespace
 
+std::int32_t most_ranks(const std::vector<EngineSettings>& experiments, std::int64_t replicas) {
+  std::int64_t ranks = 0;
+  for (const EngineSettings& settings : experiments) {
+    ranks += std::min(replicas, std::max<std::int64_t>(1, settings.bounds.active));
+  }
+  return static_cast<std::int32_t>(ranks);
+}
+
 template <class Context>
-Engine<Context>::Engine(Context& ctx, const Network& network, const EngineSettings& settings)
+Engine<Context>::Engine(Context& ctx, const Network& network, std::vector<EngineSettings> experiments)
     : ctx_(ctx),
       network_(network),
-      settings_(settings),
-      mode_(mode_map(settings.train)),
-      average_weights_(settings.train.fedavg_weights),
-      optimizers_{&optimizer_named<Context>(settings.train.client_optimizer.kind),
-                  &optimizer_named<Context>(settings.train.server_optimizer.kind)},
+      settings_(std::move(experiments)),
+      mode_(mode_map(common().train)),
+      average_weights_(common().train.fedavg_weights),
+      optimizers_{&optimizer_named<Context>(common().train.client_optimizer.kind),
+                  &optimizer_named<Context>(common().train.server_optimizer.kind)},
       replicas_{count_of(mode_.part[0].replicas), count_of(mode_.part[1].replicas)},
-      max_clients_(static_cast<std::int32_t>(std::max<std::int64_t>(1, settings.bounds.active))),
-      max_active_{static_cast<std::int32_t>(std::min<std::int64_t>(replicas_[0], max_clients_)),
-                  static_cast<std::int32_t>(std::min<std::int64_t>(replicas_[1], max_clients_))},
-      stack_(network, stack_bounds(network, settings, max_active_, max_clients_, native_layout<Context>()), true) {
+      bounds_(bounds_of_all(settings_)),
+      max_clients_(static_cast<std::int32_t>(bounds_.active)),
+      max_active_{most_ranks(settings_, replicas_[0]), most_ranks(settings_, replicas_[1])},
+      stack_(network,
+             stack_bounds(network, settings_, bounds_.batch, max_active_, max_clients_, native_layout<Context>()),
+             true) {
+  const EngineSettings& settings = common();
   if (!Context::kIsDevice && settings.train.precision != Precision::kFp32) {
     throw InputError(fmt::format("train.precision = \"{}\": a GPU's (--device cuda); a CPU multiplies in fp32",
                                  name_of(settings.train.precision)));
@@ -77,40 +105,96 @@ Engine<Context>::Engine(Context& ctx, const Network& network, const EngineSettin
         "train.replicas = \"materialised\": allowed with model.client_norm = group or none: replicas with running "
         "statistics of their own would not stay equal");
   }
+  check_together();
   Arena<Context> measure;
   layout(measure);
   plan_ = measure.plan();
 }
 
+// What of the experiments decides shapes and launches is the same of all.
 template <class Context>
-void Engine<Context>::begin_epoch(std::int32_t epoch, std::int64_t steps) {
-  const StepState state{0, epoch, static_cast<std::int32_t>(steps)};
-  ctx_.upload(state_.data(), &state, sizeof state);
-  enqueued_ = 0;
-  std::fill_n(metrics_.data(), settings_.bounds.steps, StepMetrics{});
+void Engine<Context>::check_together() const {
+  for (const EngineSettings& settings : settings_) {
+    if (settings.clients != common().clients || settings.groups.count != common().groups.count) {
+      throw InputError("experiments that are trained together: need equal numbers of clients and groups");
+    }
+  }
+  if (settings_.size() > 1 && stack_.kept_floats() > 0) {
+    throw InputError("cut.error_feedback = true: remembers samples, allowed for experiments trained alone");
+  }
 }
 
 template <class Context>
-View<const StepMetrics> Engine<Context>::metrics() const {
-  return {metrics_.data(), settings_.bounds.steps};
+void Engine<Context>::begin_epoch(const std::vector<Epoch>& epochs) {
+  std::vector<StepState> states;
+  longest_ = 0;
+  for (std::size_t e = 0; e < epochs.size(); ++e) {
+    states.push_back({.epoch = epochs[e].epoch, .steps = static_cast<std::int32_t>(epochs[e].steps)});
+    if (epochs[e].steps > epochs[longest_].steps) longest_ = e;
+  }
+  ctx_.upload(state_.data(), states.data(), states.size() * sizeof(StepState));
+  enqueued_ = 0;
+  std::fill_n(metrics_.data(), all(bounds_.steps), StepMetrics{});
+}
+
+template <class Context>
+void Engine<Context>::halt(std::size_t experiment) {
+  static constexpr std::int32_t kHalted = 1;
+  ctx_.upload(&state_.data()[experiment].halted, &kHalted, sizeof kHalted);
+}
+
+template <class Context>
+View<const StepMetrics> Engine<Context>::metrics(std::size_t experiment) const {
+  return {metrics_.data() + static_cast<std::int64_t>(experiment) * bounds_.steps, bounds_.steps};
+}
+
+template <class Context>
+ReplicaValues Engine<Context>::values(std::size_t experiment) const {
+  ReplicaValues values;
+  for (int side = 0; side < 2; ++side) {
+    const std::int64_t size = parameters_.side[side].size() / all(1);
+    values.parameters[side] = parameters_.side[side].sub(static_cast<std::int64_t>(experiment) * size, size);
+    values.replicas[side] = replicas_[side];
+  }
+  return values;
 }
 
 template <class Context>
 std::int32_t Engine<Context>::count_of(Sharing sharing) const {
   if (sharing == Sharing::kAll) return 1;
-  return sharing == Sharing::kGroup ? settings_.groups.count : settings_.clients;
+  return sharing == Sharing::kGroup ? common().groups.count : common().clients;
 }
 
 template <class Context>
 ReplicaMap Engine<Context>::map(Sharing sharing) const {
-  return tables_.by(sharing).map(tables_.slots.data(), count_of(sharing));
+  return tables_.by(sharing).map(tables_.slots.data(), static_cast<std::int32_t>(all(count_of(sharing))));
 }
 
 // Of a side's replicas in this step: of the server's none where nobody sends.
 template <class Context>
 ReplicaMap Engine<Context>::map(int side, Sharing sharing) const {
   if (side == kClientSide || !mode_.local_loss) return map(sharing);
-  return tables_.served.map(tables_.served_slots.data(), count_of(sharing));
+  return tables_.served.map(tables_.served_slots.data(), static_cast<std::int32_t>(all(count_of(sharing))));
+}
+template <class Context>
+const RankTable& Engine<Context>::ranks(int side, Sharing sharing) const {
+  return side == kClientSide || !mode_.local_loss ? tables_.by(sharing) : tables_.served;
+}
+
+template <class Context>
+Spans Engine<Context>::spans(const RankTable& ranks) const {
+  return {tables_.first_slot.data(), tables_.own_slots.data(), ranks.experiment_first.data(),
+          ranks.experiment_count.data(), static_cast<std::int32_t>(settings_.size())};
+}
+
+template <class Context>
+Due Engine<Context>::due(const View<std::int32_t>& any, const View<std::int32_t>& of) const {
+  return {any.data(), of.data(), static_cast<std::int32_t>(settings_.size())};
+}
+
+template <class Context>
+StepExperiments Engine<Context>::step_experiments() const {
+  return {state_, View<const StepSource>(sources_)};
 }
 
 template <class Context>
@@ -121,7 +205,7 @@ StackMaps Engine<Context>::maps() const {
     const ReplicaMap ranks = map(side, statistics_of(network_, mode_, side));
     maps.statistics[side] = {ranks.active, ranks.first, ranks.rank, ranks.max_active};
   }
-  maps.keys = {settings_.seed, tables_.sample.data(), &state_.data()->epoch};
+  maps.keys = {tables_.seed.data(), tables_.sample.data(), tables_.epoch.data()};
   return maps;
 }
 
@@ -130,18 +214,18 @@ StepRules Engine<Context>::rules() const {
   return {mode_.cut.scale,
           mode_.loss,
           {mode_.part[0].replicas, mode_.part[1].replicas},
-          settings_.clients,
-          settings_.steps_per_epoch,
-          {settings_.train.round},
+          common().clients,
+          common().groups.count,
+          {common().train.round},
           mode_.upload_every,
-          class_weight_};
+          common().train.on_nonfinite == OnNonfinite::kStop};
 }
 
 template <class Context>
 void Engine<Context>::wait_for_device() {
   // The metrics tell how far the device is; asking them costs no synchronisation.
   if (enqueued_ < kStepsAhead) return;
-  const volatile StepMetrics& old = metrics_.data()[enqueued_ - kStepsAhead];
+  const volatile StepMetrics& old = metrics(longest_).data()[enqueued_ - kStepsAhead];
   while (old.done == 0) {
     ctx_.check();
     std::this_thread::yield();
@@ -152,7 +236,7 @@ template <class Context>
 void Engine<Context>::enqueue_step() {
   if constexpr (Context::kIsDevice) {
     wait_for_device();
-    if (settings_.capture && warm_ && graph_ == nullptr) {
+    if (common().capture && warm_ && graph_ == nullptr) {
       graph_ = ctx_.capture([this] { step(); });
     }
     if (graph_ != nullptr) {
@@ -172,15 +256,18 @@ template <class Context>
 void Engine<Context>::step() {
   const Range range("step");
   const StackMaps stack_maps = maps();
-  begin_step(ctx_, View<const StepState>(state_), schedule_, rules(), data_->labels.view(), tables_,
-             {gather_, data_->images.view(), stack_.input()});
+  begin_step(ctx_, step_experiments(), rules(), tables_,
+             {gather_, View<const GatherSource>(image_sources_), stack_.input()});
   stack_.forward(ctx_, stack_maps, parameters_);
   measure();
   const ReplicaMap clients = map(Sharing::kClient);
-  CutRows cut{{}, mode_.cut.mix, {clients.active, clients.first, clients.rank, clients.max_active}};
+  CutRows cut{{},
+              mode_.cut.mix,
+              {clients.active, clients.first, clients.rank, clients.max_active},
+              spans(tables_.by_client)};
   if (mode_.cut.scale != CutScale::kOne) cut.scale = tables_.cut_scale;
   if (mode_.output.mix > 0.0) {
-    mix_places(ctx_, cut.clients, clients.valid(), mode_.output.mix, network_.classes, stack_.output_gradient());
+    mix_places(ctx_, cut.clients, cut.spans, clients.valid(), mode_.output.mix, network_.classes, stack_.output_gradient());
   }
   stack_.backward(ctx_, stack_maps, parameters_, gradients_, cut);
   touch_gradients(stack_maps);
@@ -191,7 +278,7 @@ void Engine<Context>::step() {
 // The losses, their gradients and what weighs them beside w. Where clients have a loss of their own, that is the step's.
 template <class Context>
 void Engine<Context>::measure() {
-  const TrainSettings& train = settings_.train;
+  const TrainSettings& train = common().train;
   const float gamma = train.loss == LossKind::kFocal ? static_cast<float>(train.focal_gamma) : 0.0f;
   const CrossEntropyShape shape{network_.classes, static_cast<float>(train.label_smoothing), gamma};
   const CrossEntropyInput of_server{stack_.output(), tables_.label, tables_.weight};
@@ -199,15 +286,17 @@ void Engine<Context>::measure() {
     const Slots served{tables_.served_slots.data(), static_cast<std::int32_t>(loss_.size())};
     softmax_cross_entropy(ctx_, served, shape, of_server,
                           {server_loss_, server_correct_, {}, stack_.output_gradient()});
-    measure_step(ctx_, state_, tables_, shape, {stack_.auxiliary_output(), tables_.label, tables_.local_weight},
+    measure_step(ctx_, step_experiments(), rules(), tables_, shape,
+                 {stack_.auxiliary_output(), tables_.label, tables_.local_weight},
                  {loss_, correct_, {}, stack_.auxiliary_gradient()}, metrics_.view(), server_loss_);
     return;
   }
-  measure_step(ctx_, state_, tables_, shape, of_server, {loss_, correct_, {}, stack_.output_gradient()},
-               metrics_.view());
+  measure_step(ctx_, step_experiments(), rules(), tables_, shape, of_server,
+               {loss_, correct_, {}, stack_.output_gradient()}, metrics_.view());
   if (absgd_.empty()) return;
   const Slots slots = map(Sharing::kAll).valid();
-  absgd_factors(ctx_, slots, {train.absgd_lambda, train.absgd_momentum}, View<const float>(loss_), absgd_, factor_);
+  absgd_factors(ctx_, slots, spans(tables_.whole), {train.absgd_lambda, train.absgd_momentum}, View<const float>(loss_),
+                absgd_, factor_);
   scale_slots(ctx_, slots, network_.classes, View<const float>(factor_), stack_.output_gradient());
 }
 
@@ -217,7 +306,8 @@ void Engine<Context>::touch_gradients(const StackMaps& maps) {
   for (int side = 0; side < 2; ++side) {
     const PartRule& part = mode_.part[side];
     if (network_.parameters[side] == 0) continue;
-    const GradientRows rows{maps.side[side], stack_.placement().trained(side), gradients_.side[side]};
+    const GradientRows rows{maps.side[side], spans(ranks(side, part.replicas)), stack_.placement().trained(side),
+                            gradients_.side[side]};
     if (part.proximal > 0.0) {
       pull_to_start(ctx_, rows, static_cast<float>(part.proximal), View<const float>(parameters_.side[side]),
                     stack_.placement().size(side), View<const float>(average_[side]));
@@ -249,38 +339,37 @@ void Engine<Context>::update(const StackMaps& maps) {
 // A side's step: of the replicas that were used, or of all on their common gradient.
 template <class Context>
 OptimizerStep Engine<Context>::step_of(int side, const ReplicaMap& map) {
-  const OptimizerSettings& settings = optimizer_of(settings_.train, side);
+  const OptimizerSettings& settings = optimizer_of(common().train, side);
   const Optimizer<Context>& row = *optimizers_[side];
   const std::int64_t p = stack_.placement().trained(side);
   StepTargets targets;
   targets.count = map.active;
   targets.replica = map.replica;
   targets.max = map.max_active;
-  targets.size = targets.gradient_stride = p;
+  targets.size = p;
   targets.stride = stack_.placement().size(side);
   targets.gradients = gradients_.side[side].data();
   targets.parameters = parameters_.side[side].data();
   targets.taken = row.counts_steps(settings) ? taken_[side].data() : nullptr;
-  const std::int32_t* rows = map.active;
-  std::int32_t max_rows = map.max_active;
-  if (mode_.part[side].combine == Combine::kGradient) {
-    sum_gradients(ctx_, map.active, p, gradients_.side[side]);
-    rows = tables_.whole.count.data();
-    max_rows = 1;
-    targets.count = tables_.everyone.data();
-    targets.replica = nullptr;
-    targets.max = settings_.clients;
-    targets.gradient_stride = 0;
+  if (mode_.part[side].combine == Combine::kGradient) {  // a row per experiment, for all of its replicas
+    const RankTable& used = ranks(side, mode_.part[side].replicas);
+    sum_gradients(ctx_, spans(used), p, gradients_.side[side]);
+    const ReplicaMap each = this->map(side, Sharing::kAll);
+    targets.count = each.active;
+    targets.replica = each.replica;
+    targets.max = each.max_active;
+    targets.copies = static_cast<std::int32_t>(replicas_[side]);
+    targets.gradient_row = used.experiment_first.data();
   }
   if (settings.clip_norm > 0.0) {
-    clip_scales(ctx_, rows, max_rows, p, static_cast<float>(settings.clip_norm),
-                View<const float>(gradients_.side[side]), clip_partials_[side], clip_scale_[side]);
+    clip_scales(ctx_, targets, static_cast<float>(settings.clip_norm), clip_partials_[side], clip_scale_[side]);
     targets.gradient_scale = clip_scale_[side].data();
   }
   if (targets.taken != nullptr) count_steps(ctx_, targets);
   return {targets,
           settings,
-          {rates_[side].data(), tables_.rate_step.data()},
+          {rates_[side].data(), tables_.rate_step.data(), rates_[side].size() / all(1),
+           static_cast<std::int32_t>(replicas_[side])},
           {moments_[0].side[side], moments_[1].side[side]}};
 }
 
@@ -296,17 +385,18 @@ void Engine<Context>::combine() {
     if (!averages(mode_.part[0]) && !averages(mode_.part[1])) continue;
     const Shares& shares = shares_[index_of(sharing)];
     note_samples(ctx_, map(sharing), shares.seen);
-    round_weights(ctx_, tables_.round_end.data(), average_weights_, View<const std::int64_t>(shares.held), shares.seen,
-                  shares.of_round, shares.average_now);
+    round_weights(ctx_, due(tables_.any_round_end, tables_.round_end), average_weights_,
+                  View<const std::int64_t>(shares.held), shares.seen, shares.of_round, shares.average_now);
   }
   for (int side = 0; side < 2; ++side) {
     if (!mode_.part[side].many() || network_.parameters[side] == 0) continue;
     const bool averages = mode_.part[side].combine == Combine::kRound;
     const View<const float> parameters = parameters_.side[side];
     const View<const double> weights = averages ? shares(side).of_round : shares(side).of_all;
-    const std::int32_t* when = averages ? shares(side).average_now.data() : tables_.epoch_end.data();
+    const Due epoch_end = due(tables_.any_epoch_end, tables_.epoch_end);
+    const Due when = averages ? due(tables_.any_round_end, shares(side).average_now) : epoch_end;
     average_if(ctx_, when, parameters, weights, average_[side]);
-    drift_if(ctx_, tables_.epoch_end.data(), parameters, weights, View<const float>(average_[side]),
+    drift_if(ctx_, epoch_end, parameters, weights, View<const float>(average_[side]),
              stack_.placement().trained(side), drift_partials_, drift_[side]);
     if (averages) {
       broadcast_if(ctx_, when, View<const float>(average_[side]), replicas_[side], parameters_.side[side]);

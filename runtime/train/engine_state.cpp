@@ -20,9 +20,9 @@ std::vector<std::remove_const_t<T>> downloaded(Context& ctx, View<T> from) {
 }  // namespace
 
 template <class Context>
-double Engine<Context>::drift(int side) const {
+double Engine<Context>::drift(int side, std::size_t experiment) const {
   double value = 0.0;
-  if (!drift_[side].empty()) ctx_.download(&value, drift_[side].data(), sizeof value);
+  if (!drift_[side].empty()) ctx_.download(&value, drift_[side].data() + experiment, sizeof value);
   return value;
 }
 
@@ -32,14 +32,18 @@ std::vector<float> Engine<Context>::gradients(int side) const {
 }
 
 template <class Context>
-DeviceState Engine<Context>::device_state() const {
+DeviceState Engine<Context>::device_state(std::size_t experiment) const {
+  const auto part = [&](const auto& all_of_it) {
+    const std::int64_t size = all_of_it.size() / all(1);
+    return all_of_it.sub(static_cast<std::int64_t>(experiment) * size, size);
+  };
   DeviceState state;
   for (int side = 0; side < 2; ++side) {
-    state.parameters[side] = parameters_.side[side];
-    for (int moment = 0; moment < 2; ++moment) state.moments[side][moment] = moments_[moment].side[side];
-    state.taken[side] = taken_[side];
+    state.parameters[side] = part(parameters_.side[side]);
+    for (int moment = 0; moment < 2; ++moment) state.moments[side][moment] = part(moments_[moment].side[side]);
+    state.taken[side] = part(taken_[side]);
   }
-  state.kept = kept_;
+  state.kept = part(kept_);
   return state;
 }
 
@@ -54,8 +58,8 @@ TrainingState Engine<Context>::in_order(TrainingState state) const {
 }
 
 template <class Context>
-TrainingState Engine<Context>::download() const {
-  const DeviceState from = device_state();
+TrainingState Engine<Context>::download(std::size_t experiment) const {
+  const DeviceState from = device_state(experiment);
   TrainingState state;
   for (int side = 0; side < 2; ++side) {
     state.parameters[side] = downloaded(ctx_, from.parameters[side]);
@@ -69,32 +73,35 @@ TrainingState Engine<Context>::download() const {
 }
 
 template <class Context>
-void Engine<Context>::upload(const TrainingState& state) {
+void Engine<Context>::upload(const TrainingState& state, std::size_t experiment) {
   const Placement& placement = stack_.placement();
+  const DeviceState mine = device_state(experiment);
   const auto put = [&](const auto& from, auto to, const char* what) {
     if (static_cast<std::int64_t>(from.size()) != to.size()) {
       throw InputError(std::string("checkpoint: ") + what + " do not have the size of this experiment's");
     }
-    if (!from.empty()) ctx_.upload(to.data(), from.data(), from.size() * sizeof(from[0]));
+    // The engine's own, which it hands out to be read.
+    using Value = std::remove_const_t<std::remove_pointer_t<decltype(to.data())>>;
+    if (!from.empty()) ctx_.upload(const_cast<Value*>(to.data()), from.data(), from.size() * sizeof(from[0]));
   };
   for (int side = 0; side < 2; ++side) {
-    put(placement.placed(side, true, state.parameters[side]), parameters_.side[side], "parameters");
+    put(placement.placed(side, true, state.parameters[side]), mine.parameters[side], "parameters");
     for (int moment = 0; moment < 2; ++moment) {
-      put(placement.placed(side, false, state.moments[side][moment]), moments_[moment].side[side], "optimiser states");
+      put(placement.placed(side, false, state.moments[side][moment]), mine.moments[side][moment], "optimiser states");
     }
-    put(state.taken[side], taken_[side], "step counts");
+    put(state.taken[side], mine.taken[side], "step counts");
   }
-  put(state.kept, kept_, "what steps remember");
-  start_rounds();
+  put(state.kept, mine.kept, "what steps remember");
+  start_rounds(experiment);
 }
 
 #define SPLITSIM_MEMBERS(C)                                        \
-  template double Engine<C>::drift(int) const;                     \
+  template double Engine<C>::drift(int, std::size_t) const;        \
   template std::vector<float> Engine<C>::gradients(int) const;     \
-  template DeviceState Engine<C>::device_state() const;            \
+  template DeviceState Engine<C>::device_state(std::size_t) const; \
   template TrainingState Engine<C>::in_order(TrainingState) const; \
-  template TrainingState Engine<C>::download() const;              \
-  template void Engine<C>::upload(const TrainingState&);
+  template TrainingState Engine<C>::download(std::size_t) const;   \
+  template void Engine<C>::upload(const TrainingState&, std::size_t);
 SPLITSIM_MEMBERS(CpuContext)
 #if SPLITSIM_WITH_CUDA
 SPLITSIM_MEMBERS(CudaContext)

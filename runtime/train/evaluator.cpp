@@ -69,6 +69,7 @@ void Evaluator<Context>::layout(Arena<Context>& arena) {
     weights_[side] = arena.template take<double>(std::ssize(settings_.weights[side]), name);
     average_.side[side] = arena.template take<float>(stack_.placement().size(side), name);
   }
+  source_ = arena.template take<GatherSource>(1, name);
   ids_ = arena.template take<std::int32_t>(settings_.images[0] + settings_.images[1], name);
   loss_ = arena.template take<float>(slots, name);
   unit_ = arena.template take<float>(slots, name);
@@ -84,7 +85,8 @@ void Evaluator<Context>::layout(Arena<Context>& arena) {
 }
 
 template <class Context>
-void Evaluator<Context>::start(const DeviceImages<Context>& data, const GatherShape& gather) {
+void Evaluator<Context>::start(const DeviceImages<Context>& data, const GatherShape& gather,
+                               const GatherSource& source) {
   data_ = &data;
   gather_ = gather;
   gather_.layout = stack_.layout();
@@ -93,10 +95,11 @@ void Evaluator<Context>::start(const DeviceImages<Context>& data, const GatherSh
   arena_ = Arena<Context>(ctx_, bytes);
   layout(arena_);
   graph_ = nullptr;
-  std::vector<std::int32_t> ids = shuffled(settings_.images[0], gather.seed);
-  for (const std::int32_t id : shuffled(settings_.images[1], gather.seed)) {
+  std::vector<std::int32_t> ids = shuffled(settings_.images[0], source.seed);
+  for (const std::int32_t id : shuffled(settings_.images[1], source.seed)) {
     ids.push_back(int32(settings_.images[0]) + id);
   }
+  ctx_.upload(source_.data(), &source, sizeof source);
   if (!ids.empty()) ctx_.upload(ids_.data(), ids.data(), ids.size() * sizeof(std::int32_t));
   for (int side = 0; side < 2; ++side) {
     const std::vector<double>& weights = settings_.weights[side];
@@ -126,7 +129,8 @@ std::vector<float> Evaluator<Context>::average(const View<const float> (&paramet
 template <class Context>
 void Evaluator<Context>::pass(const TwoSides& parameters, const StackMaps& maps) {
   begin_eval(ctx_, View<const std::int32_t>(ids_), data_->labels.view(), tables_);
-  gather_images(ctx_, maps.side[0].valid(), gather_, data_->images.view(), tables_.sample, nullptr, stack_.input());
+  gather_images(ctx_, maps.side[0].valid(), gather_, View<const GatherSource>(source_), {tables_.sample.data()},
+                stack_.input());
   stack_.forward(ctx_, maps, parameters);
   softmax_cross_entropy(ctx_, maps.side[0].valid(), {network_.classes}, {stack_.output(), tables_.label, unit_},
                         {loss_, correct_, predicted_, {}});

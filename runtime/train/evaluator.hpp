@@ -50,7 +50,7 @@ class Evaluator {
 
   const std::vector<MemoryItem>& plan() const { return plan_; }
   /// data: the test images, then those for validation.
-  void start(const DeviceImages<Context>& data, const GatherShape& gather);
+  void start(const DeviceImages<Context>& data, const GatherShape& gather, const GatherSource& source);
   /// parameters: an engine's, of each side; replicas: G. A result for each replica of the request, or one for the
   /// average. Synchronises.
   std::vector<Evaluation> evaluate(const View<const float> (&parameters)[2], const std::int64_t (&replicas)[2],
@@ -82,6 +82,7 @@ class Evaluator {
   View<std::int32_t> ids_, correct_, predicted_;
   const DeviceImages<Context>* data_ = nullptr;
   GatherShape gather_{};
+  View<GatherSource> source_;
   bool warm_ = false;                              // a pass has run
   std::shared_ptr<void> graph_;                    // a captured pass
   const float* captured_[2] = {nullptr, nullptr};  // on which parameters, by side

@@ -210,7 +210,7 @@ void LayerStack<Context>::backward(Context& ctx, const StackMaps& maps, const Tw
       }
       case BackwardOp::Kind::kCutScale:
         if (!cut.scale.empty()) scale_slots(ctx, slots, layer.out.size(), cut.scale, from);
-        if (cut.mix > 0.0) mix_places(ctx, cut.clients, slots, cut.mix, layer.out.size(), from);
+        if (cut.mix > 0.0) mix_places(ctx, cut.clients, cut.spans, slots, cut.mix, layer.out.size(), from);
         break;
       case BackwardOp::Kind::kAccumulate:
         if (is_relu_of(i + 1, op)) {  // both at once

@@ -38,16 +38,20 @@ struct CutRows {
   View<const float> scale = {};  ///< [S] c; empty: 1
   double mix = 0.0;              ///< mix_places
   Segments clients = {};
+  Spans spans = {};              ///< of such ranks
 };
 
-/// Memory of a map of up to so many slots to so many ranks.
+/// Memory of a map of up to so many slots to so many ranks; experiments: 0 where nobody asks whose a rank is.
 template <class Context>
-RankTable take_ranks(Arena<Context>& arena, std::int64_t ranks, std::int64_t slots, const char* name) {
+RankTable take_ranks(Arena<Context>& arena, std::int64_t ranks, std::int64_t slots, const char* name,
+                     std::int64_t experiments = 0) {
   RankTable table;
   table.count = arena.template take<std::int32_t>(1, name);
   table.replica = arena.template take<std::int32_t>(ranks, name);
   table.first = arena.template take<std::int32_t>(ranks + 1, name);
   table.rank = arena.template take<std::int32_t>(slots, name);
+  table.experiment_first = arena.template take<std::int32_t>(experiments, name);
+  table.experiment_count = arena.template take<std::int32_t>(experiments, name);
   return table;
 }
 

@@ -115,25 +115,25 @@ struct CompressRow {
         store(row, lost, i, feature, top.has(magnitude(row[i]), feature) ? row[i] : 0.0f);
       }
     } else if (rule.kind == Compression::kRandomTopK) {
-      swap_some(team, slot, sample, row, lost);
+      swap_some(team, slot, row, lost);
     } else {
-      round_levels(team, sample, row, lost, rule.kind == Compression::kInt8 ? 255.0f : 15.0f);
+      round_levels(team, slot, row, lost, rule.kind == Compression::kInt8 ? 255.0f : 15.0f);
     }
   }
 
  private:
   /// Of four features.
-  PSL_HD Bits128 bits(std::int32_t sample, std::int32_t quad) const {
-    return random_bits(keys.keys.seed,
-                       {keys.purpose, static_cast<std::uint32_t>(sample), static_cast<std::uint32_t>(quad),
-                        static_cast<std::uint32_t>(*keys.keys.epoch), 0});
+  PSL_HD Bits128 bits(std::int64_t slot, std::int32_t quad) const {
+    return random_bits(keys.keys.seed[slot],
+                       {keys.purpose, static_cast<std::uint32_t>(keys.keys.sample[slot]), static_cast<std::uint32_t>(quad),
+                        static_cast<std::uint32_t>(keys.keys.epoch[slot]), 0});
   }
   /// f(place, feature, random word) for all of a row.
   template <class Team, class F>
-  PSL_HD void each_with_word(Team& team, std::int32_t sample, F f) const {
+  PSL_HD void each_with_word(Team& team, std::int64_t slot, F f) const {
     const std::int32_t n = places.shape.size(), quads = (n + 3) / 4;
     for (std::int32_t quad = team.rank(); quad < quads; quad += team.size()) {
-      const Bits128 random = bits(sample, quad);
+      const Bits128 random = bits(slot, quad);
       const std::uint32_t words[4] = {random.x, random.y, random.z, random.w};
       PSL_UNROLL
       for (std::int32_t i = 0; i < 4; ++i) {
@@ -149,10 +149,10 @@ struct CompressRow {
 
   /// random_top_k: who of the largest is swapped, and for whom: those of the others with the least words.
   template <class Team>
-  PSL_HD void swap_some(Team& team, std::int64_t slot, std::int32_t sample, float* row, float* lost) const {
+  PSL_HD void swap_some(Team& team, std::int64_t slot, float* row, float* lost) const {
     const std::int32_t n = places.shape.size();
     float* words = workspace + slot * n;
-    each_with_word(team, sample, [&](std::int32_t i, std::int32_t, std::uint32_t word) { words[i] = float_of(word); });
+    each_with_word(team, slot, [&](std::int32_t i, std::int32_t, std::uint32_t word) { words[i] = float_of(word); });
     team.sync();
     const Largest top = largest_keys(team, places, kept, [&](std::int32_t i) { return magnitude(row[i]); });
     const auto in_top = [&](std::int32_t i) { return top.has(magnitude(row[i]), places.feature(i)); };
@@ -180,14 +180,14 @@ struct CompressRow {
 
   /// int8, int4. Unbiased: a feature is rounded up with the probability of its place between two levels.
   template <class Team>
-  PSL_HD void round_levels(Team& team, std::int32_t sample, float* row, float* lost, float levels) const {
+  PSL_HD void round_levels(Team& team, std::int64_t slot, float* row, float* lost, float levels) const {
     const std::int32_t n = places.shape.size();
     const auto at = [&](std::int64_t i) { return row[i]; };
     const float low = team.reduce_exact(n, row[0], at, [](float a, float b) { return b < a ? b : a; });
     const float high = team.reduce_exact(n, row[0], at, [](float a, float b) { return b > a ? b : a; });
     const float step = (high - low) / levels;
     team.sync();
-    each_with_word(team, sample, [&](std::int32_t i, std::int32_t feature, std::uint32_t word) {
+    each_with_word(team, slot, [&](std::int32_t i, std::int32_t feature, std::uint32_t word) {
       if (step == 0.0f) {  // all are alike
         store(row, lost, i, feature, row[i]);
         return;
@@ -227,8 +227,8 @@ struct LimitRow {
       double value = factor == 1.0 ? static_cast<double>(from[i]) : factor * static_cast<double>(from[i]);
       if (rule.noise > 0.0 && sample >= 0) {
         const Address address{Purpose::kCutNoise, static_cast<std::uint32_t>(sample),
-                              static_cast<std::uint32_t>(places.feature(i)), static_cast<std::uint32_t>(*keys.epoch)};
-        value += rule.noise * exact_normal(keys.seed, address);
+                              static_cast<std::uint32_t>(places.feature(i)), static_cast<std::uint32_t>(keys.epoch[slot])};
+        value += rule.noise * exact_normal(keys.seed[slot], address);
       }
       to[i] = static_cast<float>(value);
     }

@@ -10,11 +10,11 @@
 
 namespace splitsim {
 
-/// Where the random bits of a step's slots live.
+/// Where the random bits of a step's slots live: [S] each, device memory.
 struct SampleKeys {
-  std::uint64_t seed = 0;
-  const std::int32_t* sample = nullptr;  ///< [S] ids, device memory
-  const std::int32_t* epoch = nullptr;   ///< [1], device memory
+  const std::uint64_t* seed = nullptr;
+  const std::int32_t* sample = nullptr;  ///< ids
+  const std::int32_t* epoch = nullptr;
 };
 
 struct DropoutRule {

@@ -18,9 +18,9 @@ struct Dropout {
 
   PSL_HD void operator()(std::int64_t slot, std::int32_t quad) const {
     const Bits128 bits =
-        random_bits(rule.keys.seed, {Purpose::kDropout, static_cast<std::uint32_t>(rule.keys.sample[slot]),
+        random_bits(rule.keys.seed[slot], {Purpose::kDropout, static_cast<std::uint32_t>(rule.keys.sample[slot]),
                                      static_cast<std::uint32_t>(rule.layer),
-                                     static_cast<std::uint32_t>(*rule.keys.epoch), static_cast<std::uint32_t>(quad)});
+                                     static_cast<std::uint32_t>(rule.keys.epoch[slot]), static_cast<std::uint32_t>(quad)});
     const std::uint32_t words[4] = {bits.x, bits.y, bits.z, bits.w};
     float* features = x + slot * shape.size();
     PSL_UNROLL

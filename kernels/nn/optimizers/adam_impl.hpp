@@ -19,7 +19,7 @@ struct AdamUpdate {
     float* __restrict__ p = chunk.parameters;
     float* __restrict__ m = step.state.first.data() + chunk.state;
     float* __restrict__ v = step.state.second.data() + chunk.state;
-    const double lr = static_cast<double>(step.rate.table[*step.rate.step]);
+    const double lr = static_cast<double>(step.rate.of(chunk.target));
     const double t = static_cast<double>(step.targets.taken[chunk.target]);
     const auto step_size = static_cast<float>(lr / (1.0 - std::pow(numbers.beta1, t)));
     const auto root = static_cast<float>(1.0 / std::sqrt(1.0 - std::pow(numbers.beta2, t)));

@@ -14,19 +14,25 @@ namespace splitsim {
 
 /// Which replicas step, and on what. Everything lies in device memory, so that launches never change.
 struct StepTargets {
-  const std::int32_t* count = nullptr;    ///< [1] how many replicas step
-  const std::int32_t* replica = nullptr;  ///< [max] row -> replica; null: row = replica
-  std::int32_t max = 0;                   ///< most that ever step at once
+  const std::int32_t* count = nullptr;    ///< [1] how many rows step
+  const std::int32_t* replica = nullptr;  ///< [max] row -> replica, or run of `copies` replicas; null: row = replica
+  std::int32_t max = 0;                   ///< most rows that ever step at once
+  std::int32_t copies = 1;                ///< replicas that step on a row's gradient
+  const std::int32_t* gradient_row = nullptr;  ///< run of replicas -> row of `gradients`; null: the row itself
   std::int64_t size = 0;                  ///< P: trainable parameters of a replica
   std::int64_t stride = 0;                ///< of the parameters, from replica to replica (P, and running statistics)
-  std::int64_t gradient_stride = 0;       ///< P, or 0: all step on the first row's gradient
   const float* gradients = nullptr;       ///< [max rows, P]
   const float* gradient_scale = nullptr;  ///< [max rows] factor on each row (clipping), or null
   float* parameters = nullptr;            ///< [G, stride]
   std::int32_t* taken = nullptr;          ///< [G] steps that each replica has taken, or null if nobody counts
 
-  PSL_HD std::int64_t target(std::int64_t row) const { return replica == nullptr ? row : replica[row]; }
-  PSL_HD std::int64_t gradient_row(std::int64_t row) const { return gradient_stride == 0 ? 0 : row; }
+  PSL_HD const float* gradient(std::int64_t row) const {
+    return gradients + (gradient_row == nullptr ? row : gradient_row[replica[row]]) * size;
+  }
+  /// The replica of a row's copy.
+  PSL_HD std::int64_t target(std::int64_t row, std::int64_t copy) const {
+    return (replica == nullptr ? row : replica[row]) * copies + copy;
+  }
 };
 
 /// taken[replica] += 1 for the step's replicas; before a step of an optimiser that counts.
@@ -43,10 +49,17 @@ struct OptimizerNumbers {
   double weight_decay = 0.0;
 };
 
-/// The rate of a step: table[*step], both in device memory.
+/// The rate of a step, in device memory: of experiment e, whose replicas are [e G, (e + 1) G), table[e][step[e]].
 struct StepRate {
-  const float* table;
-  const std::int32_t* step;
+  const float* table;  ///< [E, stride]
+  const std::int32_t* step;  ///< [E]
+  std::int64_t stride = 0;
+  std::int32_t replicas = INT32_MAX;  ///< G
+
+  PSL_HD float of(std::int64_t replica) const {
+    const std::int64_t e = replica / replicas;
+    return table[e * stride + step[e]];
+  }
 };
 
 /// What an optimiser keeps: [G, P] each, empty where it keeps less.
@@ -88,10 +101,9 @@ constexpr std::int64_t clip_workspace(std::int32_t rows, std::int64_t parameters
   return rows * ((parameters + kNormChunk - 1) / kNormChunk);
 }
 
-/// scale[row] = min(1, max_norm / (|gradient of the row| + 1e-6)), norms summed in double. gradients: [max rows, P] of
-/// *count rows; partials: workspace.
+/// scale[row] = min(1, max_norm / (|gradient of the row| + 1e-6)), norms summed in double, of
+/// the targets' rows; partials: workspace.
 template <class Context>
-void clip_scales(Context& ctx, const std::int32_t* count, std::int32_t max_rows, std::int64_t parameters,
-                 float max_norm, View<const float> gradients, View<double> partials, View<float> scale);
+void clip_scales(Context& ctx, const StepTargets& targets, float max_norm, View<double> partials, View<float> scale);
 
 }  // namespace splitsim

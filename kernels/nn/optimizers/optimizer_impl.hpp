@@ -11,13 +11,16 @@ namespace splitsim {
 namespace detail {
 struct CountSteps {
   StepTargets targets;
-  PSL_HD void operator()(std::int64_t row) const { targets.taken[targets.target(row)] += 1; }
+  PSL_HD void operator()(std::int64_t i) const {
+    const std::int64_t row = i / targets.copies;
+    targets.taken[targets.target(row, i - row * targets.copies)] += 1;
+  }
 };
 
 /// Sum of squares of a chunk of a row.
 struct PartialNorms {
-  std::int64_t size, chunks;
-  const float* gradients;
+  StepTargets targets;
+  std::int64_t chunks;
   double* partials;  ///< [rows, chunks]
 
   struct Square {
@@ -27,8 +30,8 @@ struct PartialNorms {
   template <class Team>
   PSL_HD void operator()(Team& team, std::int64_t block) const {
     const std::int64_t row = block / chunks, begin = (block - row * chunks) * kNormChunk;
-    const std::int64_t n = begin + kNormChunk < size ? kNormChunk : size - begin;
-    const double sum = team.reduce(n, 0.0, Square{gradients + row * size + begin}, Plus{});
+    const std::int64_t n = begin + kNormChunk < targets.size ? kNormChunk : targets.size - begin;
+    const double sum = team.reduce(n, 0.0, Square{targets.gradient(row) + begin}, Plus{});
     if (team.rank() == 0) partials[block] = sum;
   }
 };
@@ -54,22 +57,20 @@ struct ClipScales {
 
 template <class Context>
 void count_steps(Context& ctx, const StepTargets& targets) {
-  for_each_index(ctx, Extent{targets.max, targets.count, 1}, detail::CountSteps{targets});
+  for_each_index(ctx, Extent{targets.max, targets.count, targets.copies}, detail::CountSteps{targets});
 }
 
 template <class Context>
-void clip_scales(Context& ctx, const std::int32_t* count, std::int32_t max_rows, std::int64_t parameters,
-                 float max_norm, View<const float> gradients, View<double> partials, View<float> scale) {
-  const std::int64_t chunks = detail::chunks_of(parameters, kNormChunk);
-  for_each_block(ctx, Extent{max_rows, count, chunks},
-                 detail::PartialNorms{parameters, chunks, gradients.data(), partials.data()});
-  for_each_block(ctx, Extent{max_rows, count, 1}, detail::ClipScales{chunks, max_norm, partials.data(), scale.data()});
+void clip_scales(Context& ctx, const StepTargets& targets, float max_norm, View<double> partials, View<float> scale) {
+  const std::int64_t chunks = detail::chunks_of(targets.size, kNormChunk);
+  for_each_block(ctx, Extent{targets.max, targets.count, chunks},
+                 detail::PartialNorms{targets, chunks, partials.data()});
+  for_each_block(ctx, Extent{targets.max, targets.count, 1}, detail::ClipScales{chunks, max_norm, partials.data(), scale.data()});
 }
 
 }  // namespace splitsim
 
 // What is made for every backend C.
-#define SPLITSIM_UNIT(C)                                                                                   \
-  template void count_steps(C&, const StepTargets&);                                                       \
-  template void clip_scales(C&, const std::int32_t*, std::int32_t, std::int64_t, float, View<const float>, \
-                            View<double>, View<float>);
+#define SPLITSIM_UNIT(C)                             \
+  template void count_steps(C&, const StepTargets&); \
+  template void clip_scales(C&, const StepTargets&, float, View<double>, View<float>);

@@ -27,7 +27,7 @@ struct SgdUpdate {
     const float* __restrict__ g = chunk.gradient;
     float* __restrict__ p = chunk.parameters;
     float* __restrict__ v = step.state.first.data() + (kMomentum ? chunk.state : 0);
-    const float lr = step.rate.table[*step.rate.step];
+    const float lr = step.rate.of(chunk.target);
     const auto momentum = static_cast<float>(numbers.momentum), decay = static_cast<float>(numbers.weight_decay);
     const bool first = kMomentum && targets.taken != nullptr && targets.taken[chunk.target] == 1;
     const float share = first ? 1.0f : 1.0f - static_cast<float>(numbers.dampening);

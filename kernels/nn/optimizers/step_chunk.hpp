@@ -21,16 +21,16 @@ struct StepChunk {
   float scale;
 
   PSL_HD StepChunk(const StepTargets& t, std::int64_t block) {
-    const std::int64_t chunks = chunks_of(t.size, kStepChunk), row = block / chunks;
+    const std::int64_t chunks = chunks_of(t.size, kStepChunk), copy = block / chunks, row = copy / t.copies;
     active = row < *t.count;
     if (!active) return;
-    target = t.target(row);
-    begin = (block - row * chunks) * kStepChunk;
+    target = t.target(row, copy - row * t.copies);
+    begin = (block - copy * chunks) * kStepChunk;
     end = begin + kStepChunk < t.size ? begin + kStepChunk : t.size;
-    gradient = t.gradients + row * t.gradient_stride;
+    gradient = t.gradient(row);
     parameters = t.parameters + target * t.stride;
     state = target * t.size;
-    scale = t.gradient_scale == nullptr ? 1.0f : t.gradient_scale[t.gradient_row(row)];
+    scale = t.gradient_scale == nullptr ? 1.0f : t.gradient_scale[row];
   }
 };
 
@@ -62,7 +62,9 @@ struct StepSides {
 template <class Context, class Update>
 void step_sides(Context& ctx, const OptimizerStep* sides, int count, const Update& update) {
   const auto blocks = [&](int i) {
-    return i < count ? sides[i].targets.max * chunks_of(sides[i].targets.size, kStepChunk) : 0;
+    if (i >= count) return std::int64_t{0};
+    const StepTargets& targets = sides[i].targets;
+    return std::int64_t{targets.max} * targets.copies * chunks_of(targets.size, kStepChunk);
   };
   for_each_block(ctx, blocks(0) + blocks(1), StepSides<Update>{sides[0], sides[count - 1], blocks(0), update});
 }

@@ -46,6 +46,7 @@ struct RankTable {
   View<std::int32_t> replica;  ///< [max ranks]
   View<std::int32_t> first;    ///< [max ranks + 1]
   View<std::int32_t> rank;     ///< [S]
+  View<std::int32_t> experiment_first, experiment_count;  ///< [E] each one's first rank, and how many it has
 
   /// slots: [1], valid slots. replicas: G.
   ReplicaMap map(const std::int32_t* slots, std::int32_t replicas) const {
@@ -58,6 +59,23 @@ struct RankTable {
             static_cast<std::int32_t>(replica.size()),
             replicas};
   }
+};
+
+/// The experiments that a step trains at once, [E] each, in device memory: replicas of a side are [E, G], slots and ranks
+/// those of one experiment after those of the other.
+struct Spans {
+  const std::int32_t* first_slot = nullptr;
+  const std::int32_t* slots = nullptr;       ///< B_t of each; 0: it has no part in this step
+  const std::int32_t* first_rank = nullptr;
+  const std::int32_t* ranks = nullptr;
+  std::int32_t experiments = 1;  ///< E
+};
+
+/// A flag of each experiment, and whether any is set.
+struct Due {
+  const std::int32_t* any = nullptr;  ///< [1]
+  const std::int32_t* of = nullptr;   ///< [E]
+  std::int32_t experiments = 1;       ///< E
 };
 
 /// Runs of slots that share the statistics of a normalisation: the samples of one client, of one replica, or all of the

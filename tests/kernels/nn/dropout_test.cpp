@@ -22,11 +22,12 @@ std::vector<float> dropped(Context& ctx, const std::vector<std::int32_t>& sample
   auto ids = samples;
   ids.resize(max, -1);
   const Buffer<std::int32_t, Context> count(ctx, std::vector<std::int32_t>{static_cast<std::int32_t>(samples.size())});
-  const Buffer<std::int32_t, Context> sample(ctx, ids), now(ctx, std::vector<std::int32_t>{epoch});
+  const Buffer<std::int32_t, Context> sample(ctx, ids), now(ctx, std::vector<std::int32_t>(ids.size(), epoch));
+  const Buffer<std::uint64_t, Context> seed(ctx, std::vector<std::uint64_t>(ids.size(), kSeed));
   Floats<Context> x(ctx, values);
   {
     const Quiet<Context> quiet(ctx);
-    dropout(ctx, {count.data(), max}, shape, {{kSeed, sample.data(), now.data()}, layer, probability}, x.view());
+    dropout(ctx, {count.data(), max}, shape, {{seed.data(), sample.data(), now.data()}, layer, probability}, x.view());
   }
   return x.download();
 }

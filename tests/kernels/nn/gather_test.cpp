@@ -13,11 +13,14 @@ namespace splitsim::test {
 namespace {
 
 GatherShape plain_shape(Layout layout) {
-  GatherShape shape{3, 5, 7, {0.25f, 0.5f, 0.0f}, {2.0f, 4.0f, 1.0f}};
+  GatherShape shape{3, 5, 7};
   shape.layout = layout;
-  shape.seed = 42;
   return shape;
 }
+
+/// Two ways to normalise, as experiments that are trained together have.
+constexpr GatherSource kHow[2] = {{nullptr, {0.25f, 0.5f, 0.0f}, {2.0f, 4.0f, 1.0f}, 42},
+                                  {nullptr, {0.5f, 0.125f, 1.0f}, {1.0f, 2.0f, 4.0f}, 43}};
 
 std::vector<std::uint8_t> random_images(std::int64_t count, const GatherShape& shape) {
   std::mt19937 bits(7);
@@ -28,25 +31,34 @@ std::vector<std::uint8_t> random_images(std::int64_t count, const GatherShape& s
 
 template <class Context>
 std::vector<float> gather(Context& ctx, const GatherShape& shape, const std::vector<std::uint8_t>& images,
-                          const std::vector<std::int32_t>& samples, std::int32_t count, std::int32_t epoch) {
+                          const std::vector<std::int32_t>& samples, std::int32_t count, std::int32_t epoch,
+                          const std::vector<GatherSource>& how = {kHow[0]},
+                          const std::vector<std::int32_t>& source_of = {}) {
   const Buffer<std::int32_t, Context> slots(ctx, std::vector<std::int32_t>{count}), sample(ctx, samples);
-  const Buffer<std::int32_t, Context> epoch_now(ctx, std::vector<std::int32_t>{epoch});
+  const Buffer<std::int32_t, Context> epochs(ctx, std::vector<std::int32_t>(samples.size(), epoch));
+  const Buffer<std::int32_t, Context> source(ctx, source_of);
   const Buffer<std::uint8_t, Context> data(ctx, images);
   const auto max_slots = static_cast<std::int32_t>(samples.size());
   Floats<Context> x(ctx, std::vector<float>(max_slots * shape.size(), kJunk));
   {
     const Quiet<Context> quiet(ctx);
-    gather_images(ctx, Slots{slots.data(), max_slots}, shape, data.view(), sample.view(), epoch_now.data(), x.view());
+    std::vector<GatherSource> with_images = how;
+    for (GatherSource& of : with_images) of.images = data.data();
+    const Buffer<GatherSource, Context> sources(ctx, with_images);
+    gather_images(ctx, Slots{slots.data(), max_slots}, shape, sources.view(),
+                  {sample.data(), source_of.empty() ? nullptr : source.data(), epochs.data()}, x.view());
+    ctx.synchronize();
   }
   return in_order(shape.layout, x.download(), shape.channels, shape.height * shape.width);
 }
 
-double normalised(double pixel, const GatherShape& shape, int channel) {
-  return (pixel / 255.0 - shape.mean[channel]) * shape.inverse_std[channel];
+double normalised(double pixel, const GatherSource& how, int channel) {
+  return (pixel / 255.0 - how.mean[channel]) * how.inverse_std[channel];
 }
 
 /// Whether `out` is the image cropped at (shift_y, shift_x) of its zero-padded self, mirrored if asked.
-bool is_crop(const float* out, const std::uint8_t* image, const GatherShape& s, int shift_y, int shift_x, bool mirror) {
+bool is_crop(const float* out, const std::uint8_t* image, const GatherShape& s, int shift_y, int shift_x, bool mirror,
+             const GatherSource& how = kHow[0]) {
   for (int c = 0; c < s.channels; ++c)
     for (int y = 0; y < s.height; ++y)
       for (int x = 0; x < s.width; ++x) {
@@ -54,7 +66,7 @@ bool is_crop(const float* out, const std::uint8_t* image, const GatherShape& s, 
         const bool inside = from_y >= 0 && from_y < s.height && from_x >= 0 && from_x < s.width;
         const double pixel = inside ? image[(c * s.height + from_y) * s.width + from_x] : 0.0;
         // Three roundings of values below 4.
-        if (std::abs(out[(c * s.height + y) * s.width + x] - normalised(pixel, s, c)) > 4.0 * 4.0 * 0x1p-24)
+        if (std::abs(out[(c * s.height + y) * s.width + x] - normalised(pixel, how, c)) > 4.0 * 4.0 * 0x1p-24)
           return false;
       }
   return true;
@@ -119,8 +131,28 @@ TYPED_TEST(Gather, AugmentationFollowsTheSampleNotTheSlot) {
   }
   std::reverse(samples.begin(), samples.end());
   EXPECT_NE(gather(this->ctx(), shape, images, samples, 40, 6), x);  // another epoch, other crops
-  shape.seed += 1;
-  EXPECT_NE(gather(this->ctx(), shape, images, samples, 40, 5), x);  // another seed, other crops
+  GatherSource other = kHow[0];
+  other.seed += 1;
+  EXPECT_NE(gather(this->ctx(), shape, images, samples, 40, 5, {other}), x);  // another seed, other crops
+}
+
+TYPED_TEST(Gather, SlotsComeFromTheSourcesThatTheyName) {
+  GatherShape shape = plain_shape(TypeParam::kLayout);
+  shape.crop_pad = 3;
+  const auto images = random_images(40, shape);
+  std::vector<std::int32_t> samples(40), source(40);
+  for (std::int32_t i = 0; i < 40; ++i) {
+    samples[i] = i;
+    source[i] = i % 3 == 0 ? 1 : 0;
+  }
+  const auto first = gather(this->ctx(), shape, images, samples, 40, 5, {kHow[0]});
+  const auto second = gather(this->ctx(), shape, images, samples, 40, 5, {kHow[1]});
+  const auto both = gather(this->ctx(), shape, images, samples, 40, 5, {kHow[0], kHow[1]}, source);
+  for (std::int32_t slot = 0; slot < 40; ++slot) {
+    const auto& from = source[slot] == 1 ? second : first;
+    ASSERT_TRUE(std::equal(both.begin() + slot * shape.size(), both.begin() + (slot + 1) * shape.size(),
+                           from.begin() + slot * shape.size()));
+  }
 }
 
 }  // namespace

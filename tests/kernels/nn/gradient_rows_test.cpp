@@ -24,17 +24,20 @@ class GradientRowsTest : public OnContext<Context> {
       for (std::size_t r = 0; r < replica.size(); ++r) replica[r] = static_cast<std::int32_t>(2 * r + 1);
       device_first = Buffer<std::int32_t, Context>(ctx, first);
       device_replica = Buffer<std::int32_t, Context>(ctx, replica);
-      counts = Buffer<std::int32_t, Context>(ctx, std::vector<std::int32_t>{count, first.back()});
+      counts = Buffer<std::int32_t, Context>(ctx, std::vector<std::int32_t>{count, first.back(), 0});
     }
     Segments segments() const {
       return {counts.data(), device_first.data(), nullptr, static_cast<std::int32_t>(first.size()) - 1};
     }
+    /// Of one experiment.
+    Spans spans() const { return {counts.data() + 2, counts.data() + 1, counts.data() + 2, counts.data(), 1}; }
     Slots slots(std::int32_t max) const { return {counts.data() + 1, max}; }
     ReplicaMap map() const {
       ReplicaMap map;
       map.active = counts.data();
       map.replica = device_replica.data();
       map.max_active = static_cast<std::int32_t>(replica.size());
+      map.replicas = 2 * map.max_active + 1;
       return map;
     }
     std::vector<std::int32_t> first, replica;
@@ -68,7 +71,7 @@ TYPED_TEST(GradientRowsTest, PlacesBecomeTheirMeanOverTheClientsThatShareThem) {
         }
       }
       Floats<TypeParam> device(this->ctx(), x);
-      mix_places(this->ctx(), step.segments(), step.slots(kMaxSlots), share, kFeatures, device.view());
+      mix_places(this->ctx(), step.segments(), step.spans(), step.slots(kMaxSlots), share, kFeatures, device.view());
       EXPECT_EQ(device.download(), expected) << "share " << share << ", " << sizes.size() << " clients";
     }
   }
@@ -80,7 +83,7 @@ TYPED_TEST(GradientRowsTest, SharesAreMeantAsWritten) {
   std::vector<float> x(200, 2.0f);
   std::fill_n(x.begin(), 100, 0.0f);
   Floats<TypeParam> device(this->ctx(), x);
-  mix_places(this->ctx(), step.segments(), step.slots(200), 0.07, 1, device.view());
+  mix_places(this->ctx(), step.segments(), step.spans(), step.slots(200), 0.07, 1, device.view());
   const std::vector<float> mixed = device.download();
   EXPECT_EQ(std::count(mixed.begin(), mixed.end(), 1.0f), 14);
 }
@@ -92,7 +95,7 @@ TYPED_TEST(GradientRowsTest, PullsEachRowFromItsReplicaToTheStart) {
   const std::vector<float> start = integers(kStride, 7, 3);
   Floats<TypeParam> gradients(this->ctx(), rows);
   const Floats<TypeParam> parameters(this->ctx(), theta), begin(this->ctx(), start);
-  pull_to_start(this->ctx(), {step.map(), kSize, gradients.view()}, 0.5f, View<const float>(parameters.view()), kStride,
+  pull_to_start(this->ctx(), {step.map(), step.spans(), kSize, gradients.view()}, 0.5f, View<const float>(parameters.view()), kStride,
                 View<const float>(begin.view()));
   const std::vector<float> pulled = gradients.download();
   for (std::int64_t r = 0; r < 5; ++r) {
@@ -131,7 +134,7 @@ TYPED_TEST(GradientRowsTest, TurnsRowsToTheMeanOfThoseThatAgree) {
   for (double& v : leader) v /= chosen;
   Floats<TypeParam> gradients(this->ctx(), rows), scratch(this->ctx(), std::vector<float>(kSize));
   Buffer<double, TypeParam> workspace(this->ctx(), align_workspace(step.map().max_active));
-  align_rows(this->ctx(), {step.map(), kSize, gradients.view()}, 0.75f, scratch.view(), workspace.view());
+  align_rows(this->ctx(), {step.map(), step.spans(), kSize, gradients.view()}, 0.75f, scratch.view(), workspace.view());
   const std::vector<float> turned = gradients.download();
   for (std::int64_t r = 0; r < 4; ++r) {
     const double ratio = std::sqrt(dot(row(r), row(r)) / dot(leader, leader));
@@ -150,7 +153,7 @@ TYPED_TEST(GradientRowsTest, OneRowStaysAsItIs) {
   const std::vector<float> rows = integers(3 * kSize, 6, 12);
   Floats<TypeParam> gradients(this->ctx(), rows), leader(this->ctx(), std::vector<float>(kSize));
   Buffer<double, TypeParam> workspace(this->ctx(), align_workspace(step.map().max_active));
-  align_rows(this->ctx(), {step.map(), kSize, gradients.view()}, 0.3f, leader.view(), workspace.view());
+  align_rows(this->ctx(), {step.map(), step.spans(), kSize, gradients.view()}, 0.3f, leader.view(), workspace.view());
   EXPECT_EQ(gradients.download(), rows);
 }
 

@@ -30,7 +30,7 @@ class Optimizer : public OnContext<Context> {
       t.count = (*map).active;
       t.replica = (*map).replica;
       t.max = (*map).max_active;
-      t.size = t.gradient_stride = kSize;
+      t.size = kSize;
       t.stride = kStride;
       t.gradients = gradients.data();
       t.parameters = parameters.data();
@@ -156,11 +156,12 @@ TYPED_TEST(Optimizer, ClippingShortensLongGradientsOfEachReplicaAlone) {
   for (std::size_t i = 0; i < g.size(); ++i) g[i] = values[i / kSize] * (i % 2 == 0 ? 1.0f : -1.0f);
   const Floats<TypeParam> gradients(ctx, g);
   const Buffer<std::int32_t, TypeParam> rows(ctx, std::vector<std::int32_t>{kRows});
+  const StepTargets targets{.count = rows.data(), .max = kRows, .size = kSize, .gradients = gradients.data()};
   Floats<TypeParam> scale(ctx, std::vector<float>(kRows, -1.0f));
   Buffer<double, TypeParam> work(ctx, clip_workspace(kRows, kSize));
   {
     const Quiet<TypeParam> quiet(ctx);
-    clip_scales(ctx, rows.data(), kRows, kSize, 5.0f, gradients.view(), work.view(), scale.view());
+    clip_scales(ctx, targets, 5.0f, work.view(), scale.view());
   }
   const auto result = scale.download();
   EXPECT_NEAR(result[0], 5.0 / (25.0 + 1e-6), 1e-7);
@@ -168,30 +169,39 @@ TYPED_TEST(Optimizer, ClippingShortensLongGradientsOfEachReplicaAlone) {
   EXPECT_TRUE(result[2] != result[2]);  // a diverged gradient must show
 }
 
-// All replicas on the first row's gradient: they stay equal.
-TYPED_TEST(Optimizer, OneGradientForAll) {
+// All replicas of an experiment on its one gradient, at its own rate: they stay equal. Of three experiments the first has
+// no part in the step; the others' gradients lie in rows 0 and 2.
+TYPED_TEST(Optimizer, OneGradientForAllOfAnExperiment) {
   auto& ctx = this->ctx();
-  const StepLayout l{"", 4, 4, {1, 1, 1, 1}};
+  const StepLayout l{"", 6, 6, {1, 1, 1, 1, 1, 1}};
   const auto one = integers(kStride, 8, 1);
   std::vector<float> start;
-  for (int g = 0; g < 4; ++g) start.insert(start.end(), one.begin(), one.end());
+  for (int g = 0; g < 6; ++g) start.insert(start.end(), one.begin(), one.end());
   typename TestFixture::Rig rig(ctx, l, start);
-  const Floats<TypeParam> gradients(ctx, integers(kSize, 8, 2)), rates(ctx, std::vector<float>{0.5f});
-  const Buffer<std::int32_t, TypeParam> step(ctx, std::vector<std::int32_t>{0}),
-      everyone(ctx, std::vector<std::int32_t>{4});
-  const Floats<TypeParam> scale(ctx, std::vector<float>{0.5f});
-  StepTargets targets = rig.targets(gradients, false);
-  targets.count = everyone.data();
-  targets.replica = nullptr;
-  targets.max = 4;
-  targets.gradient_stride = 0;
+  const Floats<TypeParam> gradients(ctx, integers(3 * kSize, 8, 2));
+  const Floats<TypeParam> rates(ctx, std::vector<float>{8.0f, 8.0f, 8.0f, 0.5f, 1.0f, 8.0f});
+  const Buffer<std::int32_t, TypeParam> step(ctx, std::vector<std::int32_t>{0, 1, 0});
+  const Buffer<std::int32_t, TypeParam> active(ctx, std::vector<std::int32_t>{2}),
+      experiment(ctx, std::vector<std::int32_t>{1, 2, 0}), row(ctx, std::vector<std::int32_t>{7, 0, 2});
+  const Floats<TypeParam> scale(ctx, std::vector<float>{0.5f, 0.25f});
+  StepTargets targets = rig.targets(gradients, true);
+  targets.count = active.data();
+  targets.replica = experiment.data();
+  targets.max = 3;
+  targets.copies = 2;
+  targets.gradient_row = row.data();
   targets.gradient_scale = scale.data();
-  const OptimizerStep side{targets, {.momentum = 0.0}, {rates.data(), step.data()}, {}};
+  count_steps(ctx, targets);
+  EXPECT_EQ(rig.taken.download(), (std::vector<std::int32_t>{0, 0, 1, 1, 1, 1}));
+  const OptimizerStep side{targets, {.momentum = 0.0}, {rates.data(), step.data(), 2, 2}, {}};
   optimizer_named<TypeParam>("sgd").step(ctx, &side, 1);
   const auto result = rig.parameters.download(), g = gradients.download();
-  for (std::int64_t i = 0; i < 4 * kStride; ++i) {
-    const std::int64_t at = i % kStride;
-    ASSERT_EQ(result[i], at < kSize ? one[at] - 0.25f * g[at] : one[at]);
+  for (std::int64_t i = 0; i < 6 * kStride; ++i) {
+    const std::int64_t at = i % kStride, e = i / kStride / 2;
+    float by = 0.0f;
+    if (at < kSize && e == 1) by = 0.5f * 0.5f * g[at];
+    if (at < kSize && e == 2) by = 1.0f * 0.25f * g[2 * kSize + at];
+    ASSERT_EQ(result[i], one[at] - by) << i;
   }
 }
 

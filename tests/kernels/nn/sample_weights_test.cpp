@@ -30,11 +30,13 @@ class Absgd : public OnContext<Context> {
     padded.resize(losses.size() + 3, kJunk);
     const auto max_slots = static_cast<std::int32_t>(padded.size());
     const Buffer<std::int32_t, Context> count(ctx, std::vector<std::int32_t>{max_slots - 3});
+    const Buffer<std::int32_t, Context> zero(ctx, std::vector<std::int32_t>{0});
     const Buffer<float, Context> loss(ctx, padded);
     Buffer<float, Context> factor(ctx, std::vector<float>(padded.size(), -7.0f));
     {
       const Quiet<Context> quiet(ctx);
-      absgd_factors(ctx, {count.data(), max_slots}, rule, loss.view(), state_.view(), factor.view());
+      const Spans spans{zero.data(), count.data()};
+      absgd_factors(ctx, {count.data(), max_slots}, spans, rule, loss.view(), state_.view(), factor.view());
     }
     std::vector<float> factors = factor.download();
     for (std::size_t s = losses.size(); s < factors.size(); ++s) EXPECT_EQ(factors[s], 0.0f) << "an empty slot";

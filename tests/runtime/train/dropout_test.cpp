@@ -274,14 +274,14 @@ TYPED_TEST(DropoutTraining, EvaluationDropsNothing) {
   ASSERT_EQ(plain.replica_size(0), rig.network.replica_size(0));
   ASSERT_LT(plain.layers.size(), rig.network.layers.size());
   const DeviceImages<TypeParam> images(this->ctx(), in.images, in.labels);
-  const GatherShape gather{1, 28, 28, {0.5f}, {4.0f}, 0, false, 0};
+  const GatherShape gather{1, 28, 28, 0, false};
   const View<const float> parameters[2] = {rig.engine.parameters(0), rig.engine.parameters(1)};
   const std::int64_t replicas[2] = {rig.engine.replicas(0), rig.engine.replicas(1)};
   std::vector<Evaluation> results;
   for (const Network* network : {&rig.network, &plain, &rig.network}) {
     Evaluator<TypeParam> evaluator(this->ctx(), *network,
                                    {7, {images.count(), 0}, {{0.5, 0.2, 0.1, 0.1, 0.1}, {0.5, 0.2, 0.1, 0.1, 0.1}}});
-    evaluator.start(images, gather);
+    evaluator.start(images, gather, test::rig_source(images));
     results.push_back(evaluator.evaluate(parameters, replicas)[0]);
     EXPECT_EQ(std::accumulate(results.back().confusion.begin(), results.back().confusion.end(), 0), kSamples);
   }
@@ -296,7 +296,7 @@ TYPED_TEST(DropoutTraining, EvaluationDropsNothing) {
   const TrainingState start = trains.engine.download();
   const std::vector<double> steps = this->losses(trains, trains.run_epoch());
   Evaluator<TypeParam> evaluator(this->ctx(), trains.network, {48, {images.count(), 0}});
-  evaluator.start(images, gather);
+  evaluator.start(images, gather, test::rig_source(images));
   const View<const float> initial[2] = {trains.engine.parameters(0), trains.engine.parameters(1)};
   const double evaluated = evaluator.evaluate(initial, {1, 1})[0].loss;
   EXPECT_GT(std::abs(std::accumulate(steps.begin(), steps.end(), 0.0) / 3.0 - evaluated), 0.01);

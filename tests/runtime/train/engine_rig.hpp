@@ -96,6 +96,11 @@ inline DealtSchedule dealt(const RigInput& in) {
 }
 
 template <class Context>
+GatherSource rig_source(const DeviceImages<Context>& data) {
+  return {data.images.data(), {0.5f, 0.5f, 0.5f, 0.5f}, {4.0f, 4.0f, 4.0f, 4.0f}, 0};
+}
+
+template <class Context>
 class Rig {
  public:
   Rig(Context& ctx, const RigInput& in)
@@ -106,9 +111,9 @@ class Rig {
         data_(ctx, in.images, in.labels),
         schedule_(ctx, bounds_),
         turns_(ctx, bounds_),
-        engine(ctx, network,
-               {in.train, in.seed, in.clients, bounds_, in.schedule.steps(), in.held, groups_of(in), in.capture,
-                in.layout, class_counts_of(in), static_cast<std::int64_t>(in.labels.size())}),
+        engine(ctx, network, {EngineSettings{in.train, in.seed, in.clients, bounds_, in.schedule.steps(), in.held,
+                                             groups_of(in), in.capture, in.layout, class_counts_of(in),
+                                             static_cast<std::int64_t>(in.labels.size())}}),
         steps_(dealt_.schedule.steps()) {
     const std::optional<TurnRules> rules = rules_of(in);
     if (rules) {
@@ -119,11 +124,7 @@ class Rig {
     gather_.channels = in.input.channels;
     gather_.height = in.input.height;
     gather_.width = in.input.width;
-    for (int c = 0; c < GatherShape::kMaxChannels; ++c) {
-      gather_.mean[c] = 0.5f;
-      gather_.inverse_std[c] = 4.0f;
-    }
-    engine.start(data_, gather_, rules ? turns_.view(*rules) : schedule_.view());
+    engine.start(gather_, {{&data_, rig_source(data_), rules ? turns_.view(*rules) : schedule_.view()}});
     engine.begin_epoch(0, steps_);
   }
 

@@ -15,7 +15,7 @@ using test::random_input;
 using test::Rig;
 using test::RigInput;
 
-const GatherShape kGather{1, 28, 28, {0.5f}, {4.0f}, 0, false, 0};
+const GatherShape kGather{1, 28, 28, 0, false};
 
 template <class Context>
 class EvaluatorTest : public test::OnContext<Context> {
@@ -49,7 +49,7 @@ TYPED_TEST(EvaluatorTest, CountsEveryImageOnce) {
   Evaluation results[2];
   for (const int batch : {5, 64}) {  // a ragged last batch, and one batch larger than the set
     Evaluator<TypeParam> evaluator(this->ctx(), t.rig.network, {batch, {t.images.count(), 0}, {{0.5, 0.25, 0.25}, {}}});
-    evaluator.start(t.images, kGather);
+    evaluator.start(t.images, kGather, test::rig_source(t.images));
     Evaluation& result = results[batch == 5 ? 0 : 1];
     result = evaluator.evaluate(t.parameters, t.replicas)[0];
     EXPECT_EQ(std::accumulate(result.confusion.begin(), result.confusion.end(), 0), t.images.count());
@@ -73,7 +73,7 @@ TYPED_TEST(EvaluatorTest, AReplicaIsItsModel) {
   const TrainingState state = t.rig.engine.download();
   Evaluator<TypeParam> evaluator(this->ctx(), t.rig.network,
                                  {16, {t.images.count(), 0}, {{0.0, 1.0, 0.0}, {0.0, 1.0, 0.0}}});
-  evaluator.start(t.images, kGather);
+  evaluator.start(t.images, kGather, test::rig_source(t.images));
   const Placement placement(t.rig.network, native_layout<TypeParam>());
   std::vector<double> losses;
   for (std::int32_t g = 0; g < 3; ++g) {
@@ -111,8 +111,8 @@ TYPED_TEST(EvaluatorTest, ManyReplicasTogetherAreEachAlone) {
     Evaluator<TypeParam> together(this->ctx(), t.rig.network, settings);
     settings.each[0] = settings.each[1] = false;
     Evaluator<TypeParam> alone(this->ctx(), t.rig.network, settings);
-    together.start(t.images, kGather);
-    alone.start(t.images, kGather);
+    together.start(t.images, kGather, test::rig_source(t.images));
+    alone.start(t.images, kGather, test::rig_source(t.images));
     for (const auto& [set, limit] :
          {std::pair{EvaluationSet::kTest, std::int64_t{0}}, std::pair{EvaluationSet::kTest, std::int64_t{11}},
           std::pair{EvaluationSet::kValidation, std::int64_t{0}}}) {
@@ -140,7 +140,7 @@ TYPED_TEST(EvaluatorTest, HundredsOfReplicasNeedFewHostReads) {
   Evaluator<TypeParam> evaluator(
       this->ctx(), t.rig.network,
       {4, {t.images.count(), 0}, {this->equal_weights(300), this->equal_weights(300)}, {true, false}});
-  evaluator.start(t.images, kGather);
+  evaluator.start(t.images, kGather, test::rig_source(t.images));
   std::vector<std::int32_t> tested(300);
   std::iota(tested.begin(), tested.end(), 0);
   const std::uint64_t before = this->ctx().counters().host_reads;

@@ -235,7 +235,7 @@ TYPED_TEST(SampleWeightsTest, RefusesWhatMakesNoSense) {
   settings.train = in.train;
   settings.clients = in.clients;
   settings.bounds = test::bounds_of(in.schedule, in.clients, 0);
-  test::expect_input_error([&] { Engine<TypeParam>(this->ctx(), network, settings); }, "10 classes");
+  test::expect_input_error([&] { Engine<TypeParam>(this->ctx(), network, {settings}); }, "10 classes");
 }
 
 }  // namespace

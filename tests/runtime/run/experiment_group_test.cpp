@@ -1,0 +1,151 @@
+// Experiments that are trained together leave behind what each leaves behind alone: bit for bit on the CPU, and on a GPU, where
+// one replica and many are multiplied by different routines, up to rounding.
+#include "runtime/run/experiment_group.hpp"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <atomic>
+#include <cmath>
+#include <filesystem>
+#include <fstream>
+#include <nlohmann/json.hpp>
+#include <sstream>
+#include <vector>
+
+#include "base/files.hpp"
+#include "runtime/run/experiment.hpp"
+#include "runtime/run/together.hpp"
+#include "tests/contexts.hpp"
+#include "tests/runtime/modes.hpp"
+#include "tests/runtime/small_data.hpp"
+#include "tests/runtime/where_read.hpp"
+#include "tests/temp_dir.hpp"
+
+namespace splitsim {
+namespace {
+
+using Overrides = std::vector<std::string>;
+
+template <class Context>
+class GroupTest : public test::OnContext<Context> {
+ protected:
+  Config config(Overrides overrides, const Overrides& more = {}) const {
+    overrides.insert(overrides.end(), more.begin(), more.end());
+    return data_.config(overrides);
+  }
+
+  /// Trains each alone and all of them together, and compares all that they leave behind.
+  void expect_same(const std::vector<Config>& configs) {
+    std::vector<test::TempDir> alone(configs.size()), together(configs.size());
+    std::vector<Summary> expected;
+    for (std::size_t e = 0; e < configs.size(); ++e) {
+      expected.push_back(Experiment<Context>(this->ctx(), configs[e]).run({.out_dir = alone[e].path()}));
+    }
+    const std::vector<Summary> found = run_group(configs, together);
+    for (std::size_t e = 0; e < configs.size(); ++e) {
+      SCOPED_TRACE("experiment " + std::to_string(e));
+      expect_same_run(expected[e], alone[e], found[e], together[e]);
+    }
+  }
+  std::vector<Summary> run_group(const std::vector<Config>& configs, const std::vector<test::TempDir>& dirs,
+                                 RunOptions options = {}) {
+    std::vector<RunOptions> each;
+    for (const test::TempDir& dir : dirs) {
+      options.out_dir = dir.path();
+      each.push_back(options);
+    }
+    return ExperimentGroup<Context>(this->ctx(), configs).run(each);
+  }
+  static void expect_same_run(const Summary& a, const test::TempDir& a_dir, const Summary& b,
+                              const test::TempDir& b_dir) {
+    EXPECT_EQ(a.status, b.status);
+    EXPECT_EQ(a.config_sha256, b.config_sha256);
+    EXPECT_EQ(a.schedule_sha256, b.schedule_sha256);
+    EXPECT_EQ(a.timeline_sha256, b.timeline_sha256);
+    EXPECT_EQ(a.batch_deviation_mean, b.batch_deviation_mean);
+    EXPECT_EQ(a.virtual_time_s, b.virtual_time_s);
+    EXPECT_EQ(a.bytes_up, b.bytes_up);
+    if (Context::kIsDevice) {
+      expect_near_steps(a_dir, b_dir);
+      return;
+    }
+    EXPECT_EQ(a.model_sha256, b.model_sha256);
+    for (const char* name : {"steps.csv", "tests.jsonl", "clients.csv", "client_tests.csv", "class_counts.csv",
+                             "partition.npy", "model.safetensors", "model_average.safetensors"}) {
+      EXPECT_EQ(content(a_dir / name), content(b_dir / name)) << name;
+    }
+    EXPECT_EQ(without_wall_times(a_dir / "epochs.jsonl"), without_wall_times(b_dir / "epochs.jsonl"));
+    EXPECT_EQ(without_wall_times(a_dir / "summary.json"), without_wall_times(b_dir / "summary.json"));
+  }
+  /// The first epoch's losses: roundings of a step are 2^-24 of numbers near 1, some thousand of them to a sum, and
+  /// learning at small rates does not amplify them much within it.
+  static void expect_near_steps(const test::TempDir& a, const test::TempDir& b) {
+    const auto x = read_csv<StepRecord>(a / "steps.csv"), y = read_csv<StepRecord>(b / "steps.csv");
+    ASSERT_EQ(x.size(), y.size());
+    for (std::size_t t = 0; t < x.size(); ++t) {
+      EXPECT_EQ(x[t].samples, y[t].samples);
+      EXPECT_EQ(x[t].end_ns, y[t].end_ns);
+      if (x[t].epoch == 0) {
+        EXPECT_NEAR(x[t].train_loss, y[t].train_loss, 1e-3 * (1.0 + std::abs(x[t].train_loss))) << t;
+      }
+    }
+  }
+  static std::string content(const std::string& path) {
+    return std::filesystem::exists(path) ? read_text_file(path) : "absent";
+  }
+  static std::string without_wall_times(const std::string& path) {
+    std::istringstream lines(path.ends_with(".jsonl") ? read_text_file(path)
+                                                      : nlohmann::json::parse(read_text_file(path)).dump());
+    std::string text;
+    for (std::string line; std::getline(lines, line);) {
+      nlohmann::json values = nlohmann::json::parse(line);
+      for (const char* key : {"wall_time_s", "schedule_wall_s", "train_wall_s", "train_samples_per_s",
+                              "peak_memory_bytes", "trained_together"}) {
+        values.erase(key);
+      }
+      text += values.dump() + "\n";
+    }
+    return text;
+  }
+
+  test::SmallData data_;
+  /// They differ in all that they may: fls has more steps than ugs, and one is short of epochs.
+  const std::vector<Overrides> different_ = {
+      {"seed=3", "sampler.kind=ugs"},
+      {"seed=4", "sampler.kind=fls", "partition.kind=dirichlet", "partition.alpha=0.3"},
+      {"seed=5", "sampler.kind=lds", "sampler.delta=1.0", "sampler.batch=25", "train.client_optimizer.lr=0.01",
+       "train.client_optimizer.schedule=constant", "clock.barrier=one", "train.epochs=2"}};
+};
+TYPED_TEST_SUITE(GroupTest, test::Contexts);
+
+TYPED_TEST(GroupTest, EveryModeTrainsTogetherAsAlone) {
+  for (const std::string& mode : test::mode_names()) {
+    SCOPED_TRACE(mode);
+    std::vector<Config> configs;
+    for (const Overrides& overrides : this->different_) {
+      Overrides common = {"train.mode=" + mode,  "model.name=cnn",       "model.width=4",
+                          "train.epochs=2",      "train.round=4",        "model.client_norm=batch",
+                          "clients.groups=3",    "model.server_norm=batch", "data.augment.crop_pad=1",
+                          "train.service_order=random"};
+      common.insert(common.end(), overrides.begin(), overrides.end());
+      configs.push_back(this->data_.config(test::where_read(common, {})));
+    }
+    this->expect_same(configs);
+    if (this->HasFailure()) return;
+  }
+}
+
+TYPED_TEST(GroupTest, AnyNumberOfThem) {
+  for (const std::size_t count : {1, 3, 8}) {
+    SCOPED_TRACE(count);
+    std::vector<Config> configs;
+    for (std::size_t e = 0; e < count; ++e) {
+      configs.push_back(this->config(this->different_[e % 3], {"seed=" + std::to_string(e), "train.epochs=1"}));
+    }
+    this->expect_same(configs);
+  }
+}
+
+}  // namespace
+}  // namespace splitsim
