@@ -36,6 +36,7 @@ struct LayerBounds {
   bool training = true;
   Layout layout = Layout::kChannelsFirst;
   Precision precision = Precision::kFp32;
+  std::int32_t experiments = 1;  ///< E
 };
 
 /// What the forward pass keeps for the backward pass. Sizes, then the memory.

@@ -32,6 +32,7 @@ StackBounds stack_bounds(const Network& network, const std::vector<EngineSetting
   StackBounds bounds;
   bounds.slots = static_cast<std::int32_t>(slots);
   bounds.samples = settings.samples;
+  bounds.experiments = static_cast<std::int32_t>(experiments.size());
   for (int side = 0; side < 2; ++side) bounds.active[side] = bounds.segments[side] = active[side];
   const Sharing of_client = statistics_of(network, mode_map(settings.train), kClientSide);
   if (of_client != Sharing::kGroup) {
@@ -166,15 +167,22 @@ std::int32_t Engine<Context>::count_of(Sharing sharing) const {
 }
 
 template <class Context>
+ReplicaMap Engine<Context>::map(const RankTable& ranks, const View<std::int32_t>& slots, Sharing sharing) const {
+  ReplicaMap map = ranks.map(slots.data(), static_cast<std::int32_t>(all(count_of(sharing))));
+  map.own_slots = tables_.own_slots.data();
+  map.experiments = static_cast<std::int32_t>(settings_.size());
+  return map;
+}
+template <class Context>
 ReplicaMap Engine<Context>::map(Sharing sharing) const {
-  return tables_.by(sharing).map(tables_.slots.data(), static_cast<std::int32_t>(all(count_of(sharing))));
+  return map(tables_.by(sharing), tables_.slots, sharing);
 }
 
 // Of a side's replicas in this step: of the server's none where nobody sends.
 template <class Context>
 ReplicaMap Engine<Context>::map(int side, Sharing sharing) const {
   if (side == kClientSide || !mode_.local_loss) return map(sharing);
-  return tables_.served.map(tables_.served_slots.data(), static_cast<std::int32_t>(all(count_of(sharing))));
+  return map(tables_.served, tables_.served_slots, sharing);
 }
 template <class Context>
 const RankTable& Engine<Context>::ranks(int side, Sharing sharing) const {

@@ -121,6 +121,7 @@ class Engine {
   std::int64_t all(std::int64_t each) const { return each * static_cast<std::int64_t>(settings_.size()); }
   const EngineSettings& common() const { return settings_.front(); }
   const RankTable& ranks(int side, Sharing sharing) const;
+  ReplicaMap map(const RankTable& ranks, const View<std::int32_t>& slots, Sharing sharing) const;
   ReplicaMap map(Sharing sharing) const;
   ReplicaMap map(int side, Sharing sharing) const;
   Spans spans(const RankTable& ranks) const;

@@ -61,6 +61,7 @@ struct StackBounds {
   std::int32_t active[2] = {1, 1};
   std::int32_t segments[2] = {1, 1};
   std::int64_t samples = 0;  ///< N, of the training set
+  std::int32_t experiments = 1;  ///< E
   Layout layout = Layout::kChannelsFirst;
   Precision precision = Precision::kFp32;
 };

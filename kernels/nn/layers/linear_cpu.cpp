@@ -34,7 +34,7 @@ void linear_forward(CpuContext& ctx, const ReplicaMap& map, const LinearShape& s
                     const Parameters& parameters, View<float> workspace, View<float> y, bool relu) {
   const Grouped weight = parameters.weight, bias = parameters.bias;
   Piece* pieces = Scratch(workspace.data()).take<Piece>(map.max_slots);
-  const std::int32_t piece_count = cut_pieces(map, kForwardSlots, pieces);
+  const std::int32_t piece_count = cut_pieces(map, kForwardSlots, false, pieces);
   const std::int32_t column_blocks = blocks(shape.out, kOutputs);
   parallel_items(ctx, piece_count * column_blocks, *map.slots * shape.weights(), [&](std::int64_t item, int) {
     const Piece piece = pieces[item / column_blocks];
@@ -100,7 +100,7 @@ void linear_backward(CpuContext& ctx, const ReplicaMap& map, const LinearShape& 
   });
 
   if (dx.empty()) return;
-  const std::int32_t piece_count = cut_pieces(map, kBackwardSlots, pieces);
+  const std::int32_t piece_count = cut_pieces(map, kBackwardSlots, false, pieces);
   const std::int32_t input_blocks = blocks(shape.in, kInputs);
   parallel_items(ctx, piece_count * input_blocks, work, [&](std::int64_t item, int) {
     const Piece piece = pieces[item / input_blocks];

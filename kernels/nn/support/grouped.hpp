@@ -34,8 +34,14 @@ struct ReplicaMap {
   const std::int32_t* rank = nullptr;     ///< [max_slots] slot -> rank (0 for empty slots)
   std::int32_t max_slots = 0;             ///< S
   std::int32_t max_active = 0;            ///< min(S, G) for per-client replicas, 1 for a tied side
-  std::int32_t replicas = 1;              ///< G
+  std::int32_t replicas = 1;              ///< G, of all experiments
+  const std::int32_t* own_slots = nullptr;  ///< [E] those of each experiment; null: all are of one
+  std::int32_t experiments = 1;             ///< E
 
+  /// Slots of the experiment that a rank is of: what it is cut into depends on them alone.
+  PSL_HD std::int32_t slots_beside(std::int64_t of_rank) const {
+    return own_slots == nullptr ? *slots : own_slots[replica[of_rank] / (replicas / experiments)];
+  }
   Slots valid() const { return {slots, max_slots}; }
   bool tied() const { return replicas == 1; }  ///< one replica: the plain library path
 };

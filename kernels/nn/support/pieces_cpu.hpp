@@ -21,15 +21,19 @@ inline std::int32_t slots_per_piece(std::int32_t slots, std::int32_t most) {
   return std::clamp((slots + 15) / 16, 1, most);
 }
 
-/// Most partial gradients that cut_pieces asks for at that length: all pieces but the last of a rank are full.
-inline std::int32_t max_partials(std::int32_t max_slots, std::int32_t most) {
+/// Most partial gradients that cut_pieces asks for at that length: all pieces but the last of a rank are full. Of each of
+/// several experiments 16, or as many as it has slots for.
+inline std::int32_t max_partials(std::int32_t max_slots, std::int32_t most, std::int32_t experiments) {
+  if (experiments > 1) return std::max(1, std::min(max_slots, max_slots / most + 16 * experiments));
   return std::max({max_slots / most, std::min(max_slots, 16), 1});
 }
 
-/// Cuts every rank into pieces of `length` slots. Fills `pieces` (room for max_slots); returns their number.
-inline std::int32_t cut_pieces(const ReplicaMap& map, std::int32_t length, Piece* pieces) {
+/// Cuts every rank into pieces: of at most `most` slots, fewer in a small step (slots_per_piece) of its experiment; or, not
+/// adaptive, of just so many. Fills `pieces` (room for max_slots); returns their number.
+inline std::int32_t cut_pieces(const ReplicaMap& map, std::int32_t most, bool adaptive, Piece* pieces) {
   std::int32_t count = 0, partials = 0;
   for (std::int32_t rank = 0; rank < *map.active; ++rank) {
+    const std::int32_t length = adaptive ? slots_per_piece(map.slots_beside(rank), most) : most;
     for (std::int32_t first = map.first[rank]; first < map.first[rank + 1]; first += length) {
       const std::int32_t last = std::min(first + length, map.first[rank + 1]);
       pieces[count++] = {rank, first, last, first == map.first[rank] ? -1 : partials++};

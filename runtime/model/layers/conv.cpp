@@ -42,7 +42,8 @@ std::vector<LayerTensor> tensors(const Layer& layer) {
 struct Conv {
   template <class Context>
   static std::int64_t workspace(Context& ctx, const Layer& layer, const LayerBounds& bounds) {
-    return conv2d_workspace(ctx, conv_shape(layer, bounds.layout, bounds.precision), bounds.slots, bounds.active);
+    return conv2d_workspace(ctx, conv_shape(layer, bounds.layout, bounds.precision), bounds.slots, bounds.active,
+                            bounds.experiments);
   }
   template <class Context>
   static void forward(Context& ctx, const LayerIo& io) {

@@ -73,10 +73,11 @@ class GroupTest : public test::OnContext<Context> {
     EXPECT_EQ(a.model_sha256, b.model_sha256);
     for (const char* name : {"steps.csv", "tests.jsonl", "clients.csv", "client_tests.csv", "class_counts.csv",
                              "partition.npy", "model.safetensors", "model_average.safetensors"}) {
-      EXPECT_EQ(content(a_dir / name), content(b_dir / name)) << name;
+      EXPECT_EQ(first_difference(content(a_dir / name), content(b_dir / name)), "") << name;
     }
-    EXPECT_EQ(without_wall_times(a_dir / "epochs.jsonl"), without_wall_times(b_dir / "epochs.jsonl"));
-    EXPECT_EQ(without_wall_times(a_dir / "summary.json"), without_wall_times(b_dir / "summary.json"));
+    for (const char* name : {"epochs.jsonl", "summary.json"}) {
+      EXPECT_EQ(first_difference(without_wall_times(a_dir / name), without_wall_times(b_dir / name)), "") << name;
+    }
   }
   /// The first epoch's losses: roundings of a step are 2^-24 of numbers near 1, some thousand of them to a sum, and
   /// learning at small rates does not amplify them much within it.
@@ -90,6 +91,14 @@ class GroupTest : public test::OnContext<Context> {
         EXPECT_NEAR(x[t].train_loss, y[t].train_loss, 1e-3 * (1.0 + std::abs(x[t].train_loss))) << t;
       }
     }
+  }
+  /// What differs first, by its line; empty: nothing.
+  static std::string first_difference(const std::string& a, const std::string& b) {
+    const auto at = static_cast<std::size_t>(std::mismatch(a.begin(), a.end(), b.begin(), b.end()).first - a.begin());
+    if (at == a.size() && at == b.size()) return "";
+    const auto line = std::count(a.begin(), a.begin() + static_cast<std::ptrdiff_t>(at), '\n');
+    const std::size_t from = at < 40 ? 0 : at - 40;
+    return "line " + std::to_string(line + 1) + ": " + a.substr(from, 60) + " against " + b.substr(from, 60);
   }
   static std::string content(const std::string& path) {
     return std::filesystem::exists(path) ? read_text_file(path) : "absent";

@@ -39,7 +39,8 @@ struct ConvShape {
 
 /// Floats of scratch that forward and backward need (take the larger once, before the run).
 template <class Context>
-std::int64_t conv2d_workspace(Context& ctx, const ConvShape& shape, std::int32_t max_slots, std::int32_t max_active);
+std::int64_t conv2d_workspace(Context& ctx, const ConvShape& shape, std::int32_t max_slots, std::int32_t max_active,
+                              std::int32_t experiments = 1);
 
 /// y[s] = conv(x[s], weight of s's replica) + bias. x: [S, in_size], weight: [G][out, in / groups, kh, kw], channels
 /// last [G][out, kh, kw, in / groups], bias: [G][out], y: [S, out_size]. relu: y is rectified; channels last only.

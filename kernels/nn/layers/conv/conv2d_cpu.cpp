@@ -40,7 +40,9 @@ struct ConvWorkspace {
   float* partials;
   std::int64_t partial;  ///< floats of one partial gradient: weights, then bias
 
-  ConvWorkspace(const CpuContext& ctx, const ConvShape& shape, std::int32_t max_slots, Scratch base) : scratch(base) {
+  ConvWorkspace(const CpuContext& ctx, const ConvShape& shape, std::int32_t max_slots, std::int32_t experiments,
+                Scratch base)
+      : scratch(base) {
     const std::int32_t images = slots_per_product(shape);
     padded = padded_size(shape) * images;
     patches = patches_size(shape, images);
@@ -48,7 +50,7 @@ struct ConvWorkspace {
     partial = (shape.weights() + shape.out_channels + 15) / 16 * 16;
     threads = scratch.take<float>(ctx.threads() * per_thread());
     pieces = scratch.take<Piece>(max_slots);
-    partials = scratch.take<float>(max_partials(max_slots, kSlotsPerPiece) * partial);
+    partials = scratch.take<float>(max_partials(max_slots, kSlotsPerPiece, experiments) * partial);
   }
   std::int64_t per_thread() const { return padded + 2 * patches + outputs; }
   ThreadScratch of(int thread) const {
@@ -93,8 +95,9 @@ const float* side_by_side(const float* slots, std::int32_t count, std::int32_t r
 }  // namespace
 
 template <>
-std::int64_t conv2d_workspace(CpuContext& ctx, const ConvShape& shape, std::int32_t max_slots, std::int32_t) {
-  return ConvWorkspace(ctx, shape, max_slots, Scratch()).scratch.floats();
+std::int64_t conv2d_workspace(CpuContext& ctx, const ConvShape& shape, std::int32_t max_slots, std::int32_t,
+                              std::int32_t experiments) {
+  return ConvWorkspace(ctx, shape, max_slots, experiments, Scratch()).scratch.floats();
 }
 
 template <>
@@ -102,11 +105,11 @@ void conv2d_forward(CpuContext& ctx, const ReplicaMap& map, const ConvShape& sha
                     const Parameters& parameters, View<float> workspace, View<float> y, bool relu) {
   if (shape.layout == Layout::kChannelsLast) return conv2d_forward_last(ctx, map, shape, x, parameters, y, relu);
   const Grouped weight = parameters.weight, bias = parameters.bias;
-  const ConvWorkspace work(ctx, shape, map.max_slots, Scratch(workspace.data()));
+  const ConvWorkspace work(ctx, shape, map.max_slots, map.experiments, Scratch(workspace.data()));
   const std::int32_t pixels = shape.out_height() * shape.out_width();
   const auto patch = static_cast<std::int32_t>(shape.patch());
   const std::int64_t multiply_adds = *map.slots * shape.weights() * pixels;
-  const std::int32_t piece_count = cut_pieces(map, slots_per_piece(*map.slots, slots_per_product(shape)), work.pieces);
+  const std::int32_t piece_count = cut_pieces(map, slots_per_product(shape), true, work.pieces);
 
   parallel_items(ctx, piece_count, multiply_adds, [&](std::int64_t item, int thread) {
     const Piece piece = work.pieces[item];
@@ -149,11 +152,11 @@ void conv2d_backward(CpuContext& ctx, const ReplicaMap& map, const ConvShape& sh
   const View<const float> x = io.x, dy = io.dy;
   const View<float> dx = io.dx;
   const Grouped dweight = gradients.weight, dbias = gradients.bias;
-  const ConvWorkspace work(ctx, shape, map.max_slots, Scratch(workspace.data()));
+  const ConvWorkspace work(ctx, shape, map.max_slots, map.experiments, Scratch(workspace.data()));
   const std::int32_t pixels = shape.out_height() * shape.out_width(), most = slots_per_product(shape);
   const auto patch = static_cast<std::int32_t>(shape.patch());
   const std::int64_t multiply_adds = *map.slots * shape.weights() * pixels * (dx.empty() ? 1 : 2);
-  const std::int32_t piece_count = cut_pieces(map, slots_per_piece(*map.slots, kSlotsPerPiece), work.pieces);
+  const std::int32_t piece_count = cut_pieces(map, kSlotsPerPiece, true, work.pieces);
 
   parallel_items(ctx, piece_count, multiply_adds, [&](std::int64_t item, int thread) {
     const Piece piece = work.pieces[item];

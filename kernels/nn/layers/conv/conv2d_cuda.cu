@@ -32,7 +32,7 @@ void choose_convolutions(CudaContext& ctx, ConvChoices choices) {
 
 template <>
 std::int64_t conv2d_workspace(CudaContext& ctx, const ConvShape& shape, std::int32_t max_slots,
-                              std::int32_t max_active) {
+                              std::int32_t max_active, std::int32_t) {
   const std::int64_t own = implicit_gemm_workspace(shape, max_slots, max_active);
   const CudnnPlan plan = max_active == 1 ? cudnn_plan(ctx, shape, max_slots) : CudnnPlan{};
   return plan.usable ? std::max(own, plan.workspace) : own;
