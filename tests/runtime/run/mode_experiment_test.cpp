@@ -22,20 +22,22 @@ class ModeExperiment : public test::OnContext<Context> {
   Summary run(const Config& config, const RunOptions& options = {}) {
     return Experiment<Context>(this->ctx(), config).run(options);
   }
-  /// cnn with BatchNorm on both sides, rounds of four steps.
+  /// cnn with BatchNorm on both sides, rounds of four steps of 15 an epoch.
   Config config(const std::string& mode, std::vector<std::string> more = {}) const {
     std::vector<std::string> overrides = {"train.mode=" + mode,
                                           "model.name=cnn",
-                                          "model.width=8",
+                                          "model.width=4",
                                           "model.client_norm=batch",
                                           "model.server_norm=batch",
                                           "train.round=4",
                                           "train.service_order=random",
                                           "train.client_optimizer.kind=adam",
-                                          "train.client_optimizer.lr=0.005"};
+                                          "train.client_optimizer.lr=0.01",
+                                          "sampler.batch=12"};
     return data_.config(test::where_read(std::move(overrides), more));
   }
-  test::SmallData data_;
+  static constexpr std::int64_t kSamples = 180;
+  const test::SmallData data_{kSamples, 40, 8};
 };
 TYPED_TEST_SUITE(ModeExperiment, test::Contexts);
 
@@ -64,14 +66,14 @@ TYPED_TEST(ModeExperiment, EveryModeLearnsAndRecords) {
       EXPECT_GT(step.active_clients, 0);
       now = step.end_ns;
     }
-    EXPECT_EQ(samples, 3 * 600);
+    EXPECT_EQ(samples, 3 * this->kSamples);
     EXPECT_EQ(up, summary.bytes_up);
     EXPECT_EQ(model_up, summary.model_bytes_up);
     std::int64_t of_clients = 0;
     for (const ClientRecord& client : read_csv<ClientRecord>(out / "clients.csv")) of_clients += client.bytes_up;
     EXPECT_EQ(of_clients, summary.bytes_up);
-    const std::int64_t cut = 8 * 8 * 8 * 4 + 4;
-    EXPECT_EQ(summary.bytes_up - summary.model_bytes_up, mode.cut_traffic ? 1800 * cut : 0);
+    const std::int64_t cut = 4 * 4 * 4 * 4 + 4;
+    EXPECT_EQ(summary.bytes_up - summary.model_bytes_up, mode.cut_traffic ? 3 * this->kSamples * cut : 0);
     EXPECT_EQ(summary.model_bytes_up > 0, mode.model_traffic != ModelTraffic::kNever);
     for (const EpochRecord& epoch : read_epochs(out / "epochs.jsonl")) {
       EXPECT_EQ(epoch.client_drift.has_value(), mode.part[kClientSide].many());
@@ -85,8 +87,8 @@ TYPED_TEST(ModeExperiment, EveryModeLearnsAndRecords) {
       if (sharing != Sharing::kAll) one.insert(one.begin(), sharing == Sharing::kGroup ? 3 : 6);
       return one;
     };
-    EXPECT_NO_THROW(model.at("client.norm1.running_var", shape(kClientSide, {8})));
-    EXPECT_NO_THROW(model.at("server.conv2.weight", shape(kServerSide, {16, 8, 3, 3})));
+    EXPECT_NO_THROW(model.at("client.norm1.running_var", shape(kClientSide, {4})));
+    EXPECT_NO_THROW(model.at("server.conv2.weight", shape(kServerSide, {8, 4, 3, 3})));
   }
 }
 

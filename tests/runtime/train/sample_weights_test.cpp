@@ -15,7 +15,7 @@
 namespace splitsim {
 namespace {
 
-using test::random_input;
+using test::narrow_input;
 using test::Rig;
 using test::RigInput;
 
@@ -56,7 +56,7 @@ class SampleWeightsTest : public test::OnContext<Context> {
     train.balance = 0.9;
   }
   static RigInput input(const Change& change, const char* mode = "psl") {
-    RigInput in = random_input(6, 4, 20, 71);
+    RigInput in = narrow_input(6, 4, 20, 71);
     in.train.mode = mode;
     in.train.round = 2;
     change(in.train);
