@@ -133,7 +133,7 @@ StepRules Engine<Context>::rules() const {
           settings_.clients,
           settings_.steps_per_epoch,
           {settings_.train.round},
-          mode_.upload_every,
+          {mode_.upload_every},
           class_weight_};
 }
 

@@ -77,7 +77,7 @@ struct StepRules {
   std::int32_t clients = 1;          ///< K
   std::int64_t steps_per_epoch = 0;  ///< of the schedule, for rate_step
   Rounds rounds;
-  std::int64_t upload_every = 1;        ///< of modes with an auxiliary loss: see ModeMap
+  Uploads uploads;                      ///< of modes with an auxiliary loss
   View<const float> class_weight = {};  ///< [classes] factors of w; empty: none
 };
 

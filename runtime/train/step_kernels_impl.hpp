@@ -121,7 +121,7 @@ struct BeginStep {
 
   /// The server's part of a step whose smashed data may stay where they are.
   PSL_HD void fill_served(Current now, std::int64_t i, Ranks ranks) const {
-    if ((schedule.parent_of(state->step) + 1) % rules.upload_every != 0) now.batch = ranks.count = 0;
+    if (!rules.uploads.in(schedule.parent_of(state->step))) now.batch = ranks.count = 0;
     if (i == 0) tables.served_slots[0] = now.batch;
     fill_rank(now, tables.served, i, ranks);
   }
