@@ -1,5 +1,5 @@
-// Which steps of an epoch are special: rounds, groups of consecutive steps at whose ends replicas are averaged, and uploads,
-// steps whose smashed data reach the server where not all do. Learning, clock and ledger ask here.
+// Which steps of an epoch are special: rounds, groups of consecutive steps at whose ends replicas are averaged, and
+// uploads, steps whose smashed data reach the server where not all do. Learning, clock and ledger ask here.
 // Determinism: exact.
 #pragma once
 
