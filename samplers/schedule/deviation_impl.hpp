@@ -89,5 +89,5 @@ void batch_distances(Context& ctx, const DevicePopulation<Context>& population, 
 }  // namespace splitsim
 
 // What is made for every backend C.
-#define SPLITSIM_UNIT(C)                                                                                 \
+#define SPLITSIM_UNIT(C) \
   template void batch_distances(C&, const DevicePopulation<C>&, const ScheduleBuffer<C>&, View<double>, View<double>);

@@ -216,10 +216,17 @@ inline RigInput narrow_input(std::int32_t clients, std::int64_t steps, std::int6
   RigInput in = random_input(clients, steps, batch, seed, {1, 8, 8});
   in.model = "layers";
   in.cut = "pool1";
-  in.layers = {layer::conv("conv1", 4, 3, 1, 1), layer::norm("norm1", 2),      layer::relu("relu1"),
-               layer::max_pool("pool1", 2, 2),   layer::conv("conv2", 4, 3, 2, 1), layer::norm("norm2", 2),
-               layer::relu("relu2"),             layer::conv("conv3", 4, 3, 1, 1), layer::add("add3", "conv3", "relu2"),
-               layer::global_avg_pool("pool3"),  layer::linear("fc1", 10)};
+  in.layers = {layer::conv("conv1", 4, 3, 1, 1),
+               layer::norm("norm1", 2),
+               layer::relu("relu1"),
+               layer::max_pool("pool1", 2, 2),
+               layer::conv("conv2", 4, 3, 2, 1),
+               layer::norm("norm2", 2),
+               layer::relu("relu2"),
+               layer::conv("conv3", 4, 3, 1, 1),
+               layer::add("add3", "conv3", "relu2"),
+               layer::global_avg_pool("pool3"),
+               layer::linear("fc1", 10)};
   return in;
 }
 

@@ -129,7 +129,7 @@ TYPED_TEST(SampleWeightsTest, AClassWeighsWhatItsSamplesSay) {
       const std::vector<float> a = weighted.gradients(side), b = plain.gradients(side);
       double most = 0.0;
       for (const float v : b) most = std::max(most, std::abs(double{v}));
-      // Sums of up to 784 terms, each rounded once more.
+      // Sums of up to 64 terms in each of ten layers, each rounded once more.
       for (std::size_t i = 0; i < a.size(); ++i) ASSERT_NEAR(a[i], w * b[i], 0x1p-24 * 800 * w * most) << i;
     }
   }
