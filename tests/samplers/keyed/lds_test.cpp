@@ -483,7 +483,7 @@ TYPED_TEST(LdsTest, EverySampleOnceForEverySetting) {
     const DevicePopulation<TypeParam> device(this->ctx(), population);
     const auto batch = *rc::gen::inRange<std::int64_t>(1, population.samples() + 1);
     const double delta = *rc::gen::element(0.0, 1.0, -2.0, 50.0);
-    std::int32_t which = population.samples();  // of a device, which may be emulated, a third of the settings each time
+    std::int64_t which = population.samples();  // of a device, which may be emulated, a third of the settings each time
     for (const SamplerSettings& settings : all_settings(batch, delta)) {
       if (TypeParam::kIsDevice && which++ / 2 % 3 != 0) continue;
       if (settings.prior == PriorRule::kMode) continue;  // refused for most populations; see EpochsEqualTheNaiveSimulation
