@@ -237,7 +237,7 @@ void compress_rows(Context& ctx, Slots slots, const PlaneShape& shape, const Com
                    View<float> x, View<float> error, View<float> workspace) {
   if (rule.kind == Compression::kNone) return;
   for_each_block(ctx, layer_slots<Context>(slots),
-                 detail::CompressRow{detail::FeaturePlaces(shape), rule,
+                 detail::CompressRow{FeaturePlaces(shape), rule,
                                      static_cast<std::int32_t>(kept_features(rule, shape.size())),
                                      static_cast<std::uint32_t>(rule.random * 0x1p32), keys, x.data(),
                                      error.empty() ? nullptr : error.data(), workspace.data()});
@@ -247,7 +247,7 @@ template <class Context>
 void limit_rows(Context& ctx, Slots slots, const PlaneShape& shape, const LimitRule& rule, const SampleKeys& keys,
                 View<const float> x, View<float> y) {
   for_each_block(ctx, layer_slots<Context>(slots),
-                 detail::LimitRow{detail::FeaturePlaces(shape), rule, keys, x.data(), y.data()});
+                 detail::LimitRow{FeaturePlaces(shape), rule, keys, x.data(), y.data()});
 }
 
 template <class Context>
