@@ -236,11 +236,11 @@ template <class Context>
 void compress_rows(Context& ctx, Slots slots, const PlaneShape& shape, const CompressionRule& rule, const RowKeys& keys,
                    View<float> x, View<float> error, View<float> workspace) {
   if (rule.kind == Compression::kNone) return;
-  for_each_block(ctx, layer_slots<Context>(slots),
-                 detail::CompressRow{FeaturePlaces(shape), rule,
-                                     static_cast<std::int32_t>(kept_features(rule, shape.size())),
-                                     static_cast<std::uint32_t>(rule.random * 0x1p32), keys, x.data(),
-                                     error.empty() ? nullptr : error.data(), workspace.data()});
+  for_each_block(
+      ctx, layer_slots<Context>(slots),
+      detail::CompressRow{FeaturePlaces(shape), rule, static_cast<std::int32_t>(kept_features(rule, shape.size())),
+                          static_cast<std::uint32_t>(rule.random * 0x1p32), keys, x.data(),
+                          error.empty() ? nullptr : error.data(), workspace.data()});
 }
 
 template <class Context>
