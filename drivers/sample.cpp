@@ -202,7 +202,8 @@ int run(Context& ctx, const Arguments& arguments, const std::vector<Config>& con
     const Config& config = configs[i];
     const Timing& timing = scene.timing;
     // Its turns are drawn by the sampler's seed.
-    scene.timing.mode = clock_mode_of(config, groups_of(config, scene.population.clients));
+    const ModeMap mode = mode_map(config.train);
+    scene.timing.mode = clock_mode_of(config, mode, groups_of(config, mode, scene.population.clients));
     const auto on_epoch = [&](std::int32_t epoch, const EpochPlan& plan) {
       if (epoch > 0) return;
       if (!arguments.trace_file.empty()) {

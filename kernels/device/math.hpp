@@ -23,6 +23,16 @@ PSL_HD inline double double_of(std::uint64_t bits) {
   std::memcpy(&x, &bits, sizeof x);
   return x;
 }
+PSL_HD inline std::uint32_t word_of(float x) {
+  std::uint32_t word;
+  std::memcpy(&word, &x, sizeof word);
+  return word;
+}
+PSL_HD inline float float_of(std::uint32_t word) {
+  float x;
+  std::memcpy(&x, &word, sizeof x);
+  return x;
+}
 
 constexpr double kLn2High = 0x1.62e42fefa0000p-1;  // upper bits of ln 2; multiples up to 2^11 are exact
 constexpr double kLn2Low = 0x1.cf79abc9e3b39p-40;

@@ -9,6 +9,7 @@
 #include "runtime/clock/nanoseconds.hpp"
 #include "runtime/clock/timeline.hpp"
 #include "samplers/latency/distribution_draw.hpp"
+#include "samplers/schedule/rounds.hpp"
 #include "samplers/schedule/schedule.hpp"
 
 namespace splitsim {
@@ -64,14 +65,14 @@ struct EntryDurations {
   std::uint64_t seed;
   std::uint32_t epoch;
   bool sync_every_step;
-  std::int64_t upload_every;
+  Uploads uploads;
 
   PSL_HD void operator()(std::int64_t e) const {
     const std::int64_t t = entries.step_of(e);
     const std::int64_t b = entries.samples(t, e);
     const std::int32_t k = entries.client(e);
     const double factor = jitter(seed, jitter_address(k, t, epoch), clients, b);
-    const EntryParts parts = entry_parts(profile.client[k], factor, b, sync_every_step, (t + 1) % upload_every == 0);
+    const EntryParts parts = entry_parts(profile.client[k], factor, b, sync_every_step, uploads.in(t));
     entries.forward_ns[e] = parts.fwd_ns();
     entries.backward_ns[e] = parts.bwd_ns();
   }

@@ -8,13 +8,14 @@
 namespace splitsim {
 
 /// psl_local; fedavg and cse_fsl, whose clients do not wait for the server: clients run ahead of each other. Steps
-/// depend on each other through C and S, so one team walks the epoch. Also keeps ClientWaiting, if asked, and model_sync = round.
+/// depend on each other through C and S, so one team walks the epoch. Also keeps ClientWaiting, if asked, and
+/// model_sync = round.
 struct RunAheadFold {
   EpochEntries entries;
   ProfileView profile;
   bool waits;                 ///< the server comes between forward and backward
-  std::int64_t served_every;  ///< it works in every so many-th step of the epoch; 0: never
-  bool sync_rounds;  ///< model_sync = round
+  Uploads uploads;            ///< steps in which it works
+  bool sync_rounds;           ///< model_sync = round
   Rounds rounds;
   std::int64_t* ready_ns;   ///< [K] C_k, carried over epochs
   std::int64_t* server_ns;  ///< [2] S and the latest end so far, carried over epochs
@@ -27,7 +28,7 @@ struct RunAheadFold {
     team.sync();  // an epoch without steps has no other one before they are written
     for (std::int64_t t = 0; t < entries.steps; ++t) {
       const std::int64_t first = entries.first(t), n = entries.active(t);
-      const bool served = served_every > 0 && (t + 1) % served_every == 0;
+      const bool served = uploads.in(t);
       const std::int64_t server = waits ? profile.server_ns(entries.batch(t)) : 0;  // that clients wait for
       const auto ready = [&](std::int64_t i) { return ready_ns[entries.client(first + i)]; };
       const auto arrival = [&](std::int64_t i) {

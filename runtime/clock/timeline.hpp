@@ -122,7 +122,8 @@ struct ClockState {
 template <class Context>
 class Clock {
  public:
-  /// `profile` is copied to the device. Errors: InputError for a jitter distribution that is not one, a negative round_steps, model_sync = step or round under relay.
+  /// `profile` is copied to the device. Errors: InputError for a jitter distribution that is not one, a negative
+  /// round_steps, model_sync = step or round under relay.
   Clock(Context& ctx, const Profile& profile, const LatencySettings& settings, const ScheduleBounds& bounds,
         const ClockMode& mode = {});
   ~Clock();

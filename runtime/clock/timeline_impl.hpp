@@ -121,9 +121,10 @@ struct Clock<Context>::Impl {
     const EpochEntries entries{schedule.view(),    steps,  entry_forward_ns.data(), entry_backward_ns.data(),
                                mode.service_order, nullptr};
     const Extent all_entries{capacity, schedule.active_first.data() + steps, 1};
-    for_each_index(ctx, all_entries,
-                   EntryDurations{entries, profile(), jitter, clients, seed, epoch, model_sync == ModelSync::kStep,
-                                  mode.upload_every});
+    for_each_index(
+        ctx, all_entries,
+        EntryDurations{
+            entries, profile(), jitter, clients, seed, epoch, model_sync == ModelSync::kStep, {mode.upload_every}});
     return entries;
   }
 
@@ -166,9 +167,9 @@ struct Clock<Context>::Impl {
                        RunAheadFold{entries,
                                     profile(),
                                     mode.kind == ClockKind::kRunAhead,
-                                    mode.kind == ClockKind::kRunAhead ? 1
-                                    : mode.kind == ClockKind::kOneWay ? mode.upload_every
-                                                                      : 0,
+                                    {mode.kind == ClockKind::kRunAhead ? 1
+                                     : mode.kind == ClockKind::kOneWay ? mode.upload_every
+                                                                       : 0},
                                     model_sync == ModelSync::kRound,
                                     {mode.round_steps},
                                     ready_ns.data(),

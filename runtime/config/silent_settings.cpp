@@ -1,5 +1,4 @@
 #include "runtime/config/silent_settings.hpp"
-#include "runtime/mode/mode.hpp"
 
 #include <fmt/format.h>
 
@@ -93,8 +92,8 @@ void of_optimizer(const std::string& side, const OptimizerSettings& optimizer, s
   }
 }
 
-bool reads_rounds(const Config& config) {
-  return mode_map(config.train).has_rounds() || config.clock.model_sync == ModelSync::kRound;
+bool reads_rounds(const Config& config, const ModeMap& mode) {
+  return mode.has_rounds() || config.clock.model_sync == ModelSync::kRound;
 }
 
 }  // namespace
@@ -107,7 +106,7 @@ std::vector<std::string> silent_settings(const Config& config, const SamplingFac
   return texts;
 }
 
-std::vector<std::string> silent_settings(const Config& config, const TrainingFacts& facts) {
+std::vector<std::string> silent_settings(const Config& config, const ModeMap& mode, const TrainingFacts& facts) {
   Texts texts;
   const TrainSettings& train = config.train;
   const EvalSettings& eval = config.eval;
@@ -119,11 +118,11 @@ std::vector<std::string> silent_settings(const Config& config, const TrainingFac
     texts.push_back(
         fmt::format("eval.step_images = {}: all {} test images are used", eval.step_images, facts.test_images));
   }
-  if (reads_rounds(config) && train.round > facts.steps_per_epoch) {
+  if (reads_rounds(config, mode) && train.round > facts.steps_per_epoch) {
     texts.push_back(
         fmt::format("train.round = {}: an epoch has {} steps, and ends a round", train.round, facts.steps_per_epoch));
   }
-  if (mode_map(train).local_loss && train.upload_every > facts.steps_per_epoch) {
+  if (mode.local_loss && train.upload_every > facts.steps_per_epoch) {
     texts.push_back(fmt::format("train.upload_every = {}: an epoch has {} steps, so the server never learns",
                                 train.upload_every, facts.steps_per_epoch));
   }

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "runtime/config/config.hpp"
+#include "runtime/mode/mode.hpp"
 
 namespace splitsim {
 
@@ -23,7 +24,7 @@ struct TrainingFacts {
 /// Of partition, sampler and latencies.
 std::vector<std::string> silent_settings(const Config& config, const SamplingFacts& facts);
 
-/// Of training and evaluation.
-std::vector<std::string> silent_settings(const Config& config, const TrainingFacts& facts);
+/// Of training and evaluation; `mode` is the config's.
+std::vector<std::string> silent_settings(const Config& config, const ModeMap& mode, const TrainingFacts& facts);
 
 }  // namespace splitsim

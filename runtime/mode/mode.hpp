@@ -11,6 +11,7 @@
 
 #include "runtime/clock/timeline.hpp"
 #include "runtime/mode/settings.hpp"
+#include "samplers/schedule/rounds.hpp"
 #include "samplers/schedule/turns.hpp"
 
 namespace splitsim {
@@ -86,7 +87,7 @@ struct ModeMap {
   bool averages() const { return part[0].combine == Combine::kRound || part[1].combine == Combine::kRound; }
   bool deals() const { return turns != Turns::kTogether; }
   /// Whether smashed data cross in this step of the schedule, counted from its epoch's start.
-  bool sends(std::int64_t step) const { return (step + 1) % upload_every == 0; }
+  bool sends(std::int64_t step) const { return Uploads{upload_every}.in(step); }
   /// Whether it matters which group a client is in.
   bool needs_groups() const {
     return part[0].replicas == Sharing::kGroup || part[1].replicas == Sharing::kGroup || turns == Turns::kByGroup;

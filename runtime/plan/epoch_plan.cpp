@@ -71,8 +71,7 @@ EpochPlan EpochPlanner<Context>::plan(std::uint32_t epoch, bool waiting) {
   ctx_.synchronize();
   plan.construction_s = seconds_since(start);
   const std::vector<std::int64_t> earliest_ns = transform(epoch, plan);
-  batch_deviation(ctx_, population_, *schedule_, deviation_.view());
-  batch_drift(ctx_, population_, *schedule_, drift_.view());
+  batch_distances(ctx_, population_, *schedule_, deviation_.view(), drift_.view());
   plan.timeline = clock_.build(*schedule_, clock_seed_, epoch, earliest_ns);
   plan.deviation = deviation_.download(schedule_->steps);
   plan.drift = drift_.download(schedule_->steps);

@@ -39,8 +39,7 @@ ModelSync model_sync_of(ModelTraffic traffic) {
   return ModelSync::kNone;
 }
 
-ClockMode clock_mode(const Config& config, const LatencySettings& latency, const Groups& groups) {
-  const ModeMap mode = mode_map(config.train);
+ClockMode clock_mode(const Config& config, const LatencySettings& latency, const ModeMap& mode, const Groups& groups) {
   if (latency.barrier == Barrier::kRunAhead && !mode.may_run_ahead) {
     throw InputError(
         fmt::format("clock.barrier = \"run_ahead\": clients of train.mode = \"{}\" cannot run ahead of each other; "
@@ -73,30 +72,31 @@ Scene make_scene(const Config& config, SceneParts given) {
     add_noise(scene.dataset, owner, config.partition, seeds_of(config).partition);
     scene.population = make_population(owner, scene.dataset.train_labels, scene.population.clients, data.classes);
   }
+  scene.mode = mode_map(config.train);
   scene.network = build_network(model_layers(config.model, data.classes), config.model.cut,
                                 {data.channels, data.height, data.width}, data.classes,
-                                network_options(config.model, config.cut, mode_map(config.train).local_loss));
-  scene.mode = mode_map(config.train);
+                                network_options(config.model, config.cut, scene.mode.local_loss));
   scene.cut = cut_costs_of(scene.network, scene.mode);
   if (given.cut_activation > 0) {
     scene.cut.activation = given.cut_activation;
     if (scene.cut.gradient > 0) scene.cut.gradient = given.cut_activation;
   }
-  scene.groups = groups_of(config, scene.population.clients);
-  scene.timing =
-      make_timing(config, config.clock, seeds_of(config).clock, scene.population.clients, scene.cut, scene.groups);
+  scene.groups = groups_of(config, scene.mode, scene.population.clients);
+  scene.timing = make_timing(scene, config.clock, seeds_of(config).clock);
   return scene;
 }
 
-Timing make_timing(const Config& config, const LatencySettings& latency, std::uint64_t seed, std::int32_t clients,
-                   const CutCosts& cut, const Groups& groups) {
-  return {latency, seed, make_profile(clients, latency, cut, seed), clock_mode(config, latency, groups)};
+Timing make_timing(const Scene& scene, const LatencySettings& latency, std::uint64_t seed) {
+  return {latency, seed, make_profile(scene.population.clients, latency, scene.cut, seed),
+          clock_mode(scene.config, latency, scene.mode, scene.groups)};
 }
 
-ClockMode clock_mode_of(const Config& config, const Groups& groups) { return clock_mode(config, config.clock, groups); }
+ClockMode clock_mode_of(const Config& config, const ModeMap& mode, const Groups& groups) {
+  return clock_mode(config, config.clock, mode, groups);
+}
 
-Groups groups_of(const Config& config, std::int32_t clients) {
-  if (!mode_map(config.train).needs_groups()) return {};
+Groups groups_of(const Config& config, const ModeMap& mode, std::int32_t clients) {
+  if (!mode.needs_groups()) return {};
   const ClientSettings& settings = config.clients;
   return make_groups(settings.grouping, settings.groups, settings.groups_file, clients, seeds_of(config).partition);
 }

@@ -46,19 +46,19 @@ struct SceneParts {
 /// Errors: InputError of every part; where a validation split explains it, the message says so.
 Scene make_scene(const Config& config, SceneParts given = {});
 
-/// Of `config` under `latency`. Errors: InputError of the profile, and for run_ahead in a mode whose clients share one half.
-Timing make_timing(const Config& config, const LatencySettings& latency, std::uint64_t seed, std::int32_t clients,
-                   const CutCosts& cut, const Groups& groups = {});
+/// Of the scene's clients, cut, mode and groups under `latency`. Errors: InputError of the profile, and for run_ahead in a
+/// mode whose clients share one half.
+Timing make_timing(const Scene& scene, const LatencySettings& latency, std::uint64_t seed);
 
-/// Of the mode; without clients where it needs none. Errors: InputError of the groups.
-Groups groups_of(const Config& config, std::int32_t clients);
+/// Of `config`, whose mode is `mode`; without clients where it needs none. Errors: InputError of the groups.
+Groups groups_of(const Config& config, const ModeMap& mode, std::int32_t clients);
 
 /// How the scene's schedules are dealt before they are trained; nothing where they are trained as they are.
 std::optional<TurnRules> turn_rules(const Scene& scene);
 
-/// The clock that the learning mode and the config's clock.barrier mean. Errors: InputError for run_ahead in a mode whose
+/// The clock that `mode`, the config's, and its clock.barrier mean. Errors: InputError for run_ahead in a mode whose
 /// clients share one half.
-ClockMode clock_mode_of(const Config& config, const Groups& groups = {});
+ClockMode clock_mode_of(const Config& config, const ModeMap& mode, const Groups& groups = {});
 
 /// What one sample, or one exchange of the client half, puts on a link, and the work on either side: of the mode, which
 /// may run the whole net on one of them.

@@ -48,7 +48,7 @@ ExperimentPlan describe(const Scene& scene, const ScheduleBounds& bounds) {
     plan.inputs["availability"] = hash.hex();
   }
   plan.silent = silent_settings(config, sampling_facts(scene.population, scene.timing.profile, config.sampler));
-  for (std::string& text : silent_settings(config, TrainingFacts{data.test_size(), bounds.steps})) {
+  for (std::string& text : silent_settings(config, scene.mode, TrainingFacts{data.test_size(), bounds.steps})) {
     plan.silent.push_back(std::move(text));
   }
   return plan;

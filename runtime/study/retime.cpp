@@ -94,7 +94,7 @@ std::vector<EpochRecord> retime(Context& ctx, const RecordedRun& run, const Late
                     "schedule under other latencies: it cannot be timed anew without training",
                     run.dir));
   }
-  const Timing timing = make_timing(scene.config, latency, seed, scene.population.clients, scene.cut, scene.groups);
+  const Timing timing = make_timing(scene, latency, seed);
   const DevicePopulation<Context> population(ctx, scene.population);
   EpochPlanner<Context> planner(ctx, scene.population, population, scene.config, scene.timing.profile, timing);
   planner.start();

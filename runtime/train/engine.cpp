@@ -225,7 +225,7 @@ StepRules Engine<Context>::rules() const {
           common().clients,
           common().groups.count,
           {common().train.round},
-          mode_.upload_every,
+          {mode_.upload_every},
           common().train.on_nonfinite == OnNonfinite::kStop};
 }
 

@@ -127,7 +127,7 @@ struct FillTables {
     if (schedule.groups.first != nullptr) {
       own.groups = schedule.groups.first[now.step + 1] - schedule.groups.first[now.step];
     }
-    if (!tables.served_slots.empty() && (schedule.parent_of(now.step) + 1) % rules.upload_every == 0) {
+    if (!tables.served_slots.empty() && rules.uploads.in(schedule.parent_of(now.step))) {
       own.served_slots = own.slots;
       own.served = rules.replicas[1] == Sharing::kAll ? own.whole : own.clients;
     }

@@ -104,8 +104,8 @@ struct StepRules {
   std::int32_t clients = 1;                              ///< K of an experiment
   std::int32_t groups = 1;                               ///< of an experiment
   Rounds rounds;
-  std::int64_t upload_every = 1;  ///< of modes with an auxiliary loss: see ModeMap
-  bool stop_if_broken = true;     ///< train.on_nonfinite
+  Uploads uploads;             ///< of modes with an auxiliary loss
+  bool stop_if_broken = true;  ///< train.on_nonfinite
 };
 
 /// What the images of a step's slots come from and go to.

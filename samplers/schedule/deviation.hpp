@@ -6,15 +6,12 @@
 
 namespace splitsim {
 
-/// Batch deviation of every step, sum_c |p_hat_c - p_c| (L1, 0..2, paper), in double. deviation: [T].
+/// Of every step t, in double, L1 (0..2); both [T].
+/// Batch deviation (paper): sum_c |p_hat_tc - p_c|, to the shares of all samples; 0 of a step without samples.
+/// Batch drift (ours): sum_c |p_hat_tc - p_hat_sc|, s the last step before it in the epoch that has samples; 0 without such
+/// a step, and of a step without samples.
 template <class Context>
-void batch_deviation(Context& ctx, const DevicePopulation<Context>& population, const ScheduleBuffer<Context>& schedule,
-                     View<double> deviation);
-
-/// Batch drift of every step t, sum_c |p_hat_tc - p_hat_sc| (L1, 0..2, ours), s the last step before it in the epoch
-/// that has samples; 0 without such a step, and of a step without samples. drift: [T].
-template <class Context>
-void batch_drift(Context& ctx, const DevicePopulation<Context>& population, const ScheduleBuffer<Context>& schedule,
-                 View<double> drift);
+void batch_distances(Context& ctx, const DevicePopulation<Context>& population, const ScheduleBuffer<Context>& schedule,
+                     View<double> deviation, View<double> drift);
 
 }  // namespace splitsim

@@ -1,4 +1,5 @@
-// Rounds: groups of consecutive steps of an epoch, at whose ends replicas are averaged. Learning, clock and ledger ask here.
+// Which steps of an epoch are special: rounds, groups of consecutive steps at whose ends replicas are averaged, and
+// uploads, steps whose smashed data reach the server where not all do. Learning, clock and ledger ask here.
 // Determinism: exact.
 #pragma once
 
@@ -17,6 +18,13 @@ struct Rounds {
   }
   /// The first step of the round of step t.
   PSL_HD std::int64_t first_of(std::int64_t t) const { return length > 0 ? t - t % length : 0; }
+};
+
+struct Uploads {
+  std::int64_t every = 1;  ///< h: every so many-th step of the schedule's epoch; 0: none
+
+  /// Whether step t of its epoch is one.
+  PSL_HD bool in(std::int64_t t) const { return every > 0 && (t + 1) % every == 0; }
 };
 
 }  // namespace splitsim

@@ -11,6 +11,14 @@
 
 namespace splitsim::test {
 
+/// A net of two small linear layers, cut between them, in place of the model that a run would have: for tests of what
+/// happens around a net. (An emulated GPU takes ten times as long for lenet.)
+inline std::vector<std::string> small_net(std::vector<std::string> more = {}) {
+  more.insert(more.end(), {"model.name=layers", "model.cut=relu1",
+                           "model.layers=[{kind='linear', out=16}, {kind='relu'}, {kind='linear'}]"});
+  return more;
+}
+
 /// Images of side x side whose bright corner tells the class.
 class SmallData {
  public:

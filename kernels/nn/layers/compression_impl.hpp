@@ -2,7 +2,6 @@
 #pragma once
 
 #include <cmath>
-#include <cstring>
 
 #include "kernels/device/math.hpp"
 #include "kernels/device/team.hpp"
@@ -12,36 +11,8 @@ namespace splitsim {
 
 namespace detail {
 
-PSL_HD inline std::uint32_t word_of(float x) {
-  std::uint32_t word;
-  std::memcpy(&word, &x, sizeof word);
-  return word;
-}
-PSL_HD inline float float_of(std::uint32_t word) {
-  float x;
-  std::memcpy(&x, &word, sizeof x);
-  return x;
-}
 /// Order of magnitudes; what is not a number is the largest.
 PSL_HD inline std::uint32_t magnitude(float x) { return word_of(x) & 0x7fffffffu; }
-
-/// Which feature lies where in a row; features count channels first.
-struct FeaturePlaces {
-  PlaneShape shape;
-  FastDiv channels, pixels;
-
-  explicit FeaturePlaces(const PlaneShape& planes) : shape(planes), channels(planes.channels), pixels(planes.pixels) {}
-  PSL_HD std::int32_t feature(std::int32_t place) const {
-    if (shape.layout == Layout::kChannelsFirst) return place;
-    const std::int32_t pixel = channels.quotient(place);
-    return (place - pixel * shape.channels) * shape.pixels + pixel;
-  }
-  PSL_HD std::int32_t place(std::int32_t feature) const {
-    if (shape.layout == Layout::kChannelsFirst) return feature;
-    const std::int32_t channel = pixels.quotient(feature);
-    return (feature - channel * shape.pixels) * shape.channels + channel;
-  }
-};
 
 /// The largest of a row's keys: all above `least`, and of those that are equal to it the first features.
 struct Largest {
@@ -265,18 +236,18 @@ template <class Context>
 void compress_rows(Context& ctx, Slots slots, const PlaneShape& shape, const CompressionRule& rule, const RowKeys& keys,
                    View<float> x, View<float> error, View<float> workspace) {
   if (rule.kind == Compression::kNone) return;
-  for_each_block(ctx, layer_slots<Context>(slots),
-                 detail::CompressRow{detail::FeaturePlaces(shape), rule,
-                                     static_cast<std::int32_t>(kept_features(rule, shape.size())),
-                                     static_cast<std::uint32_t>(rule.random * 0x1p32), keys, x.data(),
-                                     error.empty() ? nullptr : error.data(), workspace.data()});
+  for_each_block(
+      ctx, layer_slots<Context>(slots),
+      detail::CompressRow{FeaturePlaces(shape), rule, static_cast<std::int32_t>(kept_features(rule, shape.size())),
+                          static_cast<std::uint32_t>(rule.random * 0x1p32), keys, x.data(),
+                          error.empty() ? nullptr : error.data(), workspace.data()});
 }
 
 template <class Context>
 void limit_rows(Context& ctx, Slots slots, const PlaneShape& shape, const LimitRule& rule, const SampleKeys& keys,
                 View<const float> x, View<float> y) {
   for_each_block(ctx, layer_slots<Context>(slots),
-                 detail::LimitRow{detail::FeaturePlaces(shape), rule, keys, x.data(), y.data()});
+                 detail::LimitRow{FeaturePlaces(shape), rule, keys, x.data(), y.data()});
 }
 
 template <class Context>

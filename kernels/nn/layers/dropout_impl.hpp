@@ -9,8 +9,7 @@ namespace splitsim {
 namespace detail {
 /// A row is a slot, a column four of its features, of the last one maybe fewer.
 struct Dropout {
-  PlaneShape shape;
-  FastDiv pixels;
+  FeaturePlaces places;
   DropoutRule rule;
   float scale;
   std::uint32_t threshold;  ///< bits below it drop a feature
@@ -22,20 +21,15 @@ struct Dropout {
                                      static_cast<std::uint32_t>(rule.layer),
                                      static_cast<std::uint32_t>(rule.keys.epoch[slot]), static_cast<std::uint32_t>(quad)});
     const std::uint32_t words[4] = {bits.x, bits.y, bits.z, bits.w};
-    float* features = x + slot * shape.size();
+    const std::int32_t size = places.shape.size();
+    float* features = x + slot * size;
     PSL_UNROLL
     for (std::int32_t i = 0; i < 4; ++i) {
       const std::int32_t feature = 4 * quad + i;
-      if (feature >= shape.size()) break;
-      float& value = features[shape.layout == Layout::kChannelsFirst ? feature : last(feature)];
+      if (feature >= size) break;
+      float& value = features[places.place(feature)];
       value = words[i] < threshold ? 0.0f : value * scale;
     }
-  }
-
- private:
-  PSL_HD std::int32_t last(std::int32_t feature) const {
-    const std::int32_t channel = pixels.quotient(feature);
-    return (feature - channel * shape.pixels) * shape.channels + channel;
   }
 };
 }  // namespace detail
@@ -45,7 +39,7 @@ void dropout(Context& ctx, Slots slots, const PlaneShape& shape, const DropoutRu
   const auto threshold = static_cast<std::uint32_t>(rule.probability * 0x1p32);
   const auto scale = static_cast<float>(1.0 / (1.0 - rule.probability));
   for_each_cell(ctx, layer_slots<Context>(slots), (shape.size() + 3) / 4,
-                detail::Dropout{shape, FastDiv(shape.pixels), rule, scale, threshold, x.data()});
+                detail::Dropout{FeaturePlaces(shape), rule, scale, threshold, x.data()});
 }
 
 }  // namespace splitsim

@@ -27,6 +27,24 @@ struct PlaneShape {
   PSL_HD std::int32_t size() const { return channels * pixels; }
 };
 
+/// Which feature lies where in a slot's row; features count channels first, whatever the layout.
+struct FeaturePlaces {
+  PlaneShape shape;
+  FastDiv channels, pixels;
+
+  explicit FeaturePlaces(const PlaneShape& planes) : shape(planes), channels(planes.channels), pixels(planes.pixels) {}
+  PSL_HD std::int32_t feature(std::int32_t place) const {
+    if (shape.layout == Layout::kChannelsFirst) return place;
+    const std::int32_t pixel = channels.quotient(place);
+    return (place - pixel * shape.channels) * shape.pixels + pixel;
+  }
+  PSL_HD std::int32_t place(std::int32_t feature) const {
+    if (shape.layout == Layout::kChannelsFirst) return feature;
+    const std::int32_t channel = pixels.quotient(feature);
+    return (feature - channel * shape.pixels) * shape.channels + channel;
+  }
+};
+
 /// Splits the place of a feature that lies channels last.
 struct ChannelsLast {
   FastDiv channels, width;

@@ -135,7 +135,8 @@ struct UgsRun {
 };
 
 template <class Context>
-UgsRun<Context> run_ugs(Context& ctx, const std::vector<int>& n, int batch, const Profile& profile, int epochs) {
+UgsRun<Context> run_ugs(Context& ctx, const std::vector<int>& n, int batch, const Profile& profile) {
+  constexpr int epochs = Context::kIsDevice ? 1000 : 3000;  // fewer on a device, which may be emulated
   std::vector<std::int32_t> owner;
   for (std::size_t k = 0; k < n.size(); ++k)
     owner.insert(owner.end(), static_cast<std::size_t>(n[k]), static_cast<std::int32_t>(k));
@@ -166,7 +167,7 @@ TYPED_TEST(ClockClosedForms, UgsWithPerParticipationDelays) {
   for (const auto& [n, d] : cases) {
     Profile profile = zero_profile(4);
     for (std::size_t k = 0; k < 4; ++k) profile.delay_ns[k] = d[k] * kNsPerS;
-    const auto run = run_ugs(this->ctx(), n, 16, profile, 3000);
+    const auto run = run_ugs(this->ctx(), n, 16, profile);
     const double expected = expected_delay(n, d, 16);
     expect_mean(run.first_steps, kNsPerS, expected);
     expect_mean(run.epochs, kNsPerS, 10.0 * expected);
@@ -179,7 +180,7 @@ TYPED_TEST(ClockClosedForms, UgsWithPerSampleTimes) {
   ASSERT_NEAR(expected, 6.0361161003661, 1e-12);
   Profile profile = zero_profile(4);
   for (std::size_t k = 0; k < 4; ++k) profile.forward_ns[k] = tau[k] * (kNsPerS / 100);
-  const auto run = run_ugs(this->ctx(), n, 16, profile, 3000);
+  const auto run = run_ugs(this->ctx(), n, 16, profile);
   expect_mean(run.first_steps, kNsPerS, expected);
   expect_mean(run.epochs, kNsPerS, 10.0 * expected);
 }

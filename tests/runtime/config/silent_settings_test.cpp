@@ -12,7 +12,8 @@ std::vector<std::string> sampling(const std::vector<std::string>& overrides, Sam
   return silent_settings(parse_config("", "", overrides), facts);
 }
 std::vector<std::string> training(const std::vector<std::string>& overrides) {
-  return silent_settings(parse_config("", "", overrides), TrainingFacts{400, 10});
+  const Config config = parse_config("", "", overrides);
+  return silent_settings(config, mode_map(config.train), TrainingFacts{400, 10});
 }
 void expect_one(const std::vector<std::string>& texts, const std::string& start) {
   ASSERT_EQ(texts.size(), 1u) << start;

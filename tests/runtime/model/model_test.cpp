@@ -348,8 +348,9 @@ TEST(LearningRate, WarmUpThenCosine) {
 // The clock of a run: kind by the mode, order and round by the settings.
 TEST(Modes, HaveTheirClocks) {
   const auto clock = [](const std::string& mode, const std::string& order) {
-    return clock_mode_of(parse_config(
-        "", "", test::where_read({"train.service_order=" + order, "train.round=7"}, {"train.mode=" + mode})));
+    const Config config = parse_config(
+        "", "", test::where_read({"train.service_order=" + order, "train.round=7"}, {"train.mode=" + mode}));
+    return clock_mode_of(config, mode_map(config.train));
   };
   for (const char* mode : {"psl", "psl_local", "sflv1", "sflv3", "sglr", "epsl", "gapsl", "gcpsl", "mergesfl"}) {
     EXPECT_EQ(clock(mode, "cyclic").kind, ClockKind::kBarrier) << mode;

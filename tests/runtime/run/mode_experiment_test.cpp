@@ -22,20 +22,22 @@ class ModeExperiment : public test::OnContext<Context> {
   Summary run(const Config& config, const RunOptions& options = {}) {
     return Experiment<Context>(this->ctx(), config).run(options);
   }
-  /// cnn with BatchNorm on both sides, rounds of four steps.
+  /// cnn with BatchNorm on both sides, rounds of four steps of 15 an epoch.
   Config config(const std::string& mode, std::vector<std::string> more = {}) const {
     std::vector<std::string> overrides = {"train.mode=" + mode,
                                           "model.name=cnn",
-                                          "model.width=8",
+                                          "model.width=4",
                                           "model.client_norm=batch",
                                           "model.server_norm=batch",
                                           "train.round=4",
                                           "train.service_order=random",
                                           "train.client_optimizer.kind=adam",
-                                          "train.client_optimizer.lr=0.005"};
+                                          "train.client_optimizer.lr=0.01",
+                                          "sampler.batch=12"};
     return data_.config(test::where_read(std::move(overrides), more));
   }
-  test::SmallData data_;
+  static constexpr std::int64_t kSamples = 180;
+  const test::SmallData data_{kSamples, 40, 8};
 };
 TYPED_TEST_SUITE(ModeExperiment, test::Contexts);
 
@@ -64,14 +66,14 @@ TYPED_TEST(ModeExperiment, EveryModeLearnsAndRecords) {
       EXPECT_GT(step.active_clients, 0);
       now = step.end_ns;
     }
-    EXPECT_EQ(samples, 3 * 600);
+    EXPECT_EQ(samples, 3 * this->kSamples);
     EXPECT_EQ(up, summary.bytes_up);
     EXPECT_EQ(model_up, summary.model_bytes_up);
     std::int64_t of_clients = 0;
     for (const ClientRecord& client : read_csv<ClientRecord>(out / "clients.csv")) of_clients += client.bytes_up;
     EXPECT_EQ(of_clients, summary.bytes_up);
-    const std::int64_t cut = 8 * 8 * 8 * 4 + 4;
-    EXPECT_EQ(summary.bytes_up - summary.model_bytes_up, mode.cut_traffic ? 1800 * cut : 0);
+    const std::int64_t cut = 4 * 4 * 4 * 4 + 4;
+    EXPECT_EQ(summary.bytes_up - summary.model_bytes_up, mode.cut_traffic ? 3 * this->kSamples * cut : 0);
     EXPECT_EQ(summary.model_bytes_up > 0, mode.model_traffic != ModelTraffic::kNever);
     for (const EpochRecord& epoch : read_epochs(out / "epochs.jsonl")) {
       EXPECT_EQ(epoch.client_drift.has_value(), mode.part[kClientSide].many());
@@ -85,8 +87,8 @@ TYPED_TEST(ModeExperiment, EveryModeLearnsAndRecords) {
       if (sharing != Sharing::kAll) one.insert(one.begin(), sharing == Sharing::kGroup ? 3 : 6);
       return one;
     };
-    EXPECT_NO_THROW(model.at("client.norm1.running_var", shape(kClientSide, {8})));
-    EXPECT_NO_THROW(model.at("server.conv2.weight", shape(kServerSide, {16, 8, 3, 3})));
+    EXPECT_NO_THROW(model.at("client.norm1.running_var", shape(kClientSide, {4})));
+    EXPECT_NO_THROW(model.at("server.conv2.weight", shape(kServerSide, {8, 4, 3, 3})));
   }
 }
 
@@ -94,14 +96,14 @@ TYPED_TEST(ModeExperiment, InterruptedRunsGoOnToTheSameBits) {
   for (const char* mode :
        {"sflv1", "sflv2", "sflv3", "sl", "cpsl", "gcpsl", "fedavg", "fedprox", "cse_fsl", "fsl_an"}) {
     SCOPED_TRACE(mode);
-    const Config config =
-        this->config(mode, std::string(mode) == "sl" ? std::vector<std::string>{}
-                                                     : std::vector<std::string>{"clock.model_sync=round"});
+    std::vector<std::string> settings = {"train.epochs=2", "sampler.batch=20"};
+    if (std::string(mode) != "sl") settings.push_back("clock.model_sync=round");
+    const Config config = this->config(mode, settings);
     const Summary whole = this->run(config);
     const test::TempDir out;
     std::atomic<bool> stop = false;
     RunOptions options{.out_dir = out.path(), .interrupt = &stop};
-    options.on_progress = [&](const ProgressState& at) { stop = at.epoch == 1 && at.step >= 7; };
+    options.on_progress = [&](const ProgressState& at) { stop = at.epoch == 1 && at.step >= 5; };
     EXPECT_EQ(this->run(config, options).status, "interrupted");
     const Summary resumed = this->run(config, {.out_dir = out.path(), .resume = true});
     EXPECT_EQ(whole.model_sha256, resumed.model_sha256);
@@ -110,7 +112,7 @@ TYPED_TEST(ModeExperiment, InterruptedRunsGoOnToTheSameBits) {
     EXPECT_EQ(whole.bytes_up, resumed.bytes_up);
     EXPECT_EQ(whole.model_bytes_down, resumed.model_bytes_down);
     EXPECT_EQ(whole.participation_mean, resumed.participation_mean);
-    EXPECT_EQ(read_csv<StepRecord>(out / "steps.csv").size(), 45u);
+    EXPECT_EQ(read_csv<StepRecord>(out / "steps.csv").size(), 18u);
   }
 }
 

@@ -14,7 +14,7 @@
 namespace splitsim {
 namespace {
 
-/// 240 + 60 images of 6x6 in three classes and a mlp.
+/// 240 + 60 images of 6x6 in three classes and a small net.
 class TinyData {
  public:
   TinyData() {
@@ -23,7 +23,8 @@ class TinyData {
   }
   Config config(std::vector<std::string> overrides = {}) const {
     overrides.insert(overrides.begin(),
-                     {"data.name=npy", "data.dir=\"" + dir_.path() + "\"", "model.name=mlp", "model.cut=fc1",
+                     {"data.name=npy", "data.dir=\"" + dir_.path() + "\"", "model.name=layers", "model.cut=linear1",
+                      "model.layers=[{kind='linear', out=16}, {kind='relu'}, {kind='linear'}]",
                       "partition.kind=dirichlet", "partition.clients=6", "sampler.batch=24", "train.epochs=3",
                       "train.checkpoint_epochs=0", "clock.jitter={kind=\"exponential\",mean=1.0}"});
     return parse_config("", "test", overrides);

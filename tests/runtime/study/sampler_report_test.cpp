@@ -59,8 +59,13 @@ class SamplerReportTest : public test::OnContext<Context> {
   static Config config(const std::vector<std::string>& overrides) { return parse_config("", "test", overrides); }
   SamplerReport measure(const Config& config, std::int32_t epochs, std::vector<EpochPlan>* plans = nullptr) {
     const std::vector<std::int32_t> labels = cyclic_labels(3000, 10);
-    const Population population = make_partition(labels, 10, config.partition, config.seed);
-    const Timing timing = make_timing(config, config.clock, config.seed, population.clients, {4704, 4, 1000});
+    Scene scene;
+    scene.config = config;
+    scene.population = make_partition(labels, 10, config.partition, config.seed);
+    scene.mode = mode_map(config.train);
+    scene.cut = {4704, 4, 1000};
+    const Population& population = scene.population;
+    const Timing timing = make_timing(scene, config.clock, config.seed);
     const DevicePopulation<Context> device_population(this->ctx(), population);
     population_ = population;
     return measure_sampler(this->ctx(), population, device_population, timing, config, "a sampler", epochs,

@@ -23,7 +23,7 @@ struct Epoch {
     overrides.insert(overrides.begin(), {"sampler.batch=25", "partition.clients=12", "partition.kind=dirichlet",
                                          "clock.jitter={kind=\"lognormal\",mean=1.0,cv=0.4}"});
     config = parse_config("", "test", overrides);
-    mode = clock_mode_of(config);
+    mode = clock_mode_of(config, mode_map(config.train));
     mode.round_steps = round_steps;
     std::vector<std::int32_t> labels;
     for (int i = 0; i < 400; ++i) labels.push_back(i % 4);

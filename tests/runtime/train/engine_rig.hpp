@@ -176,8 +176,10 @@ inline Schedule with_empty_steps(const Schedule& schedule, const std::vector<int
 }
 
 /// Random bytes and labels, and a schedule of `steps` batches of about `batch` slots over `clients`, sorted by client.
-inline RigInput random_input(std::int32_t clients, std::int64_t steps, std::int64_t batch, std::uint64_t seed) {
+inline RigInput random_input(std::int32_t clients, std::int64_t steps, std::int64_t batch, std::uint64_t seed,
+                             FeatureShape input = {1, 28, 28}) {
   RigInput in;
+  in.input = input;
   in.clients = clients;
   in.seed = seed;
   const auto draw = [&](std::uint32_t element, std::uint32_t step) {
@@ -206,6 +208,26 @@ inline RigInput random_input(std::int32_t clients, std::int64_t steps, std::int6
     in.labels.push_back(static_cast<std::int32_t>(draw(static_cast<std::uint32_t>(s), 2) % 10));
   in.train.epochs = 2;
   in.train.client_optimizer.schedule = in.train.server_optimizer.schedule = RateSchedule::kConstant;
+  return in;
+}
+
+/// The same with small images and a narrow net that has a norm on either side and a residual block: for tests that do not
+/// depend on the net, most of which train many times. (An emulated GPU takes ten times as long for lenet.)
+inline RigInput narrow_input(std::int32_t clients, std::int64_t steps, std::int64_t batch, std::uint64_t seed) {
+  RigInput in = random_input(clients, steps, batch, seed, {1, 8, 8});
+  in.model = "layers";
+  in.cut = "pool1";
+  in.layers = {layer::conv("conv1", 4, 3, 1, 1),
+               layer::norm("norm1", 2),
+               layer::relu("relu1"),
+               layer::max_pool("pool1", 2, 2),
+               layer::conv("conv2", 4, 3, 2, 1),
+               layer::norm("norm2", 2),
+               layer::relu("relu2"),
+               layer::conv("conv3", 4, 3, 1, 1),
+               layer::add("add3", "conv3", "relu2"),
+               layer::global_avg_pool("pool3"),
+               layer::linear("fc1", 10)};
   return in;
 }
 

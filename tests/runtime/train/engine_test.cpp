@@ -11,6 +11,7 @@
 namespace splitsim {
 namespace {
 
+using test::narrow_input;
 using test::random_input;
 using test::Rig;
 using test::RigInput;
@@ -110,7 +111,7 @@ TYPED_TEST(EngineTest, PslLocalFirstGradientsSumToPsl) {
 }
 
 TYPED_TEST(EngineTest, TheCutDoesNotMatterWhenTied) {
-  RigInput in = random_input(5, 3, 16, 13);
+  RigInput in = random_input(5, 3, 16, 13, {1, 12, 12});
   const std::vector<float> reference = this->all(this->trained(in));
   for (const LayerSpec& layer : model_layers("lenet", 10)) {
     in.cut = layer.name;
@@ -121,8 +122,9 @@ TYPED_TEST(EngineTest, TheCutDoesNotMatterWhenTied) {
 TYPED_TEST(EngineTest, EveryCutTrainsInPslLocal) {
   for (const char* model : {"mlp", "cnn"}) {
     for (const LayerSpec& layer : model_layers(model, 10)) {
-      RigInput in = random_input(3, 2, 6, 17);
+      RigInput in = random_input(3, 2, 6, 17, {1, 8, 8});
       in.model = model;
+      in.width = model == std::string("cnn") ? 8 : 0;
       in.cut = layer.name;
       in.train.mode = "psl_local";
       Rig<TypeParam> rig(this->ctx(), in);
@@ -133,8 +135,9 @@ TYPED_TEST(EngineTest, EveryCutTrainsInPslLocal) {
 
 TYPED_TEST(EngineTest, EmptySlotsChangeNothing) {
   for (const char* mode : {"psl", "psl_local"}) {
-    RigInput in = random_input(5, 3, 16, 19);
+    RigInput in = random_input(5, 3, 16, 19, {1, 8, 8});
     in.model = "cnn";
+    in.width = 8;
     in.train.mode = mode;
     const TrainingState exact = this->trained(in);
     in.extra_slots = 21;
@@ -151,9 +154,10 @@ TYPED_TEST(EngineTest, EmptySlotsChangeNothing) {
 TYPED_TEST(EngineTest, EmptyStepsChangeNothing) {
   for (const char* mode : {"psl", "psl_local", "sflv1", "sflv2", "sl"}) {
     for (const char* optimizer : {"sgd", "adam"}) {
-      RigInput in = random_input(5, 4, 12, 41);
-      in.model = "mlp";
+      RigInput in = random_input(5, 4, 12, 41, {1, 4, 4});
+      in.model = "layers";
       in.cut = "fc1";
+      in.layers = {layer::linear("fc1", 16), layer::relu("relu1"), layer::linear("fc2", 10)};
       in.train.mode = mode;
       in.train.client_optimizer.kind = in.train.server_optimizer.kind = optimizer;
       in.train.client_optimizer.clip_norm = 1.0;
@@ -191,8 +195,7 @@ TYPED_TEST(EngineTest, EqualRunsGiveEqualBits) {
 
 // On a GPU: replaying the captured step gives the bits of launching it kernel by kernel. (The CPU ignores the switch.)
 TYPED_TEST(EngineTest, CapturedStepsEqualLaunchedOnes) {
-  RigInput in = random_input(7, 6, 24, 27);
-  in.model = "cnn";
+  RigInput in = narrow_input(7, 6, 24, 27);
   in.train.mode = "psl_local";
   const TrainingState captured = this->trained(in);
   in.capture = false;

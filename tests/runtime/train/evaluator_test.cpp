@@ -11,11 +11,14 @@
 namespace splitsim {
 namespace {
 
+using test::narrow_input;
 using test::random_input;
 using test::Rig;
 using test::RigInput;
 
-const GatherShape kGather{1, 28, 28, 0, false};
+GatherShape gather_of(const RigInput& in) {
+  return {in.input.channels, in.input.height, in.input.width, 0, false};
+}
 
 template <class Context>
 class EvaluatorTest : public test::OnContext<Context> {
@@ -49,7 +52,7 @@ TYPED_TEST(EvaluatorTest, CountsEveryImageOnce) {
   Evaluation results[2];
   for (const int batch : {5, 64}) {  // a ragged last batch, and one batch larger than the set
     Evaluator<TypeParam> evaluator(this->ctx(), t.rig.network, {batch, {t.images.count(), 0}, {{0.5, 0.25, 0.25}, {}}});
-    evaluator.start(t.images, kGather, test::rig_source(t.images));
+    evaluator.start(t.images, gather_of(in), test::rig_source(t.images));
     Evaluation& result = results[batch == 5 ? 0 : 1];
     result = evaluator.evaluate(t.parameters, t.replicas)[0];
     EXPECT_EQ(std::accumulate(result.confusion.begin(), result.confusion.end(), 0), t.images.count());
@@ -65,15 +68,14 @@ TYPED_TEST(EvaluatorTest, CountsEveryImageOnce) {
 
 // A test of a replica sees that client's half, and of the average the weighted mean of the halves.
 TYPED_TEST(EvaluatorTest, AReplicaIsItsModel) {
-  RigInput in = random_input(3, 3, 18, 47);
-  in.model = "cnn";
+  RigInput in = narrow_input(3, 3, 18, 47);
   in.train.mode = "sflv3";
   in.options.norm[0] = in.options.norm[1] = NormKind::kBatch;
   typename TestFixture::Trained t(this->ctx(), in);
   const TrainingState state = t.rig.engine.download();
   Evaluator<TypeParam> evaluator(this->ctx(), t.rig.network,
                                  {16, {t.images.count(), 0}, {{0.0, 1.0, 0.0}, {0.0, 1.0, 0.0}}});
-  evaluator.start(t.images, kGather, test::rig_source(t.images));
+  evaluator.start(t.images, gather_of(in), test::rig_source(t.images));
   const Placement placement(t.rig.network, native_layout<TypeParam>());
   std::vector<double> losses;
   for (std::int32_t g = 0; g < 3; ++g) {
@@ -100,7 +102,7 @@ TYPED_TEST(EvaluatorTest, AReplicaIsItsModel) {
 TYPED_TEST(EvaluatorTest, ManyReplicasTogetherAreEachAlone) {
   // On a GPU all seven go together, or three.
   for (const auto& [mode, batch] : {std::pair{"sflv3", 8}, std::pair{"psl_local", 341}}) {
-    RigInput in = random_input(7, 1, 21, 51);
+    RigInput in = narrow_input(7, 1, 21, 51);
     in.train.mode = mode;
     in.train.client_optimizer.lr = in.train.server_optimizer.lr = 0.3;  // so that they differ
     typename TestFixture::Trained t(this->ctx(), in);
@@ -111,8 +113,8 @@ TYPED_TEST(EvaluatorTest, ManyReplicasTogetherAreEachAlone) {
     Evaluator<TypeParam> together(this->ctx(), t.rig.network, settings);
     settings.each[0] = settings.each[1] = false;
     Evaluator<TypeParam> alone(this->ctx(), t.rig.network, settings);
-    together.start(t.images, kGather, test::rig_source(t.images));
-    alone.start(t.images, kGather, test::rig_source(t.images));
+    together.start(t.images, gather_of(in), test::rig_source(t.images));
+    alone.start(t.images, gather_of(in), test::rig_source(t.images));
     for (const auto& [set, limit] :
          {std::pair{EvaluationSet::kTest, std::int64_t{0}}, std::pair{EvaluationSet::kTest, std::int64_t{11}},
           std::pair{EvaluationSet::kValidation, std::int64_t{0}}}) {
@@ -134,13 +136,13 @@ TYPED_TEST(EvaluatorTest, ManyReplicasTogetherAreEachAlone) {
 
 // More of them than are tested before the host reads; one host read each for losses and confusion.
 TYPED_TEST(EvaluatorTest, HundredsOfReplicasNeedFewHostReads) {
-  RigInput in = random_input(300, 1, 8, 53);
+  RigInput in = narrow_input(300, 1, 8, 53);
   in.train.mode = "psl_local";
   typename TestFixture::Trained t(this->ctx(), in);
   Evaluator<TypeParam> evaluator(
       this->ctx(), t.rig.network,
       {4, {t.images.count(), 0}, {this->equal_weights(300), this->equal_weights(300)}, {true, false}});
-  evaluator.start(t.images, kGather, test::rig_source(t.images));
+  evaluator.start(t.images, gather_of(in), test::rig_source(t.images));
   std::vector<std::int32_t> tested(300);
   std::iota(tested.begin(), tested.end(), 0);
   const std::uint64_t before = this->ctx().counters().host_reads;

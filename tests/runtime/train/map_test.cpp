@@ -9,6 +9,7 @@
 namespace splitsim {
 namespace {
 
+using test::narrow_input;
 using test::random_input;
 using test::Rig;
 using test::RigInput;
@@ -20,7 +21,7 @@ class MapTest : public test::OnContext<Context> {
 
   // Replicas of a side one after another; one stands for all where all are equal.
   std::vector<std::vector<float>> trained(const std::string& mode, const Change& change) {
-    RigInput in = random_input(6, 4, 18, 83);
+    RigInput in = narrow_input(6, 4, 18, 83);
     in.held = {9, 4, 7, 5, 6, 11};
     in.groups = {1, 0, 2, 0, 1, 2};
     in.train.mode = mode;
@@ -117,7 +118,7 @@ TYPED_TEST(MapTest, ClientsWithHeadsOfTheirOwnAreFederated) {
 
 TYPED_TEST(MapTest, AServerOfClientsThatStandStillIsPslLocals) {
   const auto server = [&](const std::string& mode, std::int64_t every) {
-    RigInput in = random_input(6, 4, 18, 83);
+    RigInput in = narrow_input(6, 4, 18, 83);
     in.train.mode = mode;
     in.train.upload_every = every;
     in.train.client_optimizer.lr = 0.0;
@@ -144,7 +145,6 @@ TYPED_TEST(MapTest, GroupsPoolTheirStatistics) {
   std::vector<std::vector<float>> before;
   for (const bool pooled : {false, true}) {
     const auto norms = [pooled](RigInput& in) {
-      in.model = "cnn";
       in.options.norm[0] = in.options.norm[1] = NormKind::kBatch;
       in.options.client_segments = !pooled;
     };

@@ -13,6 +13,7 @@
 namespace splitsim {
 namespace {
 
+using test::narrow_input;
 using test::random_input;
 using test::Rig;
 using test::RigInput;
@@ -69,7 +70,7 @@ TYPED_TEST(ModeTest, PslEqualsCentralBitForBitInAResNet) {
 // With a single client every mode is plain SGD: FedAvg of one model is that model.
 TYPED_TEST(ModeTest, AllModesAreCentralWithOneClient) {
   for (const char* norm : {"group", "batch"}) {
-    RigInput in = resnet_input(1, 3, 10, 5);
+    RigInput in = narrow_input(1, 3, 10, 5);
     in.options.norm[0] = in.options.norm[1] = std::string(norm) == "group" ? NormKind::kGroup : NormKind::kBatch;
     in.train.mode = "central";
     const std::vector<float> central = joined(this->trained(in));
@@ -195,7 +196,7 @@ TYPED_TEST(ModeTest, DriftIsTheDistanceFromTheAverage) {
 
 TYPED_TEST(ModeTest, AveragedReplicasAreEqualAfterARoundButHaveDriftedBefore) {
   for (const char* mode : {"sflv1", "sflv2", "sflv3"}) {
-    RigInput in = random_input(5, 4, 20, 19);
+    RigInput in = narrow_input(5, 4, 20, 19);
     in.train.mode = mode;
     in.train.round = 3;  // ends after steps 3 and 4
     Rig<TypeParam> rig(this->ctx(), in);
@@ -217,7 +218,7 @@ TYPED_TEST(ModeTest, AveragedReplicasAreEqualAfterARoundButHaveDriftedBefore) {
 TYPED_TEST(ModeTest, StepsAllocateSynchroniseAndReadNothing) {
   for (const std::string& mode : test::mode_names()) {
     for (const char* optimizer : {"sgd", "adamw"}) {
-      RigInput in = resnet_input(6, 5, 12, 31);
+      RigInput in = narrow_input(6, 5, 12, 31);
       in.train.mode = mode;
       in.train.round = 2;
       in.options.norm[0] = in.options.norm[1] = NormKind::kBatch;
@@ -240,7 +241,7 @@ TYPED_TEST(ModeTest, StepsAllocateSynchroniseAndReadNothing) {
 // On a GPU: rounds and turns are data, so the captured step serves them all. (The CPU ignores the switch.)
 TYPED_TEST(ModeTest, CapturedStepsEqualLaunchedOnes) {
   for (const char* mode : {"sflv1", "sflv2", "sflv3", "sl", "epsl", "gapsl", "cpsl", "gcpsl", "fedprox"}) {
-    RigInput in = resnet_input(5, 4, 12, 37);
+    RigInput in = narrow_input(5, 4, 12, 37);
     in.train.mode = mode;
     in.train.round = 2;
     const std::vector<float> captured = joined(this->trained(in));
@@ -263,7 +264,7 @@ TYPED_TEST(ModeTest, EmptySlotsChangeNothing) {
 
 TYPED_TEST(ModeTest, ContinuesFromASavedStateWithTheSameBits) {
   for (const char* mode : {"psl", "sflv1", "sflv2", "sflv3", "cpsl", "gcpsl", "fedprox"}) {
-    RigInput in = resnet_input(4, 3, 12, 43);
+    RigInput in = narrow_input(4, 3, 12, 43);
     in.train.mode = mode;
     in.options.norm[0] = in.options.norm[1] = NormKind::kBatch;
     in.train.client_optimizer.kind = "adam";
