@@ -15,6 +15,7 @@
 #include "runtime/model/model_file.hpp"
 #include "runtime/plan/plan_ahead.hpp"
 #include "runtime/run/checkpoint_writer.hpp"
+#include "runtime/run/finished_run.hpp"
 #include "runtime/run/recorder.hpp"
 #include "runtime/train/conv_table.hpp"
 
@@ -95,16 +96,8 @@ Experiment<Context>::Impl::Impl(Context& context, const Config& config)
 
 template <class Context>
 std::optional<Summary> Experiment<Context>::Impl::finished_run(const std::string& out_dir) const {
-  const auto file = [&out_dir](const char* name) { return (std::filesystem::path(out_dir) / name).string(); };
-  if (!std::filesystem::exists(file("summary.json")) || !std::filesystem::exists(file("epochs.jsonl"))) return {};
-  Summary summary = read_summary(file("summary.json"));
-  if (summary.status != name_of(RunStatus::kCompleted) || summary.config_sha256 != plan.config_sha256) return {};
-  check_inputs(out_dir, summary.inputs, plan.inputs);
-  bool reached = false;
-  for (const EpochRecord& record : read_epochs(file("epochs.jsonl"))) {
-    reached = reached || reaches(scene.config.eval, record);
-  }
-  if (summary.epochs < scene.config.train.epochs && !reached) return {};
+  std::optional<Summary> summary = splitsim::finished_run(scene.config, out_dir);
+  if (summary) check_inputs(out_dir, summary->inputs, plan.inputs);
   return summary;
 }
 
