@@ -7,11 +7,14 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <chrono>
 #include <cstring>
 #include <fstream>
+#include <thread>
 
 #include "base/error.hpp"
 #include "base/report.hpp"
+#include "base/stopwatch.hpp"
 
 namespace splitsim {
 
@@ -72,6 +75,18 @@ void LockFile::take(const std::string& path, std::string_view mark, const std::s
     written += static_cast<std::size_t>(done);
   }
   if (::ftruncate(fd_, static_cast<off_t>(text.size())) != 0) fail("write", path, errno);
+}
+
+void wait_until_unlocked(const std::string& path, double seconds) {
+  const auto begin = std::chrono::steady_clock::now();
+  do {
+    const int fd = ::open(path.c_str(), O_RDWR | O_CLOEXEC);
+    if (fd < 0) return;
+    const bool held = ::flock(fd, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK;
+    ::close(fd);
+    if (!held) return;
+    std::this_thread::sleep_for(std::chrono::milliseconds(10));
+  } while (seconds_since(begin) < seconds);
 }
 
 void LockFile::release() noexcept {

@@ -27,4 +27,8 @@ class LockFile {
   bool made_ = false;
 };
 
+/// Waits until no process holds the lock on a file, or there is no such file, for `seconds` at most: an owner that was
+/// killed gives it back when it is gone, a moment later.
+void wait_until_unlocked(const std::string& path, double seconds);
+
 }  // namespace splitsim

@@ -32,6 +32,7 @@ std::string questions_help() {
 std::vector<OptionText> option_texts(const CLI::App& app) {
   std::vector<OptionText> texts;
   for (const CLI::Option* option : app.get_options()) {
+    if (option->get_group().empty()) continue;  // not for people
     OptionText& text = texts.emplace_back();
     for (const std::string& name : option->get_lnames()) text.names.push_back(fmt::format("--{}", name));
     for (const std::string& name : option->get_snames()) text.names.push_back(fmt::format("-{}", name));

@@ -8,8 +8,6 @@
 #include <utility>
 
 #include "base/error.hpp"
-#include "base/files.hpp"
-#include "base/hash.hpp"
 #include "base/stopwatch.hpp"
 #include "runtime/config/continuation.hpp"
 #include "runtime/model/model_file.hpp"
@@ -81,11 +79,6 @@ Experiment<Context>::Impl::Impl(Context& context, const Config& config)
   if (config.model.init == InitKind::kFile) {
     initial = read_model_file(config.model.file, scene.network, {plan.client_replicas, plan.server_replicas});
     plan.inputs["initial_model"] = model_sha256(initial.side);
-  }
-  if (!config.train.conv_table.empty()) {
-    Sha256 hash;
-    hash.add(read_text_file(config.train.conv_table));
-    plan.inputs["conv_table"] = hash.hex();
   }
   plan.memory = {{"population, sampler, clock", ctx.counters().bytes_in_use + planner.bytes_in_use()},
                  {"schedule", planner.schedule_bytes()}};
