@@ -2,8 +2,11 @@
 #include <fmt/format.h>
 #include <stdlib.h>
 
+#include <cstdlib>
 #include <filesystem>
+#include <iterator>
 #include <optional>
+#include <sstream>
 
 #include "base/error.hpp"
 #include "base/files.hpp"
@@ -13,6 +16,7 @@
 #include "drivers/process_start.hpp"
 #include "runtime/run/progress.hpp"
 #include "runtime/sweep/local_sweep.hpp"
+#include "runtime/sweep/slurm.hpp"
 #include "runtime/sweep/sweep_report.hpp"
 
 namespace splitsim {
@@ -44,7 +48,10 @@ struct Arguments {
   std::string sweep, config_file, out_dir, probe;
   std::vector<std::string> grids, zips, overrides, devices;
   std::string jobs = "auto";
-  bool dry_run = false, retry = false, force = false, no_measure = false;
+  bool dry_run = false, retry = false, force = false, no_measure = false, slurm = false;
+  std::string slurm_args;
+  double slurm_poll_s = 5.0;
+  int submission = 0, task = -1;  // of an array task under Slurm
   DeviceOptions device;
 };
 
@@ -72,8 +79,16 @@ bool parse(int argc, char** argv, Arguments& arguments) {
       ->delimiter(',')
       ->type_name("0,1,...");
   app.add_flag("--no-measure", arguments.no_measure, "measure nothing before the runs: one thread each with --jobs auto");
+  auto* slurm = app.add_flag("--slurm", arguments.slurm,
+                             "submit the runs as job arrays, follow them, submit again what is lost");
+  app.add_option("--slurm-args", arguments.slurm_args, "options of sbatch, behind those of the sweep file")
+      ->needs(slurm)
+      ->type_name("ARGS");
   arguments.device.add_to(app);
+  app.add_option("--slurm-poll", arguments.slurm_poll_s)->check(CLI::Range(0.05, 3600.0))->group("");
   app.add_option("--probe", arguments.probe)->group("");
+  auto* submission = app.add_option("--submission", arguments.submission)->group("");
+  app.add_option("--task", arguments.task)->needs(submission)->group("");
   if (!parse_arguments(app, argc, argv, {kNotes, true})) return false;
   for (std::vector<std::string>* list : {&arguments.overrides, &arguments.grids, &arguments.zips}) {
     take_config_file(*list, arguments.sweep);
@@ -85,6 +100,50 @@ int probe(const Arguments& arguments) {
   const Config config = load_config(arguments.probe, {});
   say("{}\n", with_context(arguments.device, [&](auto& ctx) { return to_json(measure_run(ctx, config, kProbeSeconds)); }));
   return 0;
+}
+
+std::string run_program() {
+  const char* given = getenv("SPLITSIM_RUN");
+  return given != nullptr && *given != '\0' ? given : program_beside("splitsim-run");
+}
+
+int environment_number(const char* name, int otherwise) {
+  const char* text = getenv(name);
+  const int value = text == nullptr ? 0 : std::atoi(text);
+  return value > 0 ? value : otherwise;
+}
+
+/// An array task: the runs of one entry of a submission, one after another on the threads that Slurm gives.
+int run_task(const Arguments& arguments) {
+  const SweepFiles files{arguments.sweep};
+  const Sweep sweep = load_sweep(files);
+  const TaskNames tasks = load_tasks(files, arguments.submission);
+  if (static_cast<std::size_t>(arguments.task) >= tasks.size()) {
+    throw InputError(fmt::format("--task {}: submission {} has {} tasks", arguments.task, arguments.submission,
+                                 tasks.size()));
+  }
+  std::vector<RunStanding> standings(sweep.runs.size());
+  std::vector<std::size_t> todo;
+  for (const std::string& name : tasks[static_cast<std::size_t>(arguments.task)]) {
+    for (std::size_t i = 0; i < sweep.runs.size(); ++i) {
+      if (sweep.runs[i].name != name) continue;
+      standings[i] = standing_of(sweep.runs[i], files);
+      if (!standings[i].is_result()) todo.push_back(i);
+    }
+  }
+  LocalUse local{run_program(), use_cuda(arguments.device) ? "cuda" : "cpu", {}, false};
+  local.pool.threads = environment_number("SLURM_CPUS_PER_TASK", environment_number("SLURM_CPUS_ON_NODE", default_threads()));
+  const bool whole = run_locally(sweep, files, standings, todo, {}, local, catch_interrupts());
+  if (!whole) throw Interrupted("interrupted; its runs go on from their last checkpoints");
+  for (const std::size_t run : todo) {
+    if (!standings[run].is_result()) throw Error(1, fmt::format("{}: {}", sweep.runs[run].name, standings[run].error));
+  }
+  return 0;
+}
+
+std::vector<std::string> words_of(const std::string& text) {
+  std::istringstream stream(text);
+  return {std::istream_iterator<std::string>(stream), {}};
 }
 
 bool is_folder(const std::string& path) {
@@ -185,11 +244,6 @@ MachineUse machine_use(const Arguments& arguments) {
   return use;
 }
 
-std::string run_program() {
-  const char* given = getenv("SPLITSIM_RUN");
-  return given != nullptr && *given != '\0' ? given : program_beside("splitsim-run");
-}
-
 int finish(const Sweep& sweep, const SweepFiles& files, const std::vector<RunStanding>& standings, bool whole) {
   const std::vector<std::size_t> counts = count_standings(standings);
   const auto of = [&](RunProgress progress) { return counts[static_cast<std::size_t>(progress)]; };
@@ -205,6 +259,40 @@ int finish(const Sweep& sweep, const SweepFiles& files, const std::vector<RunSta
                                sweep.runs.size()));
   }
   return 0;
+}
+
+int here(const Arguments& arguments, const Sweep& sweep, const SweepFiles& files, std::vector<RunStanding>& standings,
+         const std::vector<std::size_t>& todo) {
+  const MachineUse use = machine_use(arguments);
+  const std::atomic<bool>& interrupt = catch_interrupts();
+  std::optional<ScratchFolder> scratch;
+  if (arguments.dry_run) scratch.emplace();
+  const SweepFiles measured_in{scratch ? scratch->path() : files.dir};
+  store_sweep(sweep, measured_in);
+  const SweepCosts costs = measure_sweep(sweep, measured_in, standings, todo, use, interrupt);
+  say("{}{:<10} {}\n", plan_text(sweep, standings, todo, costs, use), "folder", files.dir);
+  flush_output();
+  if (arguments.dry_run) return 0;
+  LocalUse local{run_program(), use.device, {}};
+  local.pool = {costs.jobs, use.cores, use.threads, use.memory_bytes, use.cuda_devices};
+  const bool whole = run_locally(sweep, files, standings, todo, costs, local, interrupt);
+  return finish(sweep, files, standings, whole);
+}
+
+int under_slurm(const Arguments& arguments, const Sweep& sweep, const SweepFiles& files,
+                std::vector<RunStanding>& standings, const std::vector<std::size_t>& todo) {
+  MachineUse use;
+  use.measure = false;
+  say("{}{:<10} {}\n", plan_text(sweep, standings, todo, {}, use), "folder", files.dir);
+  flush_output();
+  if (arguments.dry_run) return 0;
+  store_sweep(sweep, files);
+  SlurmUse slurm{program_beside("splitsim-sweep"), arguments.device.device, sweep.slurm_args, jobs_of(arguments),
+                 arguments.slurm_poll_s};
+  for (const std::string& word : words_of(arguments.slurm_args)) slurm.args.push_back(word);
+  const bool whole = run_under_slurm(sweep, files, standings, todo, slurm, catch_interrupts());
+  if (!whole) say("\nIts jobs go on in Slurm: splitsim-sweep {} --slurm follows them again.\n", files.dir);
+  return finish(sweep, files, standings, whole);
 }
 
 int run(const Arguments& arguments) {
@@ -223,27 +311,13 @@ int run(const Arguments& arguments) {
   if (arguments.sweep.empty() && arguments.grids.empty() && arguments.zips.empty()) {
     throw InputError("nothing to sweep: allowed: a sweep file, the folder of a sweep, or --grid KEY=A,B (see --help)");
   }
-  const MachineUse use = machine_use(arguments);
   const SweepFolder folder(goes_on ? arguments.sweep : out_dir_of(arguments), arguments.dry_run);
   const SweepFiles& files = folder.files();
   const Sweep sweep = goes_on ? load_sweep(files) : expand(spec_of(arguments));
   std::vector<RunStanding> standings = all_standings(sweep, files);
   const std::vector<std::size_t> todo = runs_to_do(sweep, standings, arguments.retry, arguments.force);
-  const std::atomic<bool>& interrupt = catch_interrupts();
-
-  std::optional<ScratchFolder> scratch;
-  if (arguments.dry_run) scratch.emplace();
-  const SweepFiles measured_in{scratch ? scratch->path() : files.dir};
-  store_sweep(sweep, measured_in);
-  const SweepCosts costs = measure_sweep(sweep, measured_in, standings, todo, use, interrupt);
-  say("{}{:<10} {}\n", plan_text(sweep, standings, todo, costs, use), "folder", files.dir);
-  flush_output();
-  if (arguments.dry_run) return 0;
-  LocalUse local{run_program(), use.device, {}};
-  local.pool = {costs.jobs, use.cores, use.threads, use.memory_bytes, use.cuda_devices};
-  if (use.jobs == 0 && use.threads == 0 && costs.threads * costs.jobs > use.cores) local.pool.threads = costs.threads;
-  const bool whole = run_locally(sweep, files, standings, todo, costs, local, interrupt);
-  return finish(sweep, files, standings, whole);
+  return arguments.slurm ? under_slurm(arguments, sweep, files, standings, todo)
+                         : here(arguments, sweep, files, standings, todo);
 }
 
 }  // namespace
@@ -255,6 +329,7 @@ int main(int argc, char** argv) {
   return splitsim::run_driver("splitsim-sweep", [&] {
     splitsim::Arguments arguments;
     if (!splitsim::parse(argc, argv, arguments)) return 0;
-    return arguments.probe.empty() ? splitsim::run(arguments) : splitsim::probe(arguments);
+    if (!arguments.probe.empty()) return splitsim::probe(arguments);
+    return arguments.task >= 0 ? splitsim::run_task(arguments) : splitsim::run(arguments);
   });
 }

@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "runtime/config/config.hpp"
-#include "runtime/sweep/sweep_spec.hpp"
+#include "runtime/sweep/read/sweep_spec.hpp"
 
 namespace splitsim {
 

@@ -82,6 +82,7 @@ std::string plan_text(const Sweep& sweep, const std::vector<RunStanding>& standi
     text += line("memory", fmt::format("{} a run at most (measured), {} available: {} at once would fit",
                                        human_bytes(largest), human_bytes(use.memory_bytes), use.memory_bytes / largest));
   }
+  if (!use.measure && use.memory_bytes == 0) return text;  // elsewhere: Slurm says how many at once
   std::string at_once = fmt::format("{} at once, {} each", plural(static_cast<std::size_t>(costs.jobs), "run"),
                                     plural(static_cast<std::size_t>(costs.threads), "thread"));
   if (!use.cuda_devices.empty()) at_once += fmt::format(", on GPUs {}", fmt::join(use.cuda_devices, ", "));

@@ -1,8 +1,11 @@
 #include "runtime/sweep/tasks.hpp"
 
 #include <fmt/format.h>
+#include <signal.h>
 
+#include <chrono>
 #include <filesystem>
+#include <thread>
 
 #include "base/error.hpp"
 #include "base/files.hpp"
@@ -38,6 +41,8 @@ Command command_of(const Task& task, const Sweep& sweep, const SweepFiles& files
 }
 
 void note_end(const Task& task, const Sweep& sweep, const SweepFiles& files, const ChildExit& exit, bool asked) {
+  // Who kills all processes of a job kills this one too, a moment later: then the run has not failed.
+  if (exit.code == 128 + SIGKILL && !asked) std::this_thread::sleep_for(std::chrono::milliseconds(300));
   const bool failed = exit.code != 0 && exit.code != 4 && exit.code != 130 && !asked;
   for (const std::size_t at : task.runs) {
     const SweepRun& run = sweep.runs[at];

@@ -10,8 +10,8 @@
 #include "base/nearest.hpp"
 #include "runtime/config/keys/keys.hpp"
 #include "runtime/config/read/paths.hpp"
-#include "runtime/sweep/axis_values.hpp"
-#include "runtime/sweep/sweep_spec.hpp"
+#include "runtime/sweep/read/axis_values.hpp"
+#include "runtime/sweep/read/sweep_spec.hpp"
 
 namespace splitsim {
 

@@ -1,4 +1,4 @@
-#include "runtime/sweep/sweep_spec.hpp"
+#include "runtime/sweep/read/sweep_spec.hpp"
 
 #include <fmt/format.h>
 #include <toml++/toml.h>
@@ -9,7 +9,7 @@
 
 #include "base/error.hpp"
 #include "runtime/config/keys/keys.hpp"
-#include "runtime/sweep/axis_values.hpp"
+#include "runtime/sweep/read/axis_values.hpp"
 
 namespace splitsim {
 

@@ -1,4 +1,4 @@
-#include "runtime/sweep/axis_values.hpp"
+#include "runtime/sweep/read/axis_values.hpp"
 
 #include <fmt/format.h>
 
