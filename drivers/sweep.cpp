@@ -78,9 +78,10 @@ bool parse(int argc, char** argv, Arguments& arguments) {
   app.add_option("--devices", arguments.devices, "GPUs to spread the runs over, as in CUDA_VISIBLE_DEVICES")
       ->delimiter(',')
       ->type_name("0,1,...");
-  app.add_flag("--no-measure", arguments.no_measure, "measure nothing before the runs: one thread each with --jobs auto");
-  auto* slurm = app.add_flag("--slurm", arguments.slurm,
-                             "submit the runs as job arrays, follow them, submit again what is lost");
+  app.add_flag("--no-measure", arguments.no_measure,
+               "measure nothing before the runs: one thread each with --jobs auto");
+  auto* slurm =
+      app.add_flag("--slurm", arguments.slurm, "submit the runs as job arrays, follow them, submit again what is lost");
   app.add_option("--slurm-args", arguments.slurm_args, "options of sbatch, behind those of the sweep file")
       ->needs(slurm)
       ->type_name("ARGS");
@@ -98,7 +99,8 @@ bool parse(int argc, char** argv, Arguments& arguments) {
 
 int probe(const Arguments& arguments) {
   const Config config = load_config(arguments.probe, {});
-  say("{}\n", with_context(arguments.device, [&](auto& ctx) { return to_json(measure_run(ctx, config, kProbeSeconds)); }));
+  say("{}\n",
+      with_context(arguments.device, [&](auto& ctx) { return to_json(measure_run(ctx, config, kProbeSeconds)); }));
   return 0;
 }
 
@@ -119,8 +121,8 @@ int run_task(const Arguments& arguments) {
   const Sweep sweep = load_sweep(files);
   const TaskNames tasks = load_tasks(files, arguments.submission);
   if (static_cast<std::size_t>(arguments.task) >= tasks.size()) {
-    throw InputError(fmt::format("--task {}: submission {} has {} tasks", arguments.task, arguments.submission,
-                                 tasks.size()));
+    throw InputError(
+        fmt::format("--task {}: submission {} has {} tasks", arguments.task, arguments.submission, tasks.size()));
   }
   std::vector<RunStanding> standings(sweep.runs.size());
   std::vector<std::size_t> todo;
@@ -132,7 +134,8 @@ int run_task(const Arguments& arguments) {
     }
   }
   LocalUse local{run_program(), use_cuda(arguments.device) ? "cuda" : "cpu", {}, false};
-  local.pool.threads = environment_number("SLURM_CPUS_PER_TASK", environment_number("SLURM_CPUS_ON_NODE", default_threads()));
+  local.pool.threads =
+      environment_number("SLURM_CPUS_PER_TASK", environment_number("SLURM_CPUS_ON_NODE", default_threads()));
   const bool whole = run_locally(sweep, files, standings, todo, {}, local, catch_interrupts());
   if (!whole) throw Interrupted("interrupted; its runs go on from their last checkpoints");
   for (const std::size_t run : todo) {
@@ -189,7 +192,8 @@ class SweepFolder {
   SweepFolder(const std::string& dir, bool dry_run) : files_{dir} {
     check_output_folder("--out", dir);
     if (is_folder(dir) && !is_sweep_directory(dir) && !is_marked() && !std::filesystem::is_empty(dir)) {
-      throw InputError(fmt::format("--out {}: holds other files; allowed: a folder that is empty, new, or a sweep's", dir));
+      throw InputError(
+          fmt::format("--out {}: holds other files; allowed: a folder that is empty, new, or a sweep's", dir));
     }
     if (dry_run) return;
     make_folder(dir);
@@ -233,7 +237,8 @@ MachineUse machine_use(const Arguments& arguments) {
   use.probe_program = program_beside("splitsim-sweep");
   use.device = use_cuda(arguments.device) ? "cuda" : "cpu";
   if (!arguments.devices.empty() && use.device != "cuda" && getenv("SPLITSIM_RUN") == nullptr) {
-    throw InputError(fmt::format("--devices {}: allowed with a GPU (--device cuda)", fmt::join(arguments.devices, ",")));
+    throw InputError(
+        fmt::format("--devices {}: allowed with a GPU (--device cuda)", fmt::join(arguments.devices, ",")));
   }
   use.cores = default_threads();
   use.memory_bytes = available_memory() / 10 * 9;
@@ -252,11 +257,12 @@ int finish(const Sweep& sweep, const SweepFiles& files, const std::vector<RunSta
   if (of(RunProgress::kFailed) > 0) say("{}", failures_text(sweep, standings));
   if (!whole) {
     throw Interrupted(fmt::format("interrupted with {} of {} runs finished; go on with splitsim-sweep {}",
-                                  of(RunProgress::kCompleted) + of(RunProgress::kDiverged), sweep.runs.size(), files.dir));
+                                  of(RunProgress::kCompleted) + of(RunProgress::kDiverged), sweep.runs.size(),
+                                  files.dir));
   }
   if (of(RunProgress::kFailed) > 0) {
-    throw Error(1, fmt::format("{} of {} runs failed; --retry tries them again", of(RunProgress::kFailed),
-                               sweep.runs.size()));
+    throw Error(
+        1, fmt::format("{} of {} runs failed; --retry tries them again", of(RunProgress::kFailed), sweep.runs.size()));
   }
   return 0;
 }
@@ -300,13 +306,14 @@ int run(const Arguments& arguments) {
   const bool changes = !arguments.overrides.empty() || !arguments.grids.empty() || !arguments.zips.empty() ||
                        !arguments.config_file.empty() || !arguments.out_dir.empty();
   if (goes_on && changes) {
-    throw InputError(fmt::format("{}: goes on as it was begun; allowed beside a folder: no --config, --set, --grid, "
-                                 "--zip, --out",
-                                 arguments.sweep));
+    throw InputError(
+        fmt::format("{}: goes on as it was begun; allowed beside a folder: no --config, --set, --grid, "
+                    "--zip, --out",
+                    arguments.sweep));
   }
   if (goes_on && !is_sweep_directory(arguments.sweep)) {
-    throw InputError(fmt::format("{}: is no sweep's folder; allowed: a sweep file, or the folder of a sweep",
-                                 arguments.sweep));
+    throw InputError(
+        fmt::format("{}: is no sweep's folder; allowed: a sweep file, or the folder of a sweep", arguments.sweep));
   }
   if (arguments.sweep.empty() && arguments.grids.empty() && arguments.zips.empty()) {
     throw InputError("nothing to sweep: allowed: a sweep file, the folder of a sweep, or --grid KEY=A,B (see --help)");

@@ -12,15 +12,15 @@
 namespace splitsim {
 
 struct Command {
-  std::vector<std::string> arguments = {};  ///< the program's path first
+  std::vector<std::string> arguments = {};                            ///< the program's path first
   std::vector<std::pair<std::string, std::string>> environment = {};  ///< beside what this process has
   std::string output = {};  ///< file that stdout and stderr are added to; empty: thrown away
 };
 
 struct ChildExit {
-  int code = 0;           ///< of exit(); of a signal 128 + it
-  double seconds = 0.0;   ///< of wall time
-  std::string error = {}; ///< one line: the program's last "name: message", or what the signal was; empty for code 0
+  int code = 0;            ///< of exit(); of a signal 128 + it
+  double seconds = 0.0;    ///< of wall time
+  std::string error = {};  ///< one line: the program's last "name: message", or what the signal was; empty for code 0
 };
 
 class ChildProcess {
@@ -40,8 +40,8 @@ class ChildProcess {
 
  private:
   std::string output_;
-  std::string program_;          // its name, as its messages begin
-  std::int64_t output_from_ = 0; // bytes that were there before
+  std::string program_;           // its name, as its messages begin
+  std::int64_t output_from_ = 0;  // bytes that were there before
   std::chrono::steady_clock::time_point began_;
   pid_t pid_ = -1;
 };

@@ -26,8 +26,8 @@ std::string free_device(const Pool& pool, const std::list<Running>& running) {
   std::string best;
   std::ptrdiff_t fewest = -1;
   for (const std::string& device : pool.cuda_devices) {
-    const auto there = std::count_if(running.begin(), running.end(),
-                                     [&](const Running& one) { return one.cuda_device == device; });
+    const auto there =
+        std::count_if(running.begin(), running.end(), [&](const Running& one) { return one.cuda_device == device; });
     if (fewest >= 0 && there >= fewest) continue;
     fewest = there;
     best = device;

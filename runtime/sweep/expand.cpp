@@ -25,8 +25,8 @@ std::string with_hash(const std::string& shown, const std::string& whole) {
 std::string safe(const std::string& text, std::size_t longest) {
   std::string shown = text;
   for (char& c : shown) {
-    const bool plain = std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '.' || c == '_' || c == '-' ||
-                       c == '+' || c == '=';
+    const bool plain =
+        std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '.' || c == '_' || c == '-' || c == '+' || c == '=';
     if (!plain || static_cast<unsigned char>(c) >= 0x80) c = '_';
   }
   const bool cut = shown.size() > longest;
@@ -73,9 +73,10 @@ void refuse_twins(const SweepSpec& spec, const std::vector<SweepRun>& runs) {
   for (const SweepRun& run : runs) {
     const auto [twin, fresh] = by_hash.emplace(run.config_sha256, &run);
     if (!fresh) {
-      throw InputError(fmt::format("{}: the runs ({}) and ({}) are the same experiment; allowed: axes whose values all "
-                                   "make a difference (variants set several keys at once)",
-                                   spec.source, listed(spec, *twin->second), listed(spec, run)));
+      throw InputError(
+          fmt::format("{}: the runs ({}) and ({}) are the same experiment; allowed: axes whose values all "
+                      "make a difference (variants set several keys at once)",
+                      spec.source, listed(spec, *twin->second), listed(spec, run)));
     }
     const auto [other, alone] = by_name.emplace(run.name, &run);
     if (!alone) {

@@ -18,7 +18,8 @@ std::vector<RunStanding> all_standings(const Sweep& sweep, const SweepFiles& fil
 
 /// Which runs to train: waiting and interrupted ones, failed ones with `retry`, foreign ones with `force`. Errors:
 /// InputError naming the first foreign run, without `force`: it would be overwritten.
-std::vector<std::size_t> runs_to_do(const Sweep& sweep, const std::vector<RunStanding>& standings, bool retry, bool force);
+std::vector<std::size_t> runs_to_do(const Sweep& sweep, const std::vector<RunStanding>& standings, bool retry,
+                                    bool force);
 
 struct LocalUse {
   std::string run_program;  ///< splitsim-run

@@ -193,8 +193,9 @@ std::uint64_t SweepCosts::memory(const SweepRun& run) const {
 }
 
 int jobs_that_fit(const MachineUse& use, int threads, std::uint64_t cost_bytes, std::size_t runs) {
-  std::int64_t jobs = use.device == "cuda" ? static_cast<std::int64_t>(std::max<std::size_t>(use.cuda_devices.size(), 1))
-                                           : std::max(1, use.cores / std::max(threads, 1));
+  std::int64_t jobs = use.device == "cuda"
+                          ? static_cast<std::int64_t>(std::max<std::size_t>(use.cuda_devices.size(), 1))
+                          : std::max(1, use.cores / std::max(threads, 1));
   if (use.jobs > 0) jobs = use.jobs;
   if (use.jobs == 0 && cost_bytes > 0 && use.memory_bytes > 0) {
     jobs = std::min(jobs, static_cast<std::int64_t>(use.memory_bytes / cost_bytes));
@@ -220,9 +221,8 @@ SweepCosts measure_sweep(const Sweep& sweep, const SweepFiles& files, const std:
   for (const std::size_t run : todo) shapes[shape_sha256(sweep.runs[run].config)].push_back(run);
   if (use.measure && !todo.empty()) {
     Measurement measurement(sweep, files, use, interrupt);
-    const auto commonest = std::max_element(shapes.begin(), shapes.end(), [](const auto& a, const auto& b) {
-      return a.second.size() < b.second.size();
-    });
+    const auto commonest = std::max_element(
+        shapes.begin(), shapes.end(), [](const auto& a, const auto& b) { return a.second.size() < b.second.size(); });
     const bool choose = use.jobs == 0 && use.threads == 0 && use.device == "cpu" && use.cores > 1 && todo.size() > 1;
     if (choose) compare_threads(measurement, commonest->second.front(), use, costs);
     if (costs.threads == 0) costs.threads = costs.speeds.empty() ? 0 : costs.speeds.front().threads;

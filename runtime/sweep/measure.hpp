@@ -17,8 +17,8 @@ namespace splitsim {
 
 /// What is asked of the machine.
 struct MachineUse {
-  std::string probe_program;              ///< splitsim-sweep: it is called as --probe CONFIG --device D --threads N
-  std::string device = "cpu";             ///< cpu | cuda
+  std::string probe_program;   ///< splitsim-sweep: it is called as --probe CONFIG --device D --threads N
+  std::string device = "cpu";  ///< cpu | cuda
   int cores = 1;
   std::uint64_t memory_bytes = 0;         ///< of the host, for all processes
   int jobs = 0;                           ///< 0: choose
@@ -34,10 +34,10 @@ struct Speed {
 };
 
 struct SweepCosts {
-  std::map<std::string, RunCost> by_shape;  ///< shape_sha256() -> cost; shapes that could not be measured are missing
+  std::map<std::string, RunCost> by_shape;   ///< shape_sha256() -> cost; shapes that could not be measured are missing
   std::map<std::string, double> finished_s;  ///< shape -> wall time of an epoch in the runs that are finished
-  std::vector<Speed> speeds;                ///< that were compared, the first one chosen; empty: nothing to compare
-  std::vector<std::string> failures;        ///< "run NAME: why it could not be measured"
+  std::vector<Speed> speeds;                 ///< that were compared, the first one chosen; empty: nothing to compare
+  std::vector<std::string> failures;         ///< "run NAME: why it could not be measured"
   int jobs = 1, threads = 1;
 
   /// Seconds that a run still takes; 0: unknown.

@@ -65,9 +65,12 @@ RunCost measure_run(Context& ctx, const Config& config, double seconds) {
 }
 
 std::string to_json(const RunCost& cost) {
-  return nlohmann::ordered_json{{"planned_bytes", cost.planned_bytes}, {"host_bytes", cost.host_bytes},
-                                {"steps_per_epoch", cost.steps_per_epoch}, {"setup_s", cost.setup_s},
-                                {"step_s", cost.step_s}, {"test_s", cost.test_s}}
+  return nlohmann::ordered_json{{"planned_bytes", cost.planned_bytes},
+                                {"host_bytes", cost.host_bytes},
+                                {"steps_per_epoch", cost.steps_per_epoch},
+                                {"setup_s", cost.setup_s},
+                                {"step_s", cost.step_s},
+                                {"test_s", cost.test_s}}
       .dump();
 }
 

@@ -24,12 +24,12 @@ constexpr auto names_of(RunProgress) {
 
 struct RunStanding {
   RunProgress progress = RunProgress::kWaiting;
-  std::string error = {};                           ///< one line, of a failed run
-  bool begun = false;                               ///< its folder holds a run: it is continued, not started
-  bool foreign = false;                             ///< that run is another experiment's, or read other inputs
-  std::vector<std::string> resume_overrides = {};   ///< of --resume: more epochs, paths that are elsewhere now
-  std::int32_t epochs = 0;                          ///< finished ones
-  double wall_s = 0.0;                              ///< of a completed run
+  std::string error = {};                          ///< one line, of a failed run
+  bool begun = false;                              ///< its folder holds a run: it is continued, not started
+  bool foreign = false;                            ///< that run is another experiment's, or read other inputs
+  std::vector<std::string> resume_overrides = {};  ///< of --resume: more epochs, paths that are elsewhere now
+  std::int32_t epochs = 0;                         ///< finished ones
+  double wall_s = 0.0;                             ///< of a completed run
 
   bool is_result() const { return progress == RunProgress::kCompleted || progress == RunProgress::kDiverged; }
 };

@@ -74,8 +74,14 @@ class Follower {
  public:
   Follower(const Sweep& sweep, const SweepFiles& files, std::vector<RunStanding>& standings,
            const std::vector<std::size_t>& todo, const SlurmUse& use)
-      : sweep_(sweep), files_(files), standings_(standings), todo_(todo), use_(use), prefix_(slurm_job_prefix(files)),
-        index_(sweep, files), progress_(std::cerr, false, sweep, files, standings) {
+      : sweep_(sweep),
+        files_(files),
+        standings_(standings),
+        todo_(todo),
+        use_(use),
+        prefix_(slurm_job_prefix(files)),
+        index_(sweep, files),
+        progress_(std::cerr, false, sweep, files, standings) {
     std::error_code error;
     fs::create_directories(files_.path("slurm"), error);
     for (std::size_t i = 0; i < sweep.runs.size(); ++i) place_[sweep.runs[i].name] = i;

@@ -74,7 +74,8 @@ Sweep load_sweep(const SweepFiles& files) {
       SweepRun& added = sweep.runs.emplace_back();
       added.name = run.at("name");
       added.labels = run.at("labels").get<std::vector<std::string>>();
-      if (added.labels.size() != sweep.axes.size()) throw InputError(fmt::format("'{}': a run without its labels", path));
+      if (added.labels.size() != sweep.axes.size())
+        throw InputError(fmt::format("'{}': a run without its labels", path));
     }
   } catch (const Json::exception& error) {
     throw InputError(fmt::format("cannot read '{}': {}", path, error.what()));

@@ -18,7 +18,9 @@ constexpr std::size_t kProgresses = 5;
 
 std::string line(const char* name, const std::string& text) { return fmt::format("{:<10} {}\n", name, text); }
 
-std::string plural(std::size_t count, const char* one) { return fmt::format("{} {}{}", count, one, count == 1 ? "" : "s"); }
+std::string plural(std::size_t count, const char* one) {
+  return fmt::format("{} {}{}", count, one, count == 1 ? "" : "s");
+}
 
 std::string counts_text(const std::vector<std::size_t>& counts) {
   std::string text;
@@ -61,8 +63,8 @@ double makespan(const std::vector<double>& seconds, int jobs) {
   return end;
 }
 
-std::string plan_text(const Sweep& sweep, const std::vector<RunStanding>& standings, const std::vector<std::size_t>& todo,
-                      const SweepCosts& costs, const MachineUse& use) {
+std::string plan_text(const Sweep& sweep, const std::vector<RunStanding>& standings,
+                      const std::vector<std::size_t>& todo, const SweepCosts& costs, const MachineUse& use) {
   std::string axes;
   for (const AxisLabels& axis : sweep.axes) {
     axes += fmt::format("{}{} {}", axes.empty() ? "" : " x ", axis.values.size(), axis.name);
@@ -79,8 +81,9 @@ std::string plan_text(const Sweep& sweep, const std::vector<RunStanding>& standi
   }
   text += line("to do", plural(todo.size(), "run"));
   if (largest > 0) {
-    text += line("memory", fmt::format("{} a run at most (measured), {} available: {} at once would fit",
-                                       human_bytes(largest), human_bytes(use.memory_bytes), use.memory_bytes / largest));
+    text +=
+        line("memory", fmt::format("{} a run at most (measured), {} available: {} at once would fit",
+                                   human_bytes(largest), human_bytes(use.memory_bytes), use.memory_bytes / largest));
   }
   if (!use.measure && use.memory_bytes == 0) return text;  // elsewhere: Slurm says how many at once
   std::string at_once = fmt::format("{} at once, {} each", plural(static_cast<std::size_t>(costs.jobs), "run"),
@@ -135,8 +138,8 @@ void SweepProgress::tick(double left_s) {
     }
     const SweepRun& run = sweep_.runs[one.run];
     const double spent = seconds_since(one.began);
-    lines.push_back(fmt::format("  {:>4}/{:<4} epochs  {:>8}{}  {}", epochs_in(files_.run(run)), run.config.train.epochs,
-                                duration_text(spent),
+    lines.push_back(fmt::format("  {:>4}/{:<4} epochs  {:>8}{}  {}", epochs_in(files_.run(run)),
+                                run.config.train.epochs, duration_text(spent),
                                 one.expected_s > 0.0 ? " of " + duration_text(one.expected_s) : "", run.name));
   }
   std::string text;

@@ -17,8 +17,8 @@ namespace splitsim {
 std::vector<std::size_t> count_standings(const std::vector<RunStanding>& standings);
 
 /// Several lines, the first one "sweep ...", without the folder.
-std::string plan_text(const Sweep& sweep, const std::vector<RunStanding>& standings, const std::vector<std::size_t>& todo,
-                      const SweepCosts& costs, const MachineUse& use);
+std::string plan_text(const Sweep& sweep, const std::vector<RunStanding>& standings,
+                      const std::vector<std::size_t>& todo, const SweepCosts& costs, const MachineUse& use);
 
 /// Wall seconds of all tasks on `jobs` processes, each taking the next when it is free; 0 if one is unknown.
 double makespan(const std::vector<double>& seconds, int jobs);

@@ -13,15 +13,15 @@
 namespace splitsim {
 
 struct Task {
-  std::vector<std::size_t> runs;    ///< places in Sweep::runs, in order
-  std::uint64_t memory_bytes = 0;   ///< while it runs; 0: unknown
-  double seconds = 0.0;             ///< estimated, on one of the planned jobs; 0: unknown
+  std::vector<std::size_t> runs;   ///< places in Sweep::runs, in order
+  std::uint64_t memory_bytes = 0;  ///< while it runs; 0: unknown
+  double seconds = 0.0;            ///< estimated, on one of the planned jobs; 0: unknown
 };
 
 /// How one process is to run.
 struct Seat {
-  std::string program;           ///< splitsim-run
-  std::string device = "cpu";    ///< cpu | cuda
+  std::string program;         ///< splitsim-run
+  std::string device = "cpu";  ///< cpu | cuda
   int threads = 1;
   std::string cuda_device = "";  ///< CUDA_VISIBLE_DEVICES; empty: as it is
 };

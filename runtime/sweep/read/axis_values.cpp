@@ -60,9 +60,10 @@ std::optional<std::vector<std::int64_t>> range_of(const std::string& text, const
   const std::int64_t step = match[4].matched ? std::stoll(match[4]) : 1;
   constexpr std::int64_t kMost = 100'000;
   if (step == 0 || last < first || (last - first) / step >= kMost) {
-    throw InputError(fmt::format("{}: range {}: allowed: FIRST..LAST or FIRST..LAST:STEP with LAST >= FIRST, STEP >= 1 "
-                                 "and at most {} values",
-                                 place, quoted(text), kMost));
+    throw InputError(
+        fmt::format("{}: range {}: allowed: FIRST..LAST or FIRST..LAST:STEP with LAST >= FIRST, STEP >= 1 "
+                    "and at most {} values",
+                    place, quoted(text), kMost));
   }
   std::vector<std::int64_t> values;
   for (std::int64_t value = first; value <= last; value += step) values.push_back(value);

@@ -131,16 +131,18 @@ Axis SweepFile::variants(const std::string& name, const toml::table& table, cons
   }
   std::sort(found.begin(), found.end(), [](const auto& a, const auto& b) { return before(a.first, b.first); });
   for (auto& [position, value] : found) axis.values.push_back(std::move(value));
-  if (axis.keys.empty()) fail(at, fmt::format("variants.{}: allowed: names with the keys that each of them sets", name));
+  if (axis.keys.empty())
+    fail(at, fmt::format("variants.{}: allowed: names with the keys that each of them sets", name));
   return axis;
 }
 
 void SweepFile::read_slurm(const toml::table& table, SweepSpec& spec) const {
   for (const auto& [key, node] : table) {
     const toml::array* list = node.as_array();
-    const bool texts = list != nullptr && std::all_of(list->begin(), list->end(),
-                                                      [](const toml::node& item) { return item.is_string(); });
-    if (key.str() != "args") fail(key.source(), fmt::format("unknown key slurm.{}; known: args", std::string(key.str())));
+    const bool texts = list != nullptr &&
+                       std::all_of(list->begin(), list->end(), [](const toml::node& item) { return item.is_string(); });
+    if (key.str() != "args")
+      fail(key.source(), fmt::format("unknown key slurm.{}; known: args", std::string(key.str())));
     if (!texts) fail(node.source(), "slurm.args: allowed: a list of sbatch's options, as in [\"--time=2:00:00\"]");
     for (const toml::node& item : *list) spec.slurm_args.push_back(item.as_string()->get());
   }

@@ -77,9 +77,8 @@ std::string key_of(const Override& setting) { return setting.text.substr(0, sett
 }  // namespace
 
 bool Axis::is_seed() const {
-  return !keys.empty() && std::all_of(keys.begin(), keys.end(), [](const std::string& key) {
-    return key == "seed" || key.ends_with(".seed");
-  });
+  return !keys.empty() && std::all_of(keys.begin(), keys.end(),
+                                      [](const std::string& key) { return key == "seed" || key.ends_with(".seed"); });
 }
 
 void add_grid(SweepSpec& spec, const std::string& grid) { spec.axes.push_back(axis_of("--grid", grid)); }
@@ -113,8 +112,8 @@ void check_axes(const SweepSpec& spec) {
   for (const Override& setting : spec.common) common.insert(key_of(setting));
   for (const Axis& axis : spec.axes) {
     if (columns.count(axis.name) != 0) {
-      throw InputError(fmt::format("{}: axis {}: index.csv has a column of this name; allowed: another one", spec.source,
-                                   axis.name));
+      throw InputError(fmt::format("{}: axis {}: index.csv has a column of this name; allowed: another one",
+                                   spec.source, axis.name));
     }
     if (!names.insert(axis.name).second) {
       throw InputError(fmt::format("{}: two axes have the name {}; allowed: one", spec.source, axis.name));
