@@ -13,7 +13,6 @@
 #include "runtime/model/model_file.hpp"
 #include "runtime/plan/plan_ahead.hpp"
 #include "runtime/run/checkpoint_writer.hpp"
-#include "runtime/run/finished_run.hpp"
 #include "runtime/run/recorder.hpp"
 #include "runtime/train/conv_table.hpp"
 

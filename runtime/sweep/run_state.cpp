@@ -12,7 +12,6 @@
 #include "runtime/config/seeds.hpp"
 #include "runtime/run/checkpoint.hpp"
 #include "runtime/run/experiment_plan.hpp"
-#include "runtime/run/finished_run.hpp"
 #include "runtime/run/run_results.hpp"
 
 namespace splitsim {
