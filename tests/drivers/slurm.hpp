@@ -66,6 +66,7 @@ class LocalSlurm {
   }
 
   std::string start() {
+    std::filesystem::create_directories(dir_);
     if (::geteuid() != 0) return "slurmd needs root";
     for (const char* program : {"munged", "slurmctld", "slurmd", "sbatch", "squeue", "scontrol", "scancel"}) {
       if (shell(std::string("command -v ") + program).empty()) {

@@ -179,9 +179,14 @@ SweepSpec SweepFile::read(const toml::table& document) {
     } else if (name == "slurm") {
       read_slurm(table_of(name, node, "[slurm]"), spec);
     } else {
-      const std::string meant = find_key(name) != nullptr ? "set." + name : nearest(name, known);
+      const bool setting = std::any_of(config_keys().begin(), config_keys().end(), [&](const Key& one) {
+        return one.path == name || one.path.starts_with(name + ".");
+      });
+      const std::string meant = nearest(name, known);
       fail(key.source(), fmt::format("unknown key {}{}", quoted(name),
-                                     meant.empty() ? "; known: " + joined(known) : "; did you mean " + meant + "?"));
+                                     setting ? "; settings of all runs go below [set] (a configuration: --config)"
+                                     : meant.empty() ? "; known: " + joined(known)
+                                                     : "; did you mean " + meant + "?"));
     }
   }
   std::sort(axes.begin(), axes.end(), [](const auto& a, const auto& b) { return before(a.first, b.first); });

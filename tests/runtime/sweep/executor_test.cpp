@@ -119,7 +119,9 @@ TEST_F(Executing, AProgramThatIsNotThereIsAFailureOfItsTask) {
 
 TEST_F(Executing, AnInterruptAsksChildrenToStopAndStartsNoMore) {
   on_end_ = [this] { interrupt_ = true; };
-  const char* script = "trap 'exit 130' TERM; [ $1 = 0 ] && exit 0; while :; do sleep 0.01; done";
+  const std::string ready = dir_ / "ready";  // the trap is set
+  const std::string script = "trap 'exit 130' TERM; if [ $1 = 0 ]; then while [ ! -e " + ready +
+                             " ]; do sleep 0.01; done; exit 0; fi; touch " + ready + "; while :; do sleep 0.01; done";
   const auto began = std::chrono::steady_clock::now();
   EXPECT_FALSE(execute(tasks(9), {2, 2, 0, 0, {}}, script));
   EXPECT_LT(seconds_since(began), 20.0);

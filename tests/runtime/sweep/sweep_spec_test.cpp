@@ -86,7 +86,7 @@ TEST(SweepFile, MistakesAreNamedWithTheirLine) {
   refused("\nbase = \"none.toml\"", "x.toml:2:8: base: cannot read");
   refused("sed = 1", "x.toml:1:1: unknown key \"sed\"");
   refused("[gird]\nseed = [1]", "unknown key \"gird\"; did you mean grid?");
-  refused("seed = 1", "x.toml:1:1: unknown key \"seed\"; did you mean set.seed?");
+  refused("seed = 1", "x.toml:1:1: unknown key \"seed\"; settings of all runs go below [set]");
   refused("[grid]\nseed = 1", "x.toml:2:8: seed: allowed: a list of values");
   refused("[grid]\nseed = []", "x.toml:2:8: seed: allowed: a list of values");
   refused("[grid]\nseed = \"5..1\"", "x.toml:2:8: range \"5..1\"");
