@@ -54,8 +54,8 @@ TEST_F(SlurmSweep, CancelledJobsAndLostNodesAreResumed) {
   EXPECT_NE(outputs.find("NODE FAILURE"), std::string::npos) << outputs;
   EXPECT_EQ(lasting(out), lasting(whole));
   for (const char* run : {"ugs-seed=1", "ugs-seed=2"}) {
-    EXPECT_GE(epochs_trained(out, run), epochs) << run;
-    EXPECT_LE(epochs_trained(out, run), epochs + 4) << run;
+    EXPECT_GE(epochs_trained(out, run), epochs - 2) << run;  // that of each stop may have missed its line
+    EXPECT_LE(epochs_trained(out, run), epochs + 2) << run;
   }
 }
 

@@ -156,8 +156,9 @@ TEST_F(SweepRuns, GoesOnAfterKills) {
   EXPECT_EQ(rest.exit_code, 0) << rest.err << rest.out;
   EXPECT_EQ(lasting(out), lasting(whole));
   for (const std::string& run : kRuns) {
-    EXPECT_GE(epochs_trained(out, run), epochs) << run;
-    EXPECT_LE(epochs_trained(out, run), epochs + 2 * kills) << run;
+    // A kill may fall between a checkpoint and the line about its epoch, or between an epoch and its checkpoint.
+    EXPECT_GE(epochs_trained(out, run), epochs - kills) << run;
+    EXPECT_LE(epochs_trained(out, run), epochs + kills) << run;
     EXPECT_EQ(slurp(out + "/runs/" + run + "/steps.csv"), slurp(whole + "/runs/" + run + "/steps.csv")) << run;
   }
 }
