@@ -17,7 +17,7 @@ std::string short_help(CLI::App& app, const Manual& manual) {
   if (manual.reads_config) {
     footer += "\nKeys of the configuration, by section (splitsim-... --help SECTION):\n ";
     for (const HelpSection& section : help_sections()) footer += fmt::format(" {}", section.name);
-    footer += "\n--print-config writes the commented configuration.\n";
+    footer += manual.prints_config ? "\n--print-config writes the commented configuration.\n" : "\n";
   }
   app.footer(footer);
   return app.help();

@@ -25,15 +25,12 @@ namespace {
 constexpr const char* kNotes = R"(
 A sweep file (docs/sweeps.md):
   base = "my.toml"                      # the experiment; without it the embedded default
-  [set]                                 # in every run
-  train.epochs = 3
-  [grid]                                # every combination
-  sampler.kind = ["ugs", "fls"]
-  seed = "1..5"
+  set.train.epochs = 3                  # in every run
+  grid.sampler.kind = ["ugs", "fls"]    # axes: every combination
+  grid.seed = "1..5"
 
 Examples:
   splitsim-sweep my.sweep.toml                   runs below runs/my, its index in runs/my/index.csv
-  splitsim-sweep my.sweep.toml --dry-run         the plan: runs, memory, how many at once, time
   splitsim-sweep runs/my                         go on with what is missing there
   splitsim-sweep --config my.toml --grid sampler.kind=ugs,fls --grid seed=1..5 --out runs/my
   splitsim-sweep my.sweep.toml --slurm --slurm-args "--partition=gpu --gres=gpu:1"
@@ -90,7 +87,7 @@ bool parse(int argc, char** argv, Arguments& arguments) {
   app.add_option("--probe", arguments.probe)->group("");
   auto* submission = app.add_option("--submission", arguments.submission)->group("");
   app.add_option("--task", arguments.task)->needs(submission)->group("");
-  if (!parse_arguments(app, argc, argv, {kNotes, true})) return false;
+  if (!parse_arguments(app, argc, argv, {kNotes, true, false})) return false;
   for (std::vector<std::string>* list : {&arguments.overrides, &arguments.grids, &arguments.zips}) {
     take_config_file(*list, arguments.sweep);
   }

@@ -120,9 +120,11 @@ void SweepProgress::ended(std::size_t run, double seconds) {
 }
 
 std::string SweepProgress::head(double left_s) const {
-  return fmt::format("{} of {}: {} running, {}; {} left", sweep_.source, plural(sweep_.runs.size(), "run"),
-                     running_.size(), counts_text(count_standings(standings_)),
-                     left_s > 0.0 ? duration_text(left_s) : "--:--");
+  const std::vector<std::size_t> counts = count_standings(standings_);
+  const auto of = [&](RunProgress progress) { return counts[static_cast<std::size_t>(progress)]; };
+  return fmt::format("{}: {} of {} done, {} failed, {} running; {} left", sweep_.source,
+                     of(RunProgress::kCompleted) + of(RunProgress::kDiverged), plural(sweep_.runs.size(), "run"),
+                     of(RunProgress::kFailed), running_.size(), left_s > 0.0 ? duration_text(left_s) : "--:--");
 }
 
 void SweepProgress::tick(double left_s) {

@@ -1,6 +1,8 @@
 // What a sweep writes and prints: index.csv, Slurm's script and queue, estimates.
 #include <gtest/gtest.h>
 
+#include <sstream>
+
 #include "runtime/sweep/index.hpp"
 #include "runtime/sweep/measure.hpp"
 #include "runtime/sweep/slurm.hpp"
@@ -103,6 +105,34 @@ TEST(SweepShapes, AreTheSameForSeedsAndLengths) {
   const Config c = parse_config("", "c", {"partition.clients=8"});
   EXPECT_EQ(shape_sha256(a), shape_sha256(b));
   EXPECT_NE(shape_sha256(a), shape_sha256(c));
+}
+
+TEST(SweepProgressLines, ATableThatRewritesItselfOrALinePerRun) {
+  const TempDir dir;
+  const SweepFiles files{dir.path()};
+  Sweep sweep{"x.toml", {}, {}, {}};
+  for (const char* name : {"a", "b", "c"}) sweep.runs.push_back({name, {}, {}, ""});
+  std::vector<RunStanding> standings(3);
+  for (const bool live : {true, false}) {
+    standings = std::vector<RunStanding>(3);
+    std::ostringstream out;
+    SweepProgress progress(out, live, sweep, files, standings);
+    progress.started(0, 60.0);
+    progress.started(1, 0.0);
+    progress.tick(90.0);
+    const std::string table = out.str();
+    EXPECT_EQ(table.find("x.toml: 0 of 3 runs done, 0 failed, 2 running; 1:30 left") != std::string::npos, live);
+    EXPECT_EQ(table.find(" of 1:00  a") != std::string::npos, live) << table;
+    standings[0].progress = RunProgress::kCompleted;
+    progress.ended(0, 12.34);
+    EXPECT_EQ(out.str().find("[1/3] completed   a, 12.3 s\n") == std::string::npos, live) << out.str();
+    standings[1].progress = RunProgress::kFailed;
+    standings[1].error = "why";
+    progress.ended(1, 1.0);
+    EXPECT_NE(out.str().find("[2/3] failed      b, 1.0 s: why\n"), std::string::npos) << out.str();
+    progress.tick(0.0);
+    EXPECT_EQ(out.str().find("x.toml: 1 of 3 runs done, 1 failed, 0 running; --:-- left") != std::string::npos, live);
+  }
 }
 
 }  // namespace
