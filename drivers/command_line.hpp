@@ -12,6 +12,7 @@ namespace splitsim {
 struct Manual {
   std::string notes = {};     ///< examples, exit codes: behind the options of the short help
   bool reads_config = false;  ///< takes the keys of the configuration: sections, completion and man page have them
+  bool prints_config = true;  ///< and writes it: --print-config
 };
 
 /// One option, as help and completion see it.

@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "base/text.hpp"
 #include "drivers/command_line.hpp"
 #include "kernels/device/context.hpp"
 #include "kernels/device/machine.hpp"
@@ -70,8 +71,5 @@ void watch_interrupts();
 /// Needs watch_interrupts(). From here on the first of them sets the flag, a second one ends the process as
 /// usual.
 const std::atomic<bool>& catch_interrupts();
-
-/// "12.3 MiB".
-std::string human_bytes(std::uint64_t bytes);
 
 }  // namespace splitsim

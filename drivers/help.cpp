@@ -17,7 +17,7 @@ std::string short_help(CLI::App& app, const Manual& manual) {
   if (manual.reads_config) {
     footer += "\nKeys of the configuration, by section (splitsim-... --help SECTION):\n ";
     for (const HelpSection& section : help_sections()) footer += fmt::format(" {}", section.name);
-    footer += "\n--print-config writes the commented configuration.\n";
+    footer += manual.prints_config ? "\n--print-config writes the commented configuration.\n" : "\n";
   }
   app.footer(footer);
   return app.help();
@@ -32,6 +32,7 @@ std::string questions_help() {
 std::vector<OptionText> option_texts(const CLI::App& app) {
   std::vector<OptionText> texts;
   for (const CLI::Option* option : app.get_options()) {
+    if (option->get_group().empty()) continue;  // not for people
     OptionText& text = texts.emplace_back();
     for (const std::string& name : option->get_lnames()) text.names.push_back(fmt::format("--{}", name));
     for (const std::string& name : option->get_snames()) text.names.push_back(fmt::format("-{}", name));

@@ -120,7 +120,7 @@ std::vector<Config> configs_of(const Arguments& arguments) {
   const ConfigText text = arguments.config_file.empty()
                               ? ConfigText{"", "default"}
                               : ConfigText{read_text_file(arguments.config_file), arguments.config_file};
-  return parse_variants(text, arguments.overrides, variants);
+  return parse_variants(text, {arguments.overrides.begin(), arguments.overrides.end()}, variants);
 }
 
 // Refuses what does not fit, before it is made.

@@ -30,7 +30,7 @@ const std::map<std::string, int> kRooms = {
     {"samplers", 6},          {"runtime/data", 1},          {"runtime/model", 1},
     {"runtime/clock", 1},     {"runtime/record", 1},        {"runtime/mode", 2},
     {"runtime/config", 3},    {"runtime/train", 3},         {"runtime/plan", 4},
-    {"runtime/run", 5},       {"runtime/study", 5}};
+    {"runtime/run", 5},       {"runtime/study", 5},         {"runtime/sweep", 6}};
 
 const std::set<std::string> kGenerated = {"build_info.hpp", "git_commit.hpp",
                                           "layer_list.hpp"};  // made in the build folder

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "runtime/data/dataset.hpp"
@@ -62,15 +63,28 @@ struct ConfigText {
   std::string source;  ///< its file, for messages and paths
 };
 
-/// Overrides of one of several configs, and the option that they came from, for messages.
+/// One setting over a config, as on the command line, and where it stands.
+struct Override {
+  std::string text;         ///< "sampler.kind=fpls"; the value is a TOML value, a bare word is a string
+  std::string place = {};   ///< "sweep.toml:3:8", for messages; empty: the variant's option
+  std::string folder = {};  ///< absolute; relative paths count from it; empty: the working directory
+
+  Override(std::string setting) : text(std::move(setting)) {}  // NOLINT: overrides without a place are texts
+  Override(const char* setting) : text(setting) {}             // NOLINT
+  Override(std::string setting, std::string where, std::string paths_from)
+      : text(std::move(setting)), place(std::move(where)), folder(std::move(paths_from)) {}
+};
+
+/// Overrides of one of several configs, the option that they came from, and what to call this config, for messages.
 struct ConfigVariant {
   std::string option;
-  std::vector<std::string> overrides;
+  std::vector<Override> overrides;
+  std::string name = {};  ///< "run ugs-seed=1": goes before every message about this config
 };
 
 /// Several configs at once, each with further overrides over the same text and overrides. A key of the common ones must
 /// be read by at least one config. Errors: as parse_config.
-std::vector<Config> parse_variants(const ConfigText& text, const std::vector<std::string>& overrides,
+std::vector<Config> parse_variants(const ConfigText& text, const std::vector<Override>& overrides,
                                    const std::vector<ConfigVariant>& variants);
 
 /// Fully resolved TOML of the keys that are read: parse_config(to_toml(c)) is the same experiment, and the same config

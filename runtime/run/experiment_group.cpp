@@ -8,8 +8,6 @@
 #include <utility>
 
 #include "base/error.hpp"
-#include "base/files.hpp"
-#include "base/hash.hpp"
 #include "base/stopwatch.hpp"
 #include "runtime/config/continuation.hpp"
 #include "runtime/model/model_file.hpp"
@@ -62,16 +60,8 @@ struct Member {
 
 template <class Context>
 std::optional<Summary> Member<Context>::finished_run(const std::string& out_dir) const {
-  const auto file = [&out_dir](const char* name) { return (std::filesystem::path(out_dir) / name).string(); };
-  if (!std::filesystem::exists(file("summary.json")) || !std::filesystem::exists(file("epochs.jsonl"))) return {};
-  Summary summary = read_summary(file("summary.json"));
-  if (summary.status != name_of(RunStatus::kCompleted) || summary.config_sha256 != plan.config_sha256) return {};
-  check_inputs(out_dir, summary.inputs, plan.inputs);
-  bool reached = false;
-  for (const EpochRecord& record : read_epochs(file("epochs.jsonl"))) {
-    reached = reached || reaches(scene.config.eval, record);
-  }
-  if (summary.epochs < scene.config.train.epochs && !reached) return {};
+  std::optional<Summary> summary = splitsim::finished_run(scene.config, out_dir);
+  if (summary) check_inputs(out_dir, summary->inputs, plan.inputs);
   return summary;
 }
 
@@ -157,11 +147,6 @@ ExperimentGroup<Context>::Impl::Impl(Context& context, const std::vector<Config>
     if (config.model.init == InitKind::kFile) {
       member->initial = read_model_file(config.model.file, member->scene.network, {plan.client_replicas, plan.server_replicas});
       plan.inputs["initial_model"] = model_sha256(member->initial.side);
-    }
-    if (!config.train.conv_table.empty()) {
-      Sha256 hash;
-      hash.add(read_text_file(config.train.conv_table));
-      plan.inputs["conv_table"] = hash.hex();
     }
   }
   plan_memory();

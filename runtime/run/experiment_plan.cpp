@@ -11,6 +11,31 @@
 
 namespace splitsim {
 
+std::map<std::string, std::string> input_hashes(const Scene& scene) {
+  const Config& config = scene.config;
+  std::map<std::string, std::string> inputs = {{"images", scene.dataset.images_sha256()},
+                                               {"labels", scene.dataset.labels_sha256()},
+                                               {"partition", scene.population.sha256()}};
+  if (config.sampler.kind == "file") inputs["schedule"] = load_schedule(config.sampler.file).sha256();
+  if (!scene.timing.profile.trace_sha256.empty()) inputs["trace"] = scene.timing.profile.trace_sha256;
+  if (scene.mode.needs_groups() && config.clients.grouping == Grouping::kFile) {
+    Sha256 hash;
+    hash.add(scene.groups.of);
+    inputs["groups"] = hash.hex();
+  }
+  if (config.clients.availability == Availability::kTrace) {
+    Sha256 hash;
+    hash.add(read_text_file(config.clients.availability_file));
+    inputs["availability"] = hash.hex();
+  }
+  if (!config.train.conv_table.empty()) {
+    Sha256 hash;
+    hash.add(read_text_file(config.train.conv_table));
+    inputs["conv_table"] = hash.hex();
+  }
+  return inputs;
+}
+
 ExperimentPlan describe(const Scene& scene, const ScheduleBounds& bounds) {
   const Dataset& data = scene.dataset;
   const Config& config = scene.config;
@@ -31,22 +56,9 @@ ExperimentPlan describe(const Scene& scene, const ScheduleBounds& bounds) {
   plan.client_parameters = scene.network.parameters[kClientSide];
   plan.server_parameters = scene.network.parameters[kServerSide];
   plan.cut_bytes = scene.cut.activation;
-  plan.partition_sha256 = scene.population.sha256();
   plan.config_sha256 = config_sha256(config);
-  plan.inputs = {
-      {"images", data.images_sha256()}, {"labels", data.labels_sha256()}, {"partition", plan.partition_sha256}};
-  if (config.sampler.kind == "file") plan.inputs["schedule"] = load_schedule(config.sampler.file).sha256();
-  if (!scene.timing.profile.trace_sha256.empty()) plan.inputs["trace"] = scene.timing.profile.trace_sha256;
-  if (scene.mode.needs_groups() && config.clients.grouping == Grouping::kFile) {
-    Sha256 hash;
-    hash.add(scene.groups.of);
-    plan.inputs["groups"] = hash.hex();
-  }
-  if (config.clients.availability == Availability::kTrace) {
-    Sha256 hash;
-    hash.add(read_text_file(config.clients.availability_file));
-    plan.inputs["availability"] = hash.hex();
-  }
+  plan.inputs = input_hashes(scene);
+  plan.partition_sha256 = plan.inputs["partition"];
   plan.silent = silent_settings(config, sampling_facts(scene.population, scene.timing.profile, config.sampler));
   for (std::string& text : silent_settings(config, scene.mode, TrainingFacts{data.test_size(), bounds.steps})) {
     plan.silent.push_back(std::move(text));

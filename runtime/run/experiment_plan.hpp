@@ -30,6 +30,10 @@ struct ExperimentPlan {
   std::vector<std::string> silent;  ///< settings that come to nothing, a sentence each
 };
 
+/// Content of what a run reads, name -> SHA-256: images, labels, partition; schedule, trace, groups, availability,
+/// conv_table where there are any. Of initial weights (initial_model) only the device's side knows the shape.
+std::map<std::string, std::string> input_hashes(const Scene& scene);
+
 /// All but what only a device knows: memory, and hashes of what is not in the scene.
 ExperimentPlan describe(const Scene& scene, const ScheduleBounds& bounds);
 

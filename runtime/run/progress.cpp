@@ -12,8 +12,6 @@
 #include <utility>
 
 namespace splitsim {
-namespace {
-
 bool stderr_is_live() {
   const char* term = std::getenv("TERM");
   return isatty(STDERR_FILENO) == 1 && term != nullptr && *term != '\0' && std::string_view(term) != "dumb";
@@ -23,8 +21,6 @@ int stderr_columns() {
   winsize size{};
   return ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 ? size.ws_col : 0;
 }
-
-}  // namespace
 
 std::string duration_text(double seconds) {
   if (!(seconds >= 0.0) || seconds > 1e9) return "--:--";

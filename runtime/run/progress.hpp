@@ -19,6 +19,10 @@ struct ProgressState {
   std::int64_t samples_total = 0;    ///< to be trained from then to the end; gives the ETA
 };
 
+/// Whether stderr is a terminal on which lines can rewrite themselves, and its width; 0: unknown.
+bool stderr_is_live();
+int stderr_columns();
+
 class ProgressReporter {
  public:
   using Clock = std::function<std::chrono::steady_clock::time_point()>;

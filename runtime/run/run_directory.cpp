@@ -1,8 +1,6 @@
 #include "runtime/run/run_directory.hpp"
 
-#include <fcntl.h>
 #include <fmt/format.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -15,7 +13,6 @@
 
 #include "base/error.hpp"
 #include "base/files.hpp"
-#include "base/report.hpp"
 
 namespace splitsim {
 
@@ -36,26 +33,11 @@ void remove_file(const fs::path& path) {
   if (error) throw InputError(fmt::format("cannot remove '{}': {}", path.string(), error.message()));
 }
 
-// Two lines: that this is a run's folder, and who has it.
-std::string lock_text() {
-  char host[256] = "";
-  gethostname(host, sizeof host - 1);
-  return fmt::format("{}process {} on {}\n", kMark, getpid(), host);
-}
-
 bool is_mark(const fs::path& path) {
   std::ifstream file(path, std::ios::binary);
   std::string start(kMark.size(), '\0');
   file.read(start.data(), static_cast<std::streamsize>(start.size()));
   return file && start == kMark;
-}
-
-std::string owner_in(const fs::path& path) {
-  std::ifstream file(path, std::ios::binary);
-  std::string mark, owner;
-  std::getline(file, mark);
-  std::getline(file, owner);
-  return owner.empty() ? "another process" : owner;
 }
 
 // Before there was a mark, a summary was the only file that nobody else writes.
@@ -123,7 +105,7 @@ RunDirectory::RunDirectory(const std::string& dir, RunDirectoryUse use, const st
       }
     }
     make();
-    lock();
+    lock_.take((fs::path(dir_) / kLockFile).string(), kMark, fmt::format("run directory '{}'", dir_));
     refuse_unless_fit();  // again: only now nobody else writes there
   } catch (const fs::filesystem_error& error) {
     undo();
@@ -136,7 +118,6 @@ RunDirectory::RunDirectory(const std::string& dir, RunDirectoryUse use, const st
 
 RunDirectory::~RunDirectory() {
   if (!begun_) undo();
-  if (lock_ >= 0) ::close(lock_);
 }
 
 void RunDirectory::refuse_unless_fit() const {
@@ -179,55 +160,16 @@ void RunDirectory::make() {
   if (error) throw InputError(fmt::format("cannot make run directory '{}': {}", dir_, error.message()));
 }
 
-void RunDirectory::lock() {
-  const std::string path = (fs::path(dir_) / kLockFile).string();
-  for (int attempt = 0;; ++attempt) {
-    const int created = ::open(path.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
-    made_lock_ = created >= 0;
-    lock_ = made_lock_ ? created : ::open(path.c_str(), O_RDWR | O_CLOEXEC);
-    if (lock_ < 0 && errno == ENOENT && attempt < 100) continue;  // removed in between
-    if (lock_ < 0) fail("open", path, errno);
-    if (::flock(lock_, LOCK_EX | LOCK_NB) != 0) {
-      const int reason = errno;
-      made_lock_ = false;
-      if (reason == EWOULDBLOCK) {
-        throw InputError(fmt::format("run directory '{}' is in use by {}", dir_, owner_in(path)));
-      }
-      if (reason == EINTR) continue;
-      warn(fmt::format("'{}' cannot be locked ({}): nothing keeps a second run out of this folder", path,
-                       std::strerror(reason)));
-    }
-    // The file may have been removed by its last owner before we locked it; a lock on it then keeps nobody out.
-    struct stat ours {
-    }, there{};
-    if (::fstat(lock_, &ours) == 0 && ::stat(path.c_str(), &there) == 0 && ours.st_ino == there.st_ino &&
-        ours.st_dev == there.st_dev) {
-      break;
-    }
-    ::close(lock_);
-  }
-  const std::string text = lock_text();
-  // Over the old text before it is cut: on a full disk the mark must stay.
-  for (std::size_t written = 0; written < text.size();) {
-    const ssize_t done = ::pwrite(lock_, text.data() + written, text.size() - written, static_cast<off_t>(written));
-    if (done < 0 && errno == EINTR) continue;
-    if (done < 0) fail("write", path, errno);
-    written += static_cast<std::size_t>(done);
-  }
-  if (::ftruncate(lock_, static_cast<off_t>(text.size())) != 0) fail("write", path, errno);
-}
-
 void RunDirectory::undo() noexcept {
   std::error_code ignored;
   const fs::path root(dir_);
   // With anything beside it the mark stays: it says whose that is.
-  bool alone = made_lock_;
+  bool alone = lock_.made();
   for (fs::directory_iterator at(root, ignored), end; alone && !ignored && at != end; at.increment(ignored)) {
     alone = at->path().filename() == kLockFile;
   }
   if (alone && !ignored) fs::remove(root / kLockFile, ignored);
   ignored.clear();
-  made_lock_ = false;
   // Folders that were made here, innermost first, as long as they are empty.
   for (fs::path at = fs::absolute(dir_, ignored).lexically_normal(); !made_.empty() && !ignored;) {
     if (at.has_filename()) fs::remove(at, ignored);

@@ -6,6 +6,8 @@
 #include <string>
 #include <vector>
 
+#include "base/lock_file.hpp"
+
 namespace splitsim {
 
 /// What to do with a run directory that is there already.
@@ -37,15 +39,14 @@ class RunDirectory {
 
  private:
   void make();
-  void lock();
   void refuse_unless_fit() const;
   void undo() noexcept;
 
   std::string dir_;
   RunDirectoryUse use_;
   std::string made_;  // the topmost folder that the constructor made; empty: none
-  int lock_ = -1;
-  bool made_lock_ = false, begun_ = false;
+  LockFile lock_;
+  bool begun_ = false;
 };
 
 }  // namespace splitsim

@@ -1,6 +1,7 @@
 #include "runtime/run/run_results.hpp"
 
 #include <algorithm>
+#include <filesystem>
 
 #include "base/hash.hpp"
 #include "runtime/config/version.hpp"
@@ -146,6 +147,19 @@ std::vector<ClientRecord> client_records(const Scene& scene, const Ledger& ledge
     clients.back().personal_accuracy = personal[k];
   }
   return clients;
+}
+
+std::optional<Summary> finished_run(const Config& config, const std::string& out_dir) {
+  const auto file = [&out_dir](const char* name) { return (std::filesystem::path(out_dir) / name).string(); };
+  if (!std::filesystem::exists(file("summary.json")) || !std::filesystem::exists(file("epochs.jsonl"))) return {};
+  Summary summary = read_summary(file("summary.json"));
+  if (summary.status != name_of(RunStatus::kCompleted) || summary.config_sha256 != config_sha256(config)) return {};
+  bool reached = false;
+  for (const EpochRecord& record : read_epochs(file("epochs.jsonl"))) {
+    reached = reached || reaches(config.eval, record);
+  }
+  if (summary.epochs < config.train.epochs && !reached) return {};
+  return summary;
 }
 
 }  // namespace splitsim

@@ -1,4 +1,5 @@
-// From what a run has done to the records of the whole: pure functions of values. Determinism: exact.
+// From what a run has done to the records of the whole: pure functions of values, and finished_run(), which reads files.
+// Determinism: exact.
 #pragma once
 
 #include <cstdint>
@@ -41,5 +42,10 @@ bool reaches(const EvalSettings& eval, const EpochRecord& record);
 /// One record per client. personal: [K] personal accuracies.
 std::vector<ClientRecord> client_records(const Scene& scene, const Ledger& ledger, const Participation& participation,
                                          const std::vector<std::optional<double>>& personal);
+
+/// The summary of a completed run of this very config (by its hash) to which nothing is left to do: all epochs, or
+/// eval.stop_at_accuracy. Whether its inputs had the same content is for the caller to say (check_inputs()). Errors:
+/// InputError for files that cannot be read.
+std::optional<Summary> finished_run(const Config& config, const std::string& out_dir);
 
 }  // namespace splitsim

@@ -19,8 +19,8 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr const char* kPrograms[] = {"splitsim-run", "splitsim-sample", "splitsim-retime", "splitsim-info",
-                                     "splitsim-bench"};
+constexpr const char* kPrograms[] = {"splitsim-run",   "splitsim-sample", "splitsim-retime",
+                                     "splitsim-sweep", "splitsim-info",   "splitsim-bench"};
 
 class AboutItself : public test::CommandLine {
  protected:

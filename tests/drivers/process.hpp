@@ -63,8 +63,12 @@ class CommandLine : public ::testing::Test {
     posix_spawn_file_actions_addopen(&files, 1, out_path.c_str(), O_WRONLY | O_CREAT | O_TRUNC, 0666);
     posix_spawn_file_actions_addopen(&files, 2, in_folder("err").c_str(), O_WRONLY | O_CREAT | O_TRUNC, 0666);
     if (!working_dir_.empty()) posix_spawn_file_actions_addchdir_np(&files, working_dir_.c_str());
+    posix_spawnattr_t attributes;
+    posix_spawnattr_init(&attributes);
+    if (own_group_) posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETPGROUP);
     pid_t pid = -1;
-    const int failed = posix_spawn(&pid, path.c_str(), &files, nullptr, argv.data(), environ);
+    const int failed = posix_spawn(&pid, path.c_str(), &files, &attributes, argv.data(), environ);
+    posix_spawnattr_destroy(&attributes);
     posix_spawn_file_actions_destroy(&files);
     EXPECT_EQ(failed, 0) << "cannot start " << path;
     return pid;
@@ -83,6 +87,7 @@ class CommandLine : public ::testing::Test {
 
   std::filesystem::path folder_;
   std::string working_dir_;
+  bool own_group_ = false;  // processes that are started lead a group of their own
 };
 
 }  // namespace splitsim::test

@@ -20,8 +20,8 @@ class Streams : public test::TinyRun {
   std::string err() const { return test::slurp(in_folder("err")); }
 };
 
-constexpr const char* kPrograms[] = {"splitsim-run", "splitsim-info", "splitsim-sample", "splitsim-retime",
-                                     "splitsim-bench"};
+constexpr const char* kPrograms[] = {"splitsim-run",    "splitsim-info",  "splitsim-sample",
+                                     "splitsim-retime", "splitsim-sweep", "splitsim-bench"};
 
 TEST_F(Streams, ErrorsKeepTheirCodeWhereverTheirMessageGoes) {
   for (const char* program : kPrograms) {

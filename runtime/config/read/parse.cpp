@@ -64,8 +64,11 @@ void apply_override(Reader& reader, const std::string& option, const std::string
 }
 
 void apply_overrides(Config& config, const ConfigVariant& variant, std::vector<GivenKey>& given) {
-  Reader reader(config, {variant.option, folder_of_paths(""), false}, given);
-  for (const std::string& text : variant.overrides) apply_override(reader, variant.option, text);
+  for (const Override& setting : variant.overrides) {
+    const std::string& place = setting.place.empty() ? variant.option : setting.place;
+    Reader reader(config, {place, setting.folder.empty() ? folder_of_paths("") : setting.folder, false}, given);
+    apply_override(reader, place, setting.text);
+  }
 }
 
 // Of losses and weights.
@@ -165,7 +168,7 @@ struct Layers {
   std::vector<GivenKey> in_file, in_overrides;
 };
 
-Layers read_layers(const ConfigText& text, const std::vector<std::string>& overrides, const Config& base) {
+Layers read_layers(const ConfigText& text, const std::vector<Override>& overrides, const Config& base) {
   Layers layers{base, base, {}, {}};
   const std::string source = one_line(text.source);
   try {
@@ -193,7 +196,7 @@ void check_read(const Layers& layers, std::vector<Config> finals) {
 
 Config parse_config(const std::string& toml_text, const std::string& source_name,
                     const std::vector<std::string>& overrides, const Config& base) {
-  const Layers layers = read_layers({toml_text, source_name}, overrides, base);
+  const Layers layers = read_layers({toml_text, source_name}, {overrides.begin(), overrides.end()}, base);
   check_read(layers, {layers.config});
   return finished(layers.config);
 }
@@ -202,19 +205,31 @@ Config load_config(const std::string& path, const std::vector<std::string>& over
   return parse_config(read_text_file(path), path, overrides);
 }
 
-std::vector<Config> parse_variants(const ConfigText& text, const std::vector<std::string>& overrides,
+std::vector<Config> parse_variants(const ConfigText& text, const std::vector<Override>& overrides,
                                    const std::vector<ConfigVariant>& variants) {
   const Layers layers = read_layers(text, overrides, {});
+  const auto naming = [](const ConfigVariant& variant, const auto& f) {
+    try {
+      f();
+    } catch (const InputError& error) {
+      if (variant.name.empty()) throw;
+      throw InputError(fmt::format("{}: {}", variant.name, error.what()));
+    }
+  };
   std::vector<Config> configs;
   for (const ConfigVariant& variant : variants) {
     Config& config = configs.emplace_back(layers.config);
-    std::vector<GivenKey> given;
-    apply_overrides(config, variant, given);
-    replace_old_names(config);
-    check_read(given, {config});
+    naming(variant, [&] {
+      std::vector<GivenKey> given;
+      apply_overrides(config, variant, given);
+      replace_old_names(config);
+      check_read(given, {config});
+    });
   }
   check_read(layers, configs);
-  for (Config& config : configs) config = finished(std::move(config));
+  for (std::size_t i = 0; i < configs.size(); ++i) {
+    naming(variants[i], [&] { configs[i] = finished(std::move(configs[i])); });
+  }
   return configs;
 }
 

@@ -87,7 +87,7 @@ TEST(ConfigRead, AKeyOfTheFileMayServeTheFilesOwnKind) {
 }
 
 TEST(ConfigRead, VariantsShareWhatOneOfThemReads) {
-  const auto variants = [](const std::vector<std::string>& common) {
+  const auto variants = [](const std::vector<Override>& common) {
     return parse_variants({"", "default"}, common,
                           {{"--samplers ugs", {"sampler.kind=ugs"}}, {"--samplers lds", {"sampler.kind=lds"}}});
   };

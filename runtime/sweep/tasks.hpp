@@ -1,0 +1,40 @@
+// Units of work: which runs one process trains, and its command line. Planning says which runs are to do, grouping makes
+// tasks of them, and whoever executes tasks (child processes here, array tasks under Slurm) knows nothing of runs.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "runtime/sweep/child_process.hpp"
+#include "runtime/sweep/run_state.hpp"
+#include "runtime/sweep/sweep.hpp"
+
+namespace splitsim {
+
+struct Task {
+  std::vector<std::size_t> runs;   ///< places in Sweep::runs, in order
+  std::uint64_t memory_bytes = 0;  ///< while it runs; 0: unknown
+  double seconds = 0.0;            ///< estimated, on one of the planned jobs; 0: unknown
+};
+
+/// How one process is to run.
+struct Seat {
+  std::string program;         ///< splitsim-run
+  std::string device = "cpu";  ///< cpu | cuda
+  int threads = 1;
+  std::string cuda_device = "";  ///< CUDA_VISIBLE_DEVICES; empty: as it is
+};
+
+/// Runs in the order of the sweep, one per task.
+std::vector<Task> group_runs(const std::vector<std::size_t>& runs);
+
+/// The process that does a task. replace: runs of other experiments that are in the way go.
+Command command_of(const Task& task, const Sweep& sweep, const SweepFiles& files,
+                   const std::vector<RunStanding>& standings, const Seat& seat);
+
+/// Keeps how a task's process ended where standing_of() sees it: an error makes its unfinished runs failed ones; exit
+/// codes 4 (diverged) and 130 (interrupted) do not, nor does an end that was `asked` for.
+void note_end(const Task& task, const Sweep& sweep, const SweepFiles& files, const ChildExit& exit, bool asked);
+
+}  // namespace splitsim
