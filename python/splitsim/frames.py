@@ -195,13 +195,15 @@ def _number(text):
 def _load_sweep(folder):
     index, axes_file = folder / "index.csv", folder / "axes.json"
     try:
-        listed = json.loads(records._text(axes_file))
+        listed = json.loads(records.read_text(axes_file))
+        if not isinstance(listed, list):
+            raise TypeError
         axes = [Axis(a["name"], tuple(a["keys"]), tuple(str(v) for v in a["values"]), bool(a["seed"])) for a in listed]
     except (ValueError, KeyError, TypeError) as error:
         if isinstance(error, InputError):
             raise
         raise InputError(f"'{axes_file}' is not a list of axes with name, keys, values, seed") from None
-    rows = list(csv.reader(records._text(index).splitlines()))
+    rows = list(csv.reader(records.read_text(index).splitlines()))
     expected = ["run", "status", "error", *(axis.name for axis in axes)]
     if not rows or rows[0][:len(expected)] != expected:
         raise InputError(f"'{index}' line 1: the first columns must be {','.join(expected)}")

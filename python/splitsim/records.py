@@ -24,7 +24,8 @@ SUMMARY_FIELDS = ("splitsim", "status", "config_sha256", "inputs", "epochs", "te
                   "batch_deviation_mean", "virtual_time_s", "waiting_share_mean", "bytes_up", "bytes_down")
 
 
-def _text(path):
+def read_text(path):
+    """A whole file of UTF-8."""
     try:
         return pathlib.Path(path).read_text(encoding="utf-8")
     except FileNotFoundError:
@@ -42,7 +43,7 @@ def _other_version(where, missing):
 
 def read_csv(path, columns):
     """A CSV file with a header that has at least these columns."""
-    text = _text(path)
+    text = read_text(path)
     text = text[:text.rfind("\n") + 1]
     if not text:
         raise InputError(f"'{path}' line 1: there is no header")
@@ -64,7 +65,7 @@ def read_csv(path, columns):
 
 def read_json_lines(path, fields):
     """A list of objects, one per line."""
-    text = _text(path)
+    text = read_text(path)
     objects = []
     for number, line in enumerate(text[:text.rfind("\n") + 1].splitlines(), start=1):
         try:
@@ -83,7 +84,7 @@ def read_json_lines(path, fields):
 def read_summary(path):
     """summary.json as an object."""
     try:
-        summary = json.loads(_text(path))
+        summary = json.loads(read_text(path))
     except ValueError as error:
         if isinstance(error, InputError):
             raise
@@ -118,7 +119,7 @@ def flat(value, name="", of_value=lambda value: value):
 
 def read_config(path):
     """config.toml: its text, and label of each value by dotted key."""
-    text = _text(path)
+    text = read_text(path)
     try:
         return text, dict(flat(tomllib.loads(text), of_value=_label))
     except tomllib.TOMLDecodeError as error:

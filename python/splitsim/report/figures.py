@@ -26,7 +26,7 @@ def _series(frames, grouping):
 
 
 def _axis(title, **more):
-    return {"title": title, "type": "quantitative", **more}
+    return {"title": title, "type": "quantitative", "axis": {"tickCount": 7}, **more}
 
 
 _PICK = {"name": "pick", "select": {"type": "point", "fields": ["series"]}, "bind": "legend"}
@@ -74,7 +74,7 @@ def accuracy_figures(frames, grouping):
            f"a point is drawn where every run has the test; more than {data.CURVE_POINTS} points of a group are thinned. "
            "A click on the legend picks a series out.")
     panels = [p for p in grouping.panels if p in set(found["panel"])]
-    y = _axis("test accuracy [%]", scale={"domain": domain(found["low"], found["high"], most=100)})
+    y = _axis("test accuracy [%]", scale={"domain": domain(found["low"], found["high"], least=0, most=100)})
     for name, field, title, x in (("accuracy_epoch", "epochs", "Accuracy over epochs", "epochs"),
                                   ("accuracy_time", "time", "Accuracy over virtual time", "virtual time [s]")):
         spec = _bands(series, _axis(x, field=field), y, _curve_tooltips(), points)
@@ -93,7 +93,7 @@ def deviation_figure(frames, grouping):
     tooltips = [{"field": "series", "type": "nominal"}, {"field": "step", "type": "quantitative"},
                 {"field": "mean", "type": "quantitative", "title": "batch deviation"}]
     spec = _bands(series, _axis("step of the run", field="step"), 
-                  _axis("batch deviation [L1, 0..2]", scale={"domain": domain(found["high"], zero=True)}), tooltips, False)
+                  _axis("batch deviation [L1, 0..2]", scale={"domain": domain([0.0], found["high"], least=0)}), tooltips, False)
     band = "" if series.many else "; bands: 10 % to 90 % of the steps and seeds in it"
     yield Figure("deviation", "Batch deviation per step",
                  f"L1 distance of a step's class mix from that of all samples: mean over {steps} and over the completed runs"
@@ -168,7 +168,7 @@ def pareto_figure(frames, grouping):
     series = _series(frames, grouping)
     best = data.front(groups)
     times = domain(groups["time_low"], groups["time_high"], runs["time"])
-    accuracies = domain(groups["low"], groups["high"], runs["accuracy"], most=100)
+    accuracies = domain(groups["low"], groups["high"], runs["accuracy"], least=0, most=100)
     x = _axis("virtual time of the run [s]", field="time", scale={"domain": times})
     y = _axis("test accuracy [%]", field="accuracy", scale={"domain": accuracies})
     colour, shape = series.symbols()
@@ -187,16 +187,16 @@ def pareto_figure(frames, grouping):
                         {"field": "accuracy", "type": "quantitative"}]}}]
     if not series.many:
         layers += [
-            {"transform": only("group"), "mark": {"type": "rule", "strokeWidth": 1.2}, "encoding": {
+            {"transform": only("group"), "mark": {"type": "rule", "strokeWidth": 1.2, "clip": True}, "encoding": {
                 "x": x, "y": {**y, "field": "low"}, "y2": {"field": "high"}, "color": colour}},
-            {"transform": only("group"), "mark": {"type": "rule", "strokeWidth": 1.2}, "encoding": {
+            {"transform": only("group"), "mark": {"type": "rule", "strokeWidth": 1.2, "clip": True}, "encoding": {
                 "x": {**x, "field": "time_low"}, "x2": {"field": "time_high"}, "y": y, "color": colour}}]
     layers.append({"transform": only("group"), "mark": {"type": "point", "filled": True, "size": 110}, "encoding": {
         "x": x, "y": y, "color": colour, "shape": shape,
         "tooltip": [{"field": "series", "type": "nominal"}, {"field": "time", "type": "quantitative", "title": "virtual time [s]"},
                     {"field": "accuracy", "type": "quantitative", "title": "test accuracy [%]"},
                     {"field": "n", "type": "quantitative", "title": "runs"}]}})
-    yield Figure("pareto", "Accuracy against virtual time", "Test accuracy of the last test at an epoch's end against the virtual "
+    yield Figure("pareto", "Final accuracy against time", "Test accuracy of the last test at an epoch's end against the virtual "
                  "time of the whole run. Large: means over completed runs" +
                  ("" if series.many else ", bars: +- one sample standard deviation") +
                  "; small: runs; grey: the front of the means that no other group beats in both.",

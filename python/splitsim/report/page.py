@@ -52,13 +52,13 @@ def _key(cell):
 
 
 def _table(table):
-    def label(at):
-        return ' class="label"' if at < table.labels else ""
+    def label(at, text=""):
+        return "" if at >= table.labels else ' class="label long"' if len(text) > 36 else ' class="label"'
 
     head = "".join(f'<th scope="col" aria-sort="none"{label(at)}><button type="button">{html.escape(name)}</button></th>'
                    for at, name in enumerate(table.columns))
     rows = "\n".join("<tr>" + "".join(
-        f'<td{label(at)} data-value="{_key(cell)}">{html.escape(cell.text).replace("+-", "±")}</td>'
+        f'<td{label(at, cell.text)} data-value="{_key(cell)}">{html.escape(cell.text).replace("+-", "±")}</td>'
         for at, cell in enumerate(row)) + "</tr>" for row in table.rows)
     note = f'<p class="note">{html.escape(table.note).replace("+-", "±")}</p>' if table.note else ""
     return (f'<section id="table-{table.name}"><h2>{html.escape(table.title)}</h2><div class="scroll">'

@@ -69,13 +69,12 @@ def columns_of(panels, most=3):
     return panels if panels <= most else most if panels % most == 0 or panels > 4 else 2
 
 
-def domain(*columns, zero=False, most=None):
-    """Of an axis that shows all of these values, with a margin."""
+def domain(*columns, least=None, most=None):
+    """Of an axis that shows all of these values, with a margin, but nothing beyond least and most."""
     values = [v for column in columns for v in column if v == v]
     low, high = min(values), max(values)
     margin = 0.03 * (high - low) or 0.05 * abs(high) or 1.0
-    low, high = (min(0.0, low) if zero else low - margin), high + margin
-    return [low, high if most is None else min(high, max(most, max(values) if zero else most))]
+    return [low - margin if least is None else max(low - margin, least), high + margin if most is None else min(high + margin, most)]
 
 
 def sized(spec, panels, width=620, height=330):
