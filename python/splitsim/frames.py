@@ -10,6 +10,7 @@ directories, the keys in which their config.toml differ.
 import csv
 import dataclasses
 import functools
+import io
 import json
 import pathlib
 
@@ -203,7 +204,7 @@ def _load_sweep(folder):
         if isinstance(error, InputError):
             raise
         raise InputError(f"'{axes_file}' is not a list of axes with name, keys, values, seed") from None
-    rows = list(csv.reader(records.read_text(index).splitlines()))
+    rows = list(csv.reader(io.StringIO(records.read_text(index), newline="")))
     expected = ["run", "status", "error", *(axis.name for axis in axes)]
     if not rows or rows[0][:len(expected)] != expected:
         raise InputError(f"'{index}' line 1: the first columns must be {','.join(expected)}")
