@@ -30,10 +30,11 @@ for (const section of document.querySelectorAll("section[id^=figure-]")) {
   for (const kind of ["line", "area", "rect", "symbol", "rule", "text"]) {
     marks[kind] = section.querySelectorAll(`g.mark-${kind}.role-mark > *`).length;
   }
+  const bands = [...section.querySelectorAll("g.mark-area.role-mark > path")].map((band) => band.getBBox().height);
   const axes = [...section.querySelectorAll("g.role-axis-title text")].map((text) => text.textContent);
   const labels = [...section.querySelectorAll("g.role-legend-label text")].map((text) => text.textContent);
   const box = section.querySelector("svg").getBoundingClientRect();
-  seen.marks[section.id.slice(7)] = { ...marks, axes, labels, width: box.width, height: box.height };
+  seen.marks[section.id.slice(7)] = { ...marks, bands, axes, labels, width: box.width, height: box.height };
 }
 const table = document.querySelector("#table-runs table");
 const buttons = [...table.tHead.rows[0].cells].map((cell) => cell.querySelector("button"));
@@ -114,6 +115,10 @@ class Browser(unittest.TestCase):
             "recall": {"rect": 4, "text": 4}})
         self.assertEqual(seen["marks"]["accuracy_time"]["axes"], ["virtual time [s]", "test accuracy [%]"])
         self.assertEqual(seen["marks"]["accuracy_time"]["labels"], ["ugs", "fls"])
+        # Both bands begin at 50 %, without spread; the axis, 330 high, goes from there to the upper end of ugs' band and
+        # 3 % beyond: 83.33 + 3.06 %. The band of fls ends at 72 + 2.65 %.
+        for band, span in zip(seen["marks"]["accuracy_time"]["bands"], (36.39, 24.65)):
+            self.assertAlmostEqual(band, 330 * span / (1.06 * 36.39), delta=1.5)
         order = ["70.00", "71.00", "75.00", "80.00", "84.00", "86.00"]
         self.assertEqual(seen["sorted"]["ascending"], order)
         self.assertEqual(seen["sorted"]["runs"], ["r3", "r5", "r4", "r0", "r1", "r2"])

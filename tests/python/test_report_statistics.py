@@ -114,6 +114,14 @@ class Crossed(Folder):
         st.find_baseline(grouping, "sampler.kind=lds,sampler.delta=2.0")
 
 
+    def test_crossed_axes_stay_apart(self):
+        crossed = [(a, b, "1") for a in "xyz" for b in "pqr"]
+        for labels, composites in ((crossed, (("a",), ("b",))), (crossed[:-1], (("a", "b"),))):
+            _, grouping = self.sweep({"a": list("xyz"), "b": list("pqr"), "seed": ["1"]},
+                                     [(own, "waiting", "", None) for own in labels])
+            self.assertEqual(grouping.composites, composites)
+
+
 class Times(Folder):
     def times(self, target, **arguments):
         frames, _ = self.sweep({"seed": ["1"]}, [(("1",), arguments.pop("status", "completed"), "", arguments)])
