@@ -4,6 +4,7 @@ Epochs and steps count from 1, clients from 0. What is absent or not finite is n
 become NaN or inf. An unfinished last line (a kill while it was written) is dropped. Errors: InputError naming the file
 and line.
 """
+
 import io
 import json
 import pathlib
@@ -14,14 +15,44 @@ import pandas as pd
 from splitsim.errors import InputError
 
 # The columns that the report and the examples use; a file may have more.
-STEP_COLUMNS = ("epoch", "step", "train_loss", "samples", "active_clients", "batch_deviation", "start_ns", "end_ns",
-                "bytes_up", "bytes_down")
+STEP_COLUMNS = (
+    "epoch",
+    "step",
+    "train_loss",
+    "samples",
+    "active_clients",
+    "batch_deviation",
+    "start_ns",
+    "end_ns",
+    "bytes_up",
+    "bytes_down",
+)
 CLIENT_COLUMNS = ("client", "samples", "steps", "waiting_ns", "active_ns", "bytes_up", "bytes_down")
-EPOCH_FIELDS = ("epoch", "steps", "train_loss", "test_accuracy", "validation_accuracy", "test_recall", "virtual_time_s",
-                "step_evaluations")
+EPOCH_FIELDS = (
+    "epoch",
+    "steps",
+    "train_loss",
+    "test_accuracy",
+    "validation_accuracy",
+    "test_recall",
+    "virtual_time_s",
+    "step_evaluations",
+)
 TEST_FIELDS = ("epoch", "step", "set", "virtual_time_s", "accuracy", "recall", "confusion")
-SUMMARY_FIELDS = ("splitsim", "status", "config_sha256", "inputs", "epochs", "test_accuracy", "test_recall",
-                  "batch_deviation_mean", "virtual_time_s", "waiting_share_mean", "bytes_up", "bytes_down")
+SUMMARY_FIELDS = (
+    "splitsim",
+    "status",
+    "config_sha256",
+    "inputs",
+    "epochs",
+    "test_accuracy",
+    "test_recall",
+    "batch_deviation_mean",
+    "virtual_time_s",
+    "waiting_share_mean",
+    "bytes_up",
+    "bytes_down",
+)
 
 
 def read_text(path):
@@ -37,17 +68,18 @@ def read_text(path):
 
 
 def _other_version(where, missing):
-    return InputError(f"{where}: '{missing}' is missing: the run was written by another version of splitsim; "
-                      "repeat it with this one")
+    return InputError(
+        f"{where}: '{missing}' is missing: the run was written by another version of splitsim; repeat it with this one"
+    )
 
 
 def read_csv(path, columns):
     """A CSV file with a header that has at least these columns."""
     text = read_text(path)
-    text = text[:text.rfind("\n") + 1]
+    text = text[: text.rfind("\n") + 1]
     if not text:
         raise InputError(f"'{path}' line 1: there is no header")
-    header = text[:text.index("\n")].split(",")
+    header = text[: text.index("\n")].split(",")
     for name in columns:
         if name not in header:
             raise _other_version(f"'{path}' line 1", name)
@@ -67,7 +99,7 @@ def read_json_lines(path, fields):
     """A list of objects, one per line."""
     text = read_text(path)
     objects = []
-    for number, line in enumerate(text[:text.rfind("\n") + 1].splitlines(), start=1):
+    for number, line in enumerate(text[: text.rfind("\n") + 1].splitlines(), start=1):
         try:
             entry = json.loads(line)
         except ValueError:

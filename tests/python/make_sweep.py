@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
-"""A sweep directory from several calls of splitsim-run, laid out as splitsim-sweep does: for tests and trials of the report.
+"""A sweep directory from several calls of splitsim-run, laid out as splitsim-sweep does: for tests of the report.
 
   make_sweep.py BIN_DIR OUT_DIR [--config FILE] [--axis KEY=V1,V2] [--variant NAME=LABEL:K=V;K=V,LABEL:...] [--set K=V]
 
 Runs the crossing of the axes, the last one fastest. An axis called seed, or ending in .seed, is a seed.
 """
+
 import argparse
 import csv
 import itertools
@@ -27,8 +28,13 @@ def scalars(value, name=""):
 def axis_of(text):
     name, values = text.split("=", 1)
     labels = values.split(",")
-    return {"name": name, "keys": [name], "values": labels, "seed": name == "seed" or name.endswith(".seed"),
-            "settings": {label: [f"{name}={label}"] for label in labels}}
+    return {
+        "name": name,
+        "keys": [name],
+        "values": labels,
+        "seed": name == "seed" or name.endswith(".seed"),
+        "settings": {label: [f"{name}={label}"] for label in labels},
+    }
 
 
 def variant_of(text):
@@ -53,7 +59,7 @@ def make_sweep(run, out, axes, settings, config=None):
         command = [str(run), *([str(config)] if config else []), "--device", "cpu", "--out", str(folder), "--force"]
         for setting in list(settings) + [s for axis, label in zip(axes, labels) for s in axis["settings"][label]]:
             command += ["--set", setting]
-        ended = subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+        ended = subprocess.run(command, check=False, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
         row["status"] = STATUS_OF_EXIT.get(ended.returncode, "failed")
         if row["status"] == "failed":
             row["error"] = (ended.stderr.strip().splitlines() or [f"exit code {ended.returncode}"])[-1]

@@ -1,4 +1,5 @@
 """splitsim.load: frames of sweeps and of runs, and what it says of folders that are neither."""
+
 import json
 import math
 import pathlib
@@ -28,12 +29,16 @@ class Load(unittest.TestCase):
 
     def test_frames_of_a_sweep(self):
         frames = splitsim.load(fake_runs.two_samplers(self.folder / "s"))
-        self.assertEqual([(a.name, a.values, a.seed) for a in frames.axes],
-                         [("sampler.kind", ("ugs", "fls"), False), ("seed", ("1", "2", "3"), True)])
+        self.assertEqual(
+            [(a.name, a.values, a.seed) for a in frames.axes],
+            [("sampler.kind", ("ugs", "fls"), False), ("seed", ("1", "2", "3"), True)],
+        )
         self.assertEqual(len(frames.runs), 6)
         self.assertAlmostEqual(frames.runs.groupby("sampler.kind")["test_accuracy"].mean()["fls"], 0.72)
         self.assertEqual(frames.runs["splitsim.version"].tolist(), ["0.1.0"] * 6)
-        self.assertEqual((len(frames.epochs), len(frames.steps), len(frames.tests), len(frames.clients)), (12, 24, 12, 12))
+        self.assertEqual(
+            (len(frames.epochs), len(frames.steps), len(frames.tests), len(frames.clients)), (12, 24, 12, 12)
+        )
         self.assertEqual((len(frames.recall), len(frames.class_counts)), (12, 18))
         for frame in (frames.epochs, frames.steps, frames.tests, frames.evaluations, frames.clients, frames.recall):
             self.assertEqual(list(frame.columns[:3]), ["run", "sampler.kind", "seed"])
@@ -41,13 +46,21 @@ class Load(unittest.TestCase):
         self.assertEqual(set(frames.configs), {f"r{at}" for at in range(6)})
 
     def test_axes_of_runs_are_what_differs(self):
-        runs = [self.run_at("a", {"seed": 1, "sampler.kind": "ugs", "sampler.batch": 64, "data.dir": "/here"}),
-                self.run_at("b", {"seed": 1, "sampler.kind": "lds", "sampler.batch": 64, "sampler.delta": 1.5, "data.dir": "/x"}),
-                self.run_at("c", {"seed": 2, "sampler.kind": "ugs", "sampler.batch": 64, "data.dir": "/here"})]
+        runs = [
+            self.run_at("a", {"seed": 1, "sampler.kind": "ugs", "sampler.batch": 64, "data.dir": "/here"}),
+            self.run_at(
+                "b", {"seed": 1, "sampler.kind": "lds", "sampler.batch": 64, "sampler.delta": 1.5, "data.dir": "/x"}
+            ),
+            self.run_at("c", {"seed": 2, "sampler.kind": "ugs", "sampler.batch": 64, "data.dir": "/here"}),
+        ]
         frames = splitsim.load(*runs)
-        self.assertEqual([(a.name, a.keys, a.values, a.seed) for a in frames.axes],
-                         [("sampler.kind", ("sampler.kind", "sampler.delta"), ("ugs", "lds"), False),
-                          ("seed", ("seed",), ("1", "2"), True)])
+        self.assertEqual(
+            [(a.name, a.keys, a.values, a.seed) for a in frames.axes],
+            [
+                ("sampler.kind", ("sampler.kind", "sampler.delta"), ("ugs", "lds"), False),
+                ("seed", ("seed",), ("1", "2"), True),
+            ],
+        )
 
     def test_numbers_are_in_order_and_two_deltas_are_an_axis(self):
         for delta in (10.0, 9.0, 0.5):
@@ -91,7 +104,9 @@ class Load(unittest.TestCase):
         self.assertTrue(frames.epochs["test_accuracy"].isna().all())
 
     def test_a_sweep_without_its_runs_has_its_index(self):
-        path = fake_runs.write_sweep(self.folder / "s", {"seed": ["1"]}, [(("1",), "completed", "", {"accuracies": (0.5,)})])
+        path = fake_runs.write_sweep(
+            self.folder / "s", {"seed": ["1"]}, [(("1",), "completed", "", {"accuracies": (0.5,)})]
+        )
         (path / "runs").rename(self.folder / "elsewhere")
         frames = splitsim.load(path)
         self.assertEqual(frames.runs["test_accuracy"].tolist(), [0.5])
@@ -128,7 +143,11 @@ class Load(unittest.TestCase):
             (a / name).write_text(text)
 
         broken("steps.csv", lambda t: t + "1,2,3\n", r"steps.csv' line 4: 3 fields; allowed: 22")
-        broken("steps.csv", lambda t: t.replace("\n1,2,1.0", "\n1,2,one"), r"steps.csv' line 3: 'train_loss' = 'one'; allowed: a n")
+        broken(
+            "steps.csv",
+            lambda t: t.replace("\n1,2,1.0", "\n1,2,one"),
+            r"steps.csv' line 3: 'train_loss' = 'one'; allowed: a n",
+        )
         broken("steps.csv", lambda t: "", r"steps.csv' line 1: there is no header")
         broken("epochs.jsonl", lambda t: "[1]\n", r"epochs.jsonl' line 1: not a JSON object")
         broken("epochs.jsonl", lambda t: t.replace('"steps"', '"stops"'), r"epochs.jsonl' line 1: 'steps' is missing")
@@ -142,14 +161,27 @@ class Load(unittest.TestCase):
         sweep = fake_runs.two_samplers(self.folder / "s")
         index, axes = (sweep / "index.csv").read_text(), (sweep / "axes.json").read_text()
         for name, text, part in (
-                ("index.csv", index.replace("completed", "done", 1), r"index.csv' line 2: 'status' = 'done'; allowed: completed"),
-                ("index.csv", index.replace("run,status", "name,status"), r"index.csv' line 1: the first columns must be run,status"),
-                ("index.csv", index.replace(",ugs,2", ",urn,2"), r"index.csv' line 3: 'sampler.kind' = 'urn'; allowed: ugs, fls"),
-                ("index.csv", index + "r9,completed\n", r"index.csv' line 8: 2 fields; allowed: 8"),
-                ("axes.json", "{}", r"axes.json' is not a list of axes"),
-                ("axes.json", "[{}]", r"axes.json' is not a list of axes"),
-                ("axes.json", axes.replace("sampler.kind", "samples"), r"index.csv' line 1"),
-                ("axes.json", "nothing", r"axes.json' is not a list of axes")):
+            (
+                "index.csv",
+                index.replace("completed", "done", 1),
+                r"index.csv' line 2: 'status' = 'done'; allowed: completed",
+            ),
+            (
+                "index.csv",
+                index.replace("run,status", "name,status"),
+                r"index.csv' line 1: the first columns must be run,status",
+            ),
+            (
+                "index.csv",
+                index.replace(",ugs,2", ",urn,2"),
+                r"index.csv' line 3: 'sampler.kind' = 'urn'; allowed: ugs, fls",
+            ),
+            ("index.csv", index + "r9,completed\n", r"index.csv' line 8: 2 fields; allowed: 8"),
+            ("axes.json", "{}", r"axes.json' is not a list of axes"),
+            ("axes.json", "[{}]", r"axes.json' is not a list of axes"),
+            ("axes.json", axes.replace("sampler.kind", "samples"), r"index.csv' line 1"),
+            ("axes.json", "nothing", r"axes.json' is not a list of axes"),
+        ):
             (sweep / "index.csv").write_text(index)
             (sweep / "axes.json").write_text(axes)
             (sweep / name).write_text(text)

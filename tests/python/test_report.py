@@ -1,4 +1,5 @@
 """splitsim-report: its text, files and errors. Without vl-convert-python the tests of figures skip."""
+
 import contextlib
 import csv
 import html.parser
@@ -33,9 +34,20 @@ class Calls(unittest.TestCase):
         return out.getvalue() + err.getvalue()
 
     def odd_sweep(self):
-        return fake_runs.write_sweep(self.folder / "odd", {ODD: [ODD, "z"], "seed": ["1", "2"]}, [
-            ((label, seed), "completed" if seed == "1" else "failed", ODD, {"accuracies": (0.5,)} if seed == "1" else None)
-            for label in (ODD, "z") for seed in ("1", "2")])
+        return fake_runs.write_sweep(
+            self.folder / "odd",
+            {ODD: [ODD, "z"], "seed": ["1", "2"]},
+            [
+                (
+                    (label, seed),
+                    "completed" if seed == "1" else "failed",
+                    ODD,
+                    {"accuracies": (0.5,)} if seed == "1" else None,
+                )
+                for label in (ODD, "z")
+                for seed in ("1", "2")
+            ],
+        )
 
 
 class Report(Calls):
@@ -52,21 +64,29 @@ class Report(Calls):
         self.assertFalse((self.folder / "s" / "report.html").exists())
 
     def test_csv_has_all_digits(self):
-        self.report(fake_runs.two_samplers(self.folder / "s"), "--no-html", "--csv", self.folder / "csv", "--target", "0.8")
+        self.report(
+            fake_runs.two_samplers(self.folder / "s"), "--no-html", "--csv", self.folder / "csv", "--target", "0.8"
+        )
         with open(self.folder / "csv" / "groups.csv") as file:
             rows = list(csv.DictReader(file))
         self.assertEqual([row["sampler.kind"] for row in rows], ["ugs", "fls"])
         self.assertAlmostEqual(float(rows[0]["test accuracy [%] mean"]), 250.0 / 3, places=12)
         with open(self.folder / "csv" / "times.csv") as file:
             rows = list(csv.DictReader(file))
-        self.assertEqual([(row["reached"], row["n"], row["median"]) for row in rows], [("3", "3", "20.0"), ("0", "3", "inf")])
+        self.assertEqual(
+            [(row["reached"], row["n"], row["median"]) for row in rows], [("3", "3", "20.0"), ("0", "3", "inf")]
+        )
         with open(self.folder / "csv" / "differences.csv") as file:
             row = next(csv.DictReader(file))
         self.assertAlmostEqual(float(row["low 95 %"]), -34.0 / 3 - 4.302652729 * (31.0 / 9) ** 0.5, places=6)
 
     def test_missing_runs_are_listed(self):
-        runs = [(("1",), "completed", "", {}), (("2",), "failed", "partition.alpha = 0: must be above 0", None),
-                (("3",), "diverged", "", {"losses": ("nan",), "accuracies": (None,)}), (("4",), "waiting", "", None)]
+        runs = [
+            (("1",), "completed", "", {}),
+            (("2",), "failed", "partition.alpha = 0: must be above 0", None),
+            (("3",), "diverged", "", {"losses": ("nan",), "accuracies": (None,)}),
+            (("4",), "waiting", "", None),
+        ]
         text = self.report(fake_runs.write_sweep(self.folder / "s", {"seed": list("1234")}, runs), "--no-html")
         self.assertIn("4 runs: 1 completed, 1 diverged, 1 failed, 1 waiting.", text)
         self.assertRegex(text, r"all runs +1 of 4 ")
@@ -84,8 +104,11 @@ class Report(Calls):
     def test_latex_is_escaped(self):
         self.report(self.odd_sweep(), "--no-html", "--latex", self.folder / "t.tex", "--baseline", f"{ODD}=z")
         text = (self.folder / "t.tex").read_text()
-        self.assertIn(r"a\_b\&\textless{}x\textgreater{}\{y\}\textbar{}\%\#\$\textasciitilde{}\textasciicircum{}"
-                      r"\textbackslash{}\textquotedbl{}", text)
+        self.assertIn(
+            r"a\_b\&\textless{}x\textgreater{}\{y\}\textbar{}\%\#\$\textasciitilde{}\textasciicircum{}"
+            r"\textbackslash{}\textquotedbl{}",
+            text,
+        )
         self.assertEqual((text.count(r"\toprule"), text.count(r"\bottomrule")), (3, 3))
         self.assertEqual(text.count("{"), text.count("}"))  # \{ and \} are in pairs too
         rows = [line for line in text.splitlines() if line.startswith("    ") and line.endswith(r"\\")]
@@ -102,24 +125,32 @@ class Report(Calls):
     def test_errors_are_one_line(self):
         sweep = fake_runs.two_samplers(self.folder / "s")
         for arguments, part in (
-                ((self.folder / "none",), "is no sweep directory"),
-                ((sweep, "--baseline", "sampler.kind=urn"), "has no 'urn'; allowed: ugs, fls"),
-                ((sweep, "--target", "0.8,85"), "--target 0.8,85: '85' is no accuracy"),
-                ((sweep, "--series", "seed"), "--series seed: no such axis; allowed: sampler.kind"),
-                ((sweep, "--metric", "beauty"), "--metric beauty: no such figure"),
-                ((sweep, "--metric", "status"), "not a number"),
-                ((sweep, "--confidence", "1"), "--confidence 1: allowed: between 0 and 1"),
-                ((sweep, "--no-html", "--csv", "/proc/none"), "/proc/none")):
+            ((self.folder / "none",), "is no sweep directory"),
+            ((sweep, "--baseline", "sampler.kind=urn"), "has no 'urn'; allowed: ugs, fls"),
+            ((sweep, "--target", "0.8,85"), "--target 0.8,85: '85' is no accuracy"),
+            ((sweep, "--series", "seed"), "--series seed: no such axis; allowed: sampler.kind"),
+            ((sweep, "--metric", "beauty"), "--metric beauty: no such figure"),
+            ((sweep, "--metric", "status"), "not a number"),
+            ((sweep, "--confidence", "1"), "--confidence 1: allowed: between 0 and 1"),
+            ((sweep, "--no-html", "--csv", "/proc/none"), "/proc/none"),
+        ):
             self.assertIn(part, self.report(*arguments, code=2))
 
     def test_other_metrics(self):
-        text = self.report(fake_runs.two_samplers(self.folder / "s"), "--no-html", "--metric", "steps_per_epoch", "--metric",
-                           "bytes_up")
+        text = self.report(
+            fake_runs.two_samplers(self.folder / "s"),
+            "--no-html",
+            "--metric",
+            "steps_per_epoch",
+            "--metric",
+            "bytes_up",
+        )
         self.assertRegex(text, r"ugs +3 +2\.0000 \+- 0\.0000 +1\.000 \+- 0\.000")
 
 
 class Balanced(html.parser.HTMLParser):
     """Fails on tags that do not match, and collects text, scripts and addresses."""
+
     VOID = ("meta", "link", "br", "img")
 
     def __init__(self):
@@ -159,7 +190,9 @@ class Page(Calls):
         page = self.page(sweep / "report.html")
         self.assertTrue(all(address.startswith("#") for address in page.addresses), page.addresses)
         names = [figure["name"] for figure in json.loads(page.scripts["figures"])]
-        self.assertEqual(names, ["accuracy_time", "accuracy_epoch", "pareto", "deviation", "clients", "partition", "recall"])
+        self.assertEqual(
+            names, ["accuracy_time", "accuracy_epoch", "pareto", "deviation", "clients", "partition", "recall"]
+        )
         configs = json.loads(page.scripts["configs"])
         text = "\n".join(configs["lines"][at] for at in configs["runs"]["r4"])
         self.assertEqual(text.strip(), (sweep / "runs" / "r4" / "config.toml").read_text().strip())
@@ -169,7 +202,11 @@ class Page(Calls):
         self.report(sweep)
         page = self.page(sweep / "report.html")
         self.assertIn(ODD, page.texts)
-        series = {row.get("group") for figure in json.loads(page.scripts["figures"]) for row in figure["spec"]["data"]["values"]}
+        series = {
+            row.get("group")
+            for figure in json.loads(page.scripts["figures"])
+            for row in figure["spec"]["data"]["values"]
+        }
         self.assertIn(ODD, series)
 
     def test_nothing_to_draw(self):
@@ -178,16 +215,31 @@ class Page(Calls):
         self.assertEqual(json.loads(self.page(sweep / "report.html").scripts["figures"]), [])
 
     def test_not_finite_figures_are_left_out(self):
-        fake_runs.write_run(self.folder / "a", {"seed": 1}, accuracies=(0.5, None, 0.6), deviations=("nan", "inf", 0.2)[2:],
-                            losses=("nan", "inf", "nan"), recall=(0.5, None))
+        fake_runs.write_run(
+            self.folder / "a",
+            {"seed": 1},
+            accuracies=(0.5, None, 0.6),
+            deviations=("nan", "inf", 0.2)[2:],
+            losses=("nan", "inf", "nan"),
+            recall=(0.5, None),
+        )
         self.report(self.folder / "a", "--html", self.folder / "r.html")
         self.page(self.folder / "r.html")
 
     def test_large_sweeps_stay_small(self):
         """64 groups of long runs with many clients: a few MB."""
-        runs = [((str(at), "1"), "completed", "", {
-            "accuracies": [0.001 * e for e in range(1, 151)], "clients": [(5 + k, 1) for k in range(150)]}) for at in range(64)]
-        sweep = fake_runs.write_sweep(self.folder / "s", {"sampler.delta": [str(at) for at in range(64)], "seed": ["1"]}, runs)
+        runs = [
+            (
+                (str(at), "1"),
+                "completed",
+                "",
+                {"accuracies": [0.001 * e for e in range(1, 151)], "clients": [(5 + k, 1) for k in range(150)]},
+            )
+            for at in range(64)
+        ]
+        sweep = fake_runs.write_sweep(
+            self.folder / "s", {"sampler.delta": [str(at) for at in range(64)], "seed": ["1"]}, runs
+        )
         self.report(sweep)
         page = self.page(sweep / "report.html")
         self.assertLess(len(page.scripts["figures"]), 3_000_000)

@@ -1,5 +1,6 @@
 """The page of a report in headless Chromium: it draws, without a word on the console and without asking for anything,
 and its tables sort. $SPLITSIM_CHROMIUM names another browser; without one the tests skip."""
+
 import base64
 import contextlib
 import importlib.util
@@ -16,8 +17,13 @@ import unittest
 import fake_runs
 from splitsim.report.__main__ import main
 
-BROWSER = next(filter(None, map(shutil.which, (os.environ.get("SPLITSIM_CHROMIUM", ""), "chromium", "chromium-browser",
-                                               "google-chrome"))), None)
+BROWSER = next(
+    filter(
+        None,
+        map(shutil.which, (os.environ.get("SPLITSIM_CHROMIUM", ""), "chromium", "chromium-browser", "google-chrome")),
+    ),
+    None,
+)
 HAS_FIGURES = importlib.util.find_spec("vl_convert") is not None
 
 # Runs in the page when it has drawn, and leaves what it saw as JSON in the document.
@@ -70,9 +76,25 @@ def browse(path):
     probed.write_text(page + PROBE + end + after, encoding="utf-8")
     with tempfile.TemporaryDirectory() as profile:
         ended = subprocess.run(
-            [BROWSER, "--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-first-run",
-             f"--user-data-dir={profile}", "--enable-logging=stderr", "--virtual-time-budget=60000", "--window-size=1150,4000",
-             "--dump-dom", probed.as_uri()], capture_output=True, text=True, timeout=180)
+            [
+                BROWSER,
+                "--headless",
+                "--no-sandbox",
+                "--disable-gpu",
+                "--disable-dev-shm-usage",
+                "--no-first-run",
+                f"--user-data-dir={profile}",
+                "--enable-logging=stderr",
+                "--virtual-time-budget=60000",
+                "--window-size=1150,4000",
+                "--dump-dom",
+                probed.as_uri(),
+            ],
+            check=False,
+            capture_output=True,
+            text=True,
+            timeout=180,
+        )
     console = [line for line in ended.stderr.splitlines() if "CONSOLE" in line]
     found = re.search(r'<pre id="seen">([^<]*)</pre>', ended.stdout)
     if not found:
@@ -103,20 +125,27 @@ class Browser(unittest.TestCase):
     def test_it_draws_and_sorts(self):
         sweep = fake_runs.two_samplers(self.folder / "s")
         seen = self.browsed(sweep)
-        marks = {name: {kind: figure[kind] for kind in ("line", "area", "rect", "symbol", "rule", "text") if figure[kind]}
-                 for name, figure in seen["marks"].items()}
+        marks = {
+            name: {kind: figure[kind] for kind in ("line", "area", "rect", "symbol", "rule", "text") if figure[kind]}
+            for name, figure in seen["marks"].items()
+        }
         curve = {"line": 2, "area": 2, "symbol": 4}  # two samplers, two epochs
-        self.assertEqual(marks, {
-            "accuracy_time": curve, "accuracy_epoch": curve,
-            "pareto": {"line": 1, "symbol": 6 + 2, "rule": 4},      # the front; runs and groups; bars both ways
-            "deviation": {"line": 2, "area": 2, "symbol": 8},       # four steps
-            "clients": {"rect": 2 * 2 * 3},                         # groups x clients x states
-            "partition": {"rect": 3},                               # two classes and one
-            "recall": {"rect": 4, "text": 4}})
+        self.assertEqual(
+            marks,
+            {
+                "accuracy_time": curve,
+                "accuracy_epoch": curve,
+                "pareto": {"line": 1, "symbol": 6 + 2, "rule": 4},  # the front; runs and groups; bars both ways
+                "deviation": {"line": 2, "area": 2, "symbol": 8},  # four steps
+                "clients": {"rect": 2 * 2 * 3},  # groups x clients x states
+                "partition": {"rect": 3},  # two classes and one
+                "recall": {"rect": 4, "text": 4},
+            },
+        )
         self.assertEqual(seen["marks"]["accuracy_time"]["axes"], ["virtual time [s]", "test accuracy [%]"])
         self.assertEqual(seen["marks"]["accuracy_time"]["labels"], ["ugs", "fls"])
-        # Both bands begin at 50 %, without spread; the axis, 330 high, goes from there to the upper end of ugs' band and
-        # 3 % beyond: 83.33 + 3.06 %. The band of fls ends at 72 + 2.65 %.
+        # Both bands begin at 50 %, without spread; the axis, 330 high, goes from there to the upper end of ugs' band
+        # and 3 % beyond: 83.33 + 3.06 %. The band of fls ends at 72 + 2.65 %.
         for band, span in zip(seen["marks"]["accuracy_time"]["bands"], (36.39, 24.65)):
             self.assertAlmostEqual(band, 330 * span / (1.06 * 36.39), delta=1.5)
         order = ["70.00", "71.00", "75.00", "80.00", "84.00", "86.00"]
@@ -128,16 +157,19 @@ class Browser(unittest.TestCase):
         self.assertIn('kind = "ugs"', seen["config"])
 
     def test_odd_names_many_series_and_missing_figures(self):
-        odd = '</script><b>&"\'\\$'
+        odd = "</script><b>&\"'\\$"
         labels = [odd] + [f"v{at}" for at in range(11)]
-        runs = [((label, "1"), "completed", "", {"accuracies": (0.5, None, 0.1 + at / 20)}) for at, label in enumerate(labels)]
+        runs = [
+            ((label, "1"), "completed", "", {"accuracies": (0.5, None, 0.1 + at / 20)})
+            for at, label in enumerate(labels)
+        ]
         runs.append(((odd, "2"), "failed", "<script>alert(1)</script>", None))
         sweep = fake_runs.write_sweep(self.folder / "s", {odd: labels, "seed": ["1", "2"]}, runs)
         seen = self.browsed(sweep)
         self.assertEqual(seen["marks"]["accuracy_time"]["line"], 12)
         self.assertEqual(seen["marks"]["accuracy_time"]["area"], 0)  # many series: no bands
         self.assertIn(odd + " (1 of 2 runs)", seen["marks"]["accuracy_time"]["labels"])
-        self.assertEqual(seen["sorted"]["ascending"][-1], "-")       # what is absent goes last
+        self.assertEqual(seen["sorted"]["ascending"][-1], "-")  # what is absent goes last
         self.assertEqual(seen["sorted"]["descending"][-1], "-")
 
 

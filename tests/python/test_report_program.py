@@ -1,5 +1,6 @@
 """The report of runs that the program made: what it reads is what is written, and its figures are those of the program.
 $SPLITSIM_BIN names the folder of the executables."""
+
 import contextlib
 import io
 import json
@@ -15,8 +16,14 @@ from splitsim.report import statistics as st
 from splitsim.report.__main__ import main
 
 BIN = pathlib.Path(os.environ.get("SPLITSIM_BIN", "build/cpu/bin"))
-SETTINGS = ("partition.clients=6", "train.epochs=1", "eval.every_steps=30", "eval.step_images=500", "model.name=mlp",
-            "model.cut=relu1")
+SETTINGS = (
+    "partition.clients=6",
+    "train.epochs=1",
+    "eval.every_steps=30",
+    "eval.step_images=500",
+    "model.name=mlp",
+    "model.cut=relu1",
+)
 
 
 @unittest.skipUnless((BIN / "splitsim-run").exists(), f"no {BIN}/splitsim-run: SPLITSIM_BIN names its folder")
@@ -26,9 +33,13 @@ class Program(unittest.TestCase):
         holder = tempfile.TemporaryDirectory()
         cls.addClassCleanup(holder.cleanup)
         cls.folder = pathlib.Path(holder.name)
-        axes = [make_sweep.axis_of("sampler.kind=ugs,fls"),
-                make_sweep.variant_of("rates=usual:train.lr=0.05,wild:train.lr=1e30,none:train.lr=-1,held:data.validation=0.2"),
-                make_sweep.axis_of("seed=1,2")]
+        axes = [
+            make_sweep.axis_of("sampler.kind=ugs,fls"),
+            make_sweep.variant_of(
+                "rates=usual:train.lr=0.05,wild:train.lr=1e30,none:train.lr=-1,held:data.validation=0.2"
+            ),
+            make_sweep.axis_of("seed=1,2"),
+        ]
         cls.rows = make_sweep.make_sweep(BIN / "splitsim-run", cls.folder, axes, SETTINGS)
         cls.frames = splitsim.load(cls.folder)
 
@@ -38,7 +49,9 @@ class Program(unittest.TestCase):
 
     def test_what_ended_how(self):
         ended = self.frames.runs.groupby("rates", sort=False)["status"].agg(set).to_dict()
-        self.assertEqual(ended, {"usual": {"completed"}, "wild": {"diverged"}, "none": {"failed"}, "held": {"completed"}})
+        self.assertEqual(
+            ended, {"usual": {"completed"}, "wild": {"diverged"}, "none": {"failed"}, "held": {"completed"}}
+        )
         self.assertIn("train.lr", self.frames.runs.loc[self.frames.runs["rates"] == "none", "error"].iloc[0])
 
     def test_times_to_accuracy_are_the_programs(self):
@@ -61,7 +74,9 @@ class Program(unittest.TestCase):
             clients = self.frames.clients[self.frames.clients["run"] == run]
             self.assertEqual(clients["bytes_down"].sum(), summary["bytes_down"])
             taking_part = clients[clients["active_ns"] > 0]
-            self.assertAlmostEqual((taking_part["waiting_ns"] / taking_part["active_ns"]).mean(), summary["waiting_share_mean"])
+            self.assertAlmostEqual(
+                (taking_part["waiting_ns"] / taking_part["active_ns"]).mean(), summary["waiting_share_mean"]
+            )
             counts = self.frames.class_counts[self.frames.class_counts["run"] == run]
             self.assertEqual(counts.groupby("client")["samples"].sum().tolist(), clients["samples"].tolist())
             recall = self.frames.recall[self.frames.recall["run"] == run]["recall"].tolist()
@@ -77,8 +92,11 @@ class Program(unittest.TestCase):
         for name, source in (("sweep", self.frames), ("runs", frames)):
             grouping = groups.group_runs(source)
             values = content.values_of(source, [metric])[metric.key]
-            means[name] = {group.series: st.estimate([values[run] for run in group.runs]) for group in grouping.groups
-                           if "usual" in group.labels or name == "runs"}
+            means[name] = {
+                group.series: st.estimate([values[run] for run in group.runs])
+                for group in grouping.groups
+                if "usual" in group.labels or name == "runs"
+            }
         self.assertEqual(means["sweep"], means["runs"])
 
     def test_a_report_of_them(self):

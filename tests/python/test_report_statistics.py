@@ -1,4 +1,5 @@
 """The numbers of a report against numbers computed by hand."""
+
 import math
 import pathlib
 import tempfile
@@ -52,8 +53,13 @@ class Differences(Folder):
         self.grouping = groups.group_runs(self.frames)
 
     def paired(self, values, confidence=0.95, baseline="sampler.kind=ugs"):
-        return st.paired(self.grouping, st.find_baseline(self.grouping, baseline), values,
-                         content.seeds_of(self.frames, self.grouping), confidence)
+        return st.paired(
+            self.grouping,
+            st.find_baseline(self.grouping, baseline),
+            values,
+            content.seeds_of(self.frames, self.grouping),
+            confidence,
+        )
 
     def accuracies(self):
         return content.values_of(self.frames, [st.METRICS["test_accuracy"]])["test_accuracy"]
@@ -73,7 +79,7 @@ class Differences(Folder):
 
     def test_pairs_need_both_runs(self):
         values = self.accuracies()
-        del values["r0"]       # ugs, seed 1
+        del values["r0"]  # ugs, seed 1
         values["r4"] = math.nan  # fls, seed 2
         (found,) = self.paired(values)
         self.assertEqual((found.n, found.of), (1, 3))
@@ -81,44 +87,65 @@ class Differences(Folder):
         self.assertTrue(math.isnan(found.low))
 
     def test_a_baseline_that_is_not_there(self):
-        for text, part in (("sampler.kind=lds", "has no 'lds'"), ("model.cut=pool1", "is no axis"), ("ugs", "is no axis")):
+        for text, part in (
+            ("sampler.kind=lds", "has no 'lds'"),
+            ("model.cut=pool1", "is no axis"),
+            ("ugs", "is no axis"),
+        ):
             with self.assertRaisesRegex(splitsim.InputError, part):
                 st.find_baseline(self.grouping, text)
 
 
 class Crossed(Folder):
     def test_pairs_are_within_the_other_axes_and_seeds_may_be_unequal(self):
-        accuracy = {("ugs", "a", "1"): 0.9, ("ugs", "a", "2"): 0.8, ("ugs", "b", "1"): 0.6, ("fls", "a", "1"): 0.5,
-                    ("fls", "a", "2"): 0.3, ("fls", "b", "1"): 0.5, ("fls", "b", "2"): 0.4}
-        frames, grouping = self.sweep({"sampler.kind": ["ugs", "fls"], "skew": ["a", "b"], "seed": ["1", "2"]},
-                                      [(labels, "completed", "", {"accuracies": (value,)}) for labels, value in accuracy.items()])
+        accuracy = {
+            ("ugs", "a", "1"): 0.9,
+            ("ugs", "a", "2"): 0.8,
+            ("ugs", "b", "1"): 0.6,
+            ("fls", "a", "1"): 0.5,
+            ("fls", "a", "2"): 0.3,
+            ("fls", "b", "1"): 0.5,
+            ("fls", "b", "2"): 0.4,
+        }
+        frames, grouping = self.sweep(
+            {"sampler.kind": ["ugs", "fls"], "skew": ["a", "b"], "seed": ["1", "2"]},
+            [(labels, "completed", "", {"accuracies": (value,)}) for labels, value in accuracy.items()],
+        )
         values = content.values_of(frames, [st.METRICS["test_accuracy"]])["test_accuracy"]
-        found = st.paired(grouping, st.find_baseline(grouping, "sampler.kind=ugs"), values, content.seeds_of(frames, grouping))
-        self.assertEqual([(d.group.name, d.baseline.name, d.n, d.of) for d in found],
-                         [("fls, a", "ugs, a", 2, 2), ("fls, b", "ugs, b", 1, 2)])
+        found = st.paired(
+            grouping, st.find_baseline(grouping, "sampler.kind=ugs"), values, content.seeds_of(frames, grouping)
+        )
+        self.assertEqual(
+            [(d.group.name, d.baseline.name, d.n, d.of) for d in found],
+            [("fls, a", "ugs, a", 2, 2), ("fls, b", "ugs, b", 1, 2)],
+        )
         self.assertAlmostEqual(found[0].mean, -45.0)
         self.assertAlmostEqual(found[1].mean, -10.0)
         self.assertEqual((grouping.series, grouping.panels), (("ugs", "fls"), ("a", "b")))
 
     def test_axes_that_vary_together_are_one(self):
         labels = [("ugs", "", "1"), ("lds", "0.5", "1"), ("lds", "2.0", "1")]
-        frames, grouping = self.sweep({"sampler.kind": ["ugs", "lds"], "sampler.delta": ["", "0.5", "2.0"], "seed": ["1"]},
-                                      [(own, "completed", "", {"accuracies": (0.5 + at / 10,)}) for at, own in enumerate(labels)])
+        frames, grouping = self.sweep(
+            {"sampler.kind": ["ugs", "lds"], "sampler.delta": ["", "0.5", "2.0"], "seed": ["1"]},
+            [(own, "completed", "", {"accuracies": (0.5 + at / 10,)}) for at, own in enumerate(labels)],
+        )
         self.assertEqual(grouping.composites, (("sampler.kind", "sampler.delta"),))
         self.assertEqual(grouping.series, ("ugs", "lds, delta = 0.5", "lds, delta = 2.0"))
         values = content.values_of(frames, [st.METRICS["test_accuracy"]])["test_accuracy"]
-        found = st.paired(grouping, st.find_baseline(grouping, "sampler.kind=ugs"), values, content.seeds_of(frames, grouping))
+        found = st.paired(
+            grouping, st.find_baseline(grouping, "sampler.kind=ugs"), values, content.seeds_of(frames, grouping)
+        )
         self.assertEqual([round(d.mean, 9) for d in found], [10.0, 20.0])
         with self.assertRaisesRegex(splitsim.InputError, "that is several"):
             st.find_baseline(grouping, "sampler.kind=lds")
         st.find_baseline(grouping, "sampler.kind=lds,sampler.delta=2.0")
 
-
     def test_crossed_axes_stay_apart(self):
         crossed = [(a, b, "1") for a in "xyz" for b in "pqr"]
         for labels, composites in ((crossed, (("a",), ("b",))), (crossed[:-1], (("a", "b"),))):
-            _, grouping = self.sweep({"a": list("xyz"), "b": list("pqr"), "seed": ["1"]},
-                                     [(own, "waiting", "", None) for own in labels])
+            _, grouping = self.sweep(
+                {"a": list("xyz"), "b": list("pqr"), "seed": ["1"]}, [(own, "waiting", "", None) for own in labels]
+            )
             self.assertEqual(grouping.composites, composites)
 
 
@@ -142,13 +169,15 @@ class Times(Folder):
 
     def test_who_counts(self):
         """Completed and diverged runs do, others do not; a diverged run that had reached the target has."""
-        runs = [(("1",), "completed", "", {"accuracies": (0.9,), "times": (5.0,)}),
-                (("2",), "completed", "", {"accuracies": (0.2,)}),
-                (("3",), "diverged", "", {"accuracies": (0.8,), "times": (7.0,)}),
-                (("4",), "diverged", "", {"accuracies": (0.1,)}),
-                (("5",), "failed", "no space", None),
-                (("6",), "interrupted", "", {"accuracies": (0.9,), "summary": False}),
-                (("7",), "waiting", "", None)]
+        runs = [
+            (("1",), "completed", "", {"accuracies": (0.9,), "times": (5.0,)}),
+            (("2",), "completed", "", {"accuracies": (0.2,)}),
+            (("3",), "diverged", "", {"accuracies": (0.8,), "times": (7.0,)}),
+            (("4",), "diverged", "", {"accuracies": (0.1,)}),
+            (("5",), "failed", "no space", None),
+            (("6",), "interrupted", "", {"accuracies": (0.9,), "summary": False}),
+            (("7",), "waiting", "", None),
+        ]
         frames, grouping = self.sweep({"seed": list("1234567")}, runs)
         found = st.reached(grouping.groups[0], st.times_to(frames, 0.8), 0.8)
         self.assertEqual((found.times, found.n), ((5.0, 7.0), 4))
@@ -157,8 +186,10 @@ class Times(Folder):
         table = content.groups_table(frames, grouping, options)
         self.assertEqual([cell.text for cell in table.rows[0]], ["all runs", "2 of 7", "55.00 +- 49.50"])
         self.assertEqual(dict(zip(*table.plain))["diverged"], 2)
-        self.assertEqual([cell.text for cell in content.times_table(frames, grouping, options).rows[0]],
-                         ["all runs", "6.000 +- 1.414 (2 of 4)"])
+        self.assertEqual(
+            [cell.text for cell in content.times_table(frames, grouping, options).rows[0]],
+            ["all runs", "6.000 +- 1.414 (2 of 4)"],
+        )
         missing = content.missing_table(frames)
         self.assertEqual([row[0].text for row in missing.rows], ["r2", "r3", "r4", "r5", "r6"])
         self.assertEqual(missing.rows[2][2].text, "no space")
@@ -166,9 +197,11 @@ class Times(Folder):
 
 class Drawn(Folder):
     def test_curves_match_tests_of_seeds_and_stop_where_one_ends(self):
-        runs = [(("1",), "completed", "", {"accuracies": (0.2, 0.6, 0.8), "times": (10.0, 20.0, 30.0)}),
-                (("2",), "completed", "", {"accuracies": (0.4, 0.8), "times": (12.0, 26.0)}),
-                (("3",), "diverged", "", {"accuracies": (0.1,)})]
+        runs = [
+            (("1",), "completed", "", {"accuracies": (0.2, 0.6, 0.8), "times": (10.0, 20.0, 30.0)}),
+            (("2",), "completed", "", {"accuracies": (0.4, 0.8), "times": (12.0, 26.0)}),
+            (("3",), "diverged", "", {"accuracies": (0.1,)}),
+        ]
         frames, grouping = self.sweep({"seed": ["1", "2", "3"]}, runs)
         found = figure_data.curves(frames, grouping)
         self.assertEqual(found["epochs"].tolist(), [1.0, 2.0])
@@ -190,18 +223,26 @@ class Drawn(Folder):
             self.assertAlmostEqual(value, 0.3)
 
     def test_shares_of_clients(self):
-        frames, grouping = self.sweep({"seed": ["1", "2"]}, [
-            ((str(seed),), "completed", "", {"accuracies": (0.5,), "times": (10.0,), "clients": clients})
-            for seed, clients in ((1, ((10, 4), (30, 2))), (2, ((10, 1), (30, 3))))])
+        frames, grouping = self.sweep(
+            {"seed": ["1", "2"]},
+            [
+                ((str(seed),), "completed", "", {"accuracies": (0.5,), "times": (10.0,), "clients": clients})
+                for seed, clients in ((1, ((10, 4), (30, 2))), (2, ((10, 1), (30, 3))))
+            ],
+        )
         found = figure_data.client_shares(frames, grouping)
         # At work 6 and 8 of 10 s, 9 and 7: ranked 8, 6 and 9, 7.
         self.assertEqual(found["work"].tolist(), [85.0, 65.0])
         self.assertEqual(found["wait"].tolist(), [15.0, 35.0])
 
     def test_the_front_is_of_groups_that_none_beats(self):
-        frames, grouping = self.sweep({"kind": list("abcd"), "seed": ["1"]}, [
-            ((kind, "1"), "completed", "", {"accuracies": (accuracy,), "times": (time,)})
-            for kind, accuracy, time in (("a", 0.9, 30.0), ("b", 0.8, 10.0), ("c", 0.7, 20.0), ("d", 0.85, 30.0))])
+        frames, grouping = self.sweep(
+            {"kind": list("abcd"), "seed": ["1"]},
+            [
+                ((kind, "1"), "completed", "", {"accuracies": (accuracy,), "times": (time,)})
+                for kind, accuracy, time in (("a", 0.9, 30.0), ("b", 0.8, 10.0), ("c", 0.7, 20.0), ("d", 0.85, 30.0))
+            ],
+        )
         points, _ = figure_data.outcomes(frames, grouping)
         self.assertEqual(figure_data.front(points)["time"].tolist(), [10.0, 30.0])
 

@@ -1,4 +1,5 @@
 """splitsim-report: tables and figures of a sweep or of runs."""
+
 import argparse
 import math
 import os
@@ -18,21 +19,44 @@ Methods of all numbers: docs/reports.md. Exit codes: 0 done, 1 internal error, 2
 
 def _parser():
     parser = argparse.ArgumentParser(
-        prog="splitsim-report", formatter_class=argparse.RawDescriptionHelpFormatter, epilog=EXAMPLES, allow_abbrev=False,
-        description="Tables and figures of a sweep or of runs: means over seeds, differences from a baseline with their\n"
-        "intervals, virtual times to accuracy. Text goes to stdout, figures to one HTML page.")
-    parser.add_argument("paths", nargs="+", metavar="SWEEP | RUN", help="a directory of splitsim-sweep; or run directories, or "
-                        "folders of them")
-    parser.add_argument("--baseline", metavar="AXIS=VALUE", help="subtract the runs with this value, paired by seed and the "
-                        "other axes (default: sampler.kind=ugs where there are such runs)")
+        prog="splitsim-report",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        epilog=EXAMPLES,
+        allow_abbrev=False,
+        description="Tables and figures of a sweep or of runs: means over seeds, differences from a baseline with\n"
+        "their intervals, virtual times to accuracy. Text goes to stdout, figures to one HTML page.",
+    )
+    parser.add_argument(
+        "paths",
+        nargs="+",
+        metavar="SWEEP | RUN",
+        help="a directory of splitsim-sweep; or run directories, or folders of them",
+    )
+    parser.add_argument(
+        "--baseline",
+        metavar="AXIS=VALUE",
+        help="subtract the runs with this value, paired by seed and the "
+        "other axes (default: sampler.kind=ugs where there are such runs)",
+    )
     parser.add_argument("--target", metavar="A,B,...", help="virtual time to these test accuracies, 0..1")
-    parser.add_argument("--metric", metavar="NAME", action="append", help="a figure of summary.json in place of the usual ones; "
-                        "may be repeated")
-    parser.add_argument("--series", metavar="AXIS", help="the axis that lines of a figure differ in (default: sampler.kind, else "
-                        "the first); the others make panels")
+    parser.add_argument(
+        "--metric",
+        metavar="NAME",
+        action="append",
+        help="a figure of summary.json in place of the usual ones; may be repeated",
+    )
+    parser.add_argument(
+        "--series",
+        metavar="AXIS",
+        help="the axis that lines of a figure differ in (default: sampler.kind, else "
+        "the first); the others make panels",
+    )
     parser.add_argument("--confidence", metavar="P", type=float, default=0.95, help="of intervals (default: 0.95)")
-    parser.add_argument("--html", metavar="FILE", help="the page (default: report.html in the sweep, or in the one folder of runs "
-                        "that is named)")
+    parser.add_argument(
+        "--html",
+        metavar="FILE",
+        help="the page (default: report.html in the sweep, or in the one folder of runs that is named)",
+    )
     parser.add_argument("--no-html", action="store_true", help="no page")
     parser.add_argument("--figures", metavar="DIR", help="each figure as SVG, PDF and PNG")
     parser.add_argument("--csv", metavar="DIR", help="each table as CSV, with all digits")
@@ -66,15 +90,22 @@ def _page_path(args):
 def _options(args, frames, grouping):
     from splitsim.report import statistics as st
     from splitsim.report.content import Options
+
     if not 0.0 < args.confidence < 1.0:
         raise InputError(f"--confidence {args.confidence:g}: allowed: between 0 and 1")
     metrics = tuple(st.metric_of(name, frames.runs.columns) for name in args.metric or st.DEFAULT_METRICS)
     baseline = args.baseline
-    if baseline is None and any(axis.name == "sampler.kind" and "ugs" in axis.values and len(axis.values) > 1
-                                for axis in grouping.axes):
+    if baseline is None and any(
+        axis.name == "sampler.kind" and "ugs" in axis.values and len(axis.values) > 1 for axis in grouping.axes
+    ):
         try:
-            return Options(metrics, _targets(args.target), st.find_baseline(grouping, "sampler.kind=ugs"), "sampler.kind=ugs",
-                           args.confidence)
+            return Options(
+                metrics,
+                _targets(args.target),
+                st.find_baseline(grouping, "sampler.kind=ugs"),
+                "sampler.kind=ugs",
+                args.confidence,
+            )
         except InputError:
             pass  # several kinds of ugs: nobody asked for a baseline
     found = st.find_baseline(grouping, baseline) if baseline else ()
@@ -89,10 +120,19 @@ def _written(path, text):
     fresh.replace(path)
 
 
+def _name(paths):
+    """Of what is reported: the folder, or the one around the runs."""
+    paths = [pathlib.Path(path).resolve() for path in paths]
+    return (
+        paths[0].name if len(paths) == 1 else f"{len(paths)} of {pathlib.Path(os.path.commonpath(paths)).name or '/'}"
+    )
+
+
 def report(args):
     """Writes what was asked for. The text for stdout."""
     from splitsim import load
     from splitsim.report import content, figures, groups, page, render, tables
+
     frames = load(*args.paths)
     grouping = groups.group_runs(frames, args.series)
     options = _options(args, frames, grouping)
@@ -117,8 +157,7 @@ def report(args):
             for ending in render.FORMATS:
                 render.to_file(figure, folder / f"{figure.name}.{ending}")
     if path:
-        title = "splitsim: " + (pathlib.Path(frames.source).resolve().name if len(args.paths) == 1 else frames.source)
-        _written(path, page.page(title, sentence, found, drawn, runs, frames.configs))
+        _written(path, page.page(f"splitsim: {_name(args.paths)}", sentence, found, drawn, runs, frames.configs))
         lines.append(f"page: {path}")
     return "\n".join(lines).rstrip() + "\n"
 
@@ -133,8 +172,11 @@ def main(arguments=None):
     except ModuleNotFoundError as error:
         if error.name not in ("pandas", "numpy", "scipy"):
             raise
-        print(f"splitsim-report: the Python package {error.name} is missing; in a checkout, scripts/python.sh installs it",
-              file=sys.stderr)
+        print(
+            f"splitsim-report: the Python package {error.name} is missing; in a checkout, scripts/python.sh "
+            "installs it",
+            file=sys.stderr,
+        )
         return 2
     except OSError as error:
         print(f"splitsim-report: '{error.filename}': {error.strerror}", file=sys.stderr)

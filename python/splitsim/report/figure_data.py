@@ -1,15 +1,16 @@
 """Frames as the rows of figures, thinned so that a page of many or long runs stays small. Completed runs only."""
+
 import math
 
 import numpy as np
 import pandas as pd
 
-CURVE_POINTS = 200   # per group
-STEP_BINS = 120      # per group
-RANKS = 64           # bins of clients
+CURVE_POINTS = 200  # per group
+STEP_BINS = 120  # per group
+RANKS = 64  # bins of clients
 PARTITIONS = 4
 CLIENT_GROUPS = 24
-ROWS = 16000         # of a figure: curves and bins get coarser with many groups
+ROWS = 16000  # of a figure: curves and bins get coarser with many groups
 
 
 def rounded(value, digits=5):
@@ -56,7 +57,9 @@ def series_labels(frames, grouping):
         labels.setdefault(group.series, [0, 0])
         labels[group.series][0] += len(_completed(frames, group))
         labels[group.series][1] += len(group.runs)
-    return {series: series if done == of else f"{series} ({done} of {of} runs)" for series, (done, of) in labels.items()}
+    return {
+        series: series if done == of else f"{series} ({done} of {of} runs)" for series, (done, of) in labels.items()
+    }
 
 
 def curves(frames, grouping):
@@ -65,21 +68,46 @@ def curves(frames, grouping):
     Tests are matched by epoch and number within it; `time` is the mean virtual time of the matched tests, s.
     """
     labels, parts = series_labels(frames, grouping), []
-    tests = frames.evaluations[frames.evaluations["test_accuracy"].notna()] if len(frames.evaluations) else frames.evaluations
+    tests = (
+        frames.evaluations[frames.evaluations["test_accuracy"].notna()]
+        if len(frames.evaluations)
+        else frames.evaluations
+    )
     for group in grouping.groups:
         runs = _completed(frames, group)
         own = tests[tests["run"].isin(runs)]
         if not len(own):
             continue
         with_tests = own["run"].nunique()
-        found = own.groupby(["epoch", "at_end", "number"], sort=True).agg(
-            epochs=("epochs_done", "mean"), time=("virtual_time_s", "mean"), mean=("test_accuracy", "mean"),
-            std=("test_accuracy", "std"), n=("run", "size")).reset_index(drop=True)
+        found = (
+            own.groupby(["epoch", "at_end", "number"], sort=True)
+            .agg(
+                epochs=("epochs_done", "mean"),
+                time=("virtual_time_s", "mean"),
+                mean=("test_accuracy", "mean"),
+                std=("test_accuracy", "std"),
+                n=("run", "size"),
+            )
+            .reset_index(drop=True)
+        )
         found = _thinned(found[found["n"] == with_tests], _budget(CURVE_POINTS, grouping))
         spread = found["std"].fillna(0.0)
-        parts.append(_named(group, labels[group.series], pd.DataFrame(
-            {"epochs": found["epochs"], "time": found["time"], "mean": 100 * found["mean"],
-             "low": 100 * (found["mean"] - spread), "high": 100 * (found["mean"] + spread), "n": found["n"]})))
+        parts.append(
+            _named(
+                group,
+                labels[group.series],
+                pd.DataFrame(
+                    {
+                        "epochs": found["epochs"],
+                        "time": found["time"],
+                        "mean": 100 * found["mean"],
+                        "low": 100 * (found["mean"] - spread),
+                        "high": 100 * (found["mean"] + spread),
+                        "n": found["n"],
+                    }
+                ),
+            )
+        )
     return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
 
 
@@ -87,18 +115,33 @@ def deviations(frames, grouping):
     """Batch deviation of steps with samples: mean over bins of steps and over runs, and its 10 % and 90 % quantiles."""
     labels, parts = series_labels(frames, grouping), []
     for group in grouping.groups:
-        own = frames.steps[frames.steps["run"].isin(_completed(frames, group))]
+        own = [
+            steps.assign(at=np.arange(1, len(steps) + 1))[["at", "samples", "batch_deviation"]]
+            for steps in map(frames.steps_of, _completed(frames, group))
+        ]
+        own = pd.concat(own) if own else pd.DataFrame(columns=["samples"])
+        own = own[own["samples"] > 0]
         if not len(own):
             continue
-        own = own.assign(at=own.groupby("run", sort=False).cumcount() + 1)
-        own = own[own["samples"] > 0]
         last = int(own["at"].max())
         width = -(-last // _budget(STEP_BINS, grouping))
         binned = own.groupby((own["at"] - 1) // width)["batch_deviation"]
         first = binned.mean().index.to_numpy() * width + 1
-        parts.append(_named(group, labels[group.series], pd.DataFrame(
-            {"step": first + (np.minimum(width, last - first + 1) - 1) / 2, "mean": binned.mean().to_numpy(),
-             "low": binned.quantile(0.1).to_numpy(), "high": binned.quantile(0.9).to_numpy(), "width": width})))
+        parts.append(
+            _named(
+                group,
+                labels[group.series],
+                pd.DataFrame(
+                    {
+                        "step": first + (np.minimum(width, last - first + 1) - 1) / 2,
+                        "mean": binned.mean().to_numpy(),
+                        "low": binned.quantile(0.1).to_numpy(),
+                        "high": binned.quantile(0.9).to_numpy(),
+                        "width": width,
+                    }
+                ),
+            )
+        )
     return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
 
 
@@ -128,8 +171,15 @@ def client_shares(frames, grouping):
         width = -(-clients // bins)
         mean = everyone.groupby(everyone["rank"] // width)[["work", "wait"]].mean()
         first = mean.index.to_numpy() * width
-        part = pd.DataFrame({"group": group.name, "first": first + 1, "end": np.minimum(first + width, clients) + 1,
-                             "work": mean["work"].to_numpy(), "wait": mean["wait"].to_numpy()})
+        part = pd.DataFrame(
+            {
+                "group": group.name,
+                "first": first + 1,
+                "end": np.minimum(first + width, clients) + 1,
+                "work": mean["work"].to_numpy(),
+                "wait": mean["wait"].to_numpy(),
+            }
+        )
         parts.append(part.assign(out=np.maximum(0.0, 100.0 - part["work"] - part["wait"])))
     return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
 
@@ -161,7 +211,9 @@ def partitions(frames, seeds):
         key = hash(own[["client", "class", "samples"]].to_numpy().tobytes())
         found.setdefault(key, (own, []))[1].append(run)
     count = len(found)
-    found = {key: (own, [r for r in runs if r in shown]) for key, (own, runs) in found.items() if shown.intersection(runs)}
+    found = {
+        key: (own, [r for r in runs if r in shown]) for key, (own, runs) in found.items() if shown.intersection(runs)
+    }
     if not found:
         return pd.DataFrame(), 0
     titles = _partition_titles(frames, [runs for _, runs in found.values()]) if len(found) > 1 else [""]
@@ -174,9 +226,18 @@ def partitions(frames, seeds):
         binned = wide.groupby(np.arange(len(wide)) // width).sum()
         share = binned.div(binned.sum(axis=1), axis=0) * 100
         at, label = np.nonzero(share.to_numpy())
-        parts.append(pd.DataFrame({"partition": title, "first": at * width + 1, "end": np.minimum((at + 1) * width, len(wide)) + 1,
-                                   "class": share.columns.to_numpy()[label], "share": share.to_numpy()[at, label],
-                                   "samples": binned.to_numpy()[at, label]}))
+        parts.append(
+            pd.DataFrame(
+                {
+                    "partition": title,
+                    "first": at * width + 1,
+                    "end": np.minimum((at + 1) * width, len(wide)) + 1,
+                    "class": share.columns.to_numpy()[label],
+                    "share": share.to_numpy()[at, label],
+                    "samples": binned.to_numpy()[at, label],
+                }
+            )
+        )
     return pd.concat(parts, ignore_index=True), count
 
 
@@ -193,11 +254,18 @@ def outcomes(frames, grouping):
         accuracy, spread = 100 * own["test_accuracy"], own.std(ddof=1).fillna(0.0)
         base = {"series": labels[group.series], "panel": group.panel}
         runs += [{**base, "run": run, "time": t, "accuracy": 100 * a} for run, t, a in own.itertuples()]
-        groups.append({**base, "time": own["virtual_time_s"].mean(), "accuracy": accuracy.mean(), "n": len(own),
-                       "time_low": own["virtual_time_s"].mean() - spread["virtual_time_s"],
-                       "time_high": own["virtual_time_s"].mean() + spread["virtual_time_s"],
-                       "low": accuracy.mean() - 100 * spread["test_accuracy"],
-                       "high": accuracy.mean() + 100 * spread["test_accuracy"]})
+        groups.append(
+            {
+                **base,
+                "time": own["virtual_time_s"].mean(),
+                "accuracy": accuracy.mean(),
+                "n": len(own),
+                "time_low": own["virtual_time_s"].mean() - spread["virtual_time_s"],
+                "time_high": own["virtual_time_s"].mean() + spread["virtual_time_s"],
+                "low": accuracy.mean() - 100 * spread["test_accuracy"],
+                "high": accuracy.mean() + 100 * spread["test_accuracy"],
+            }
+        )
     return pd.DataFrame(groups), pd.DataFrame(runs)
 
 

@@ -1,32 +1,17 @@
 """The figures of a report as Vega-Lite specifications: one for the page, SVG, PDF and PNG alike."""
-import dataclasses
 
 from splitsim.report import figure_data as data
-from splitsim.report.style import CONFIG, ONLY_PAGE, SCHEMA, Series, columns_of, domain, sized
-
-
-@dataclasses.dataclass(frozen=True)
-class Figure:
-    """name: of its files; caption: what is drawn and how."""
-    name: str
-    title: str
-    caption: str
-    spec: dict
-
-
-def _finished(spec, rows=None):
-    return {"$schema": SCHEMA, "config": CONFIG, **({"data": {"values": rows}} if rows is not None else {}), **spec}
+from splitsim.report.client_figures import clients_figure, partition_figure, recall_figure
+from splitsim.report.style import ONLY_PAGE, Figure, Series, axis, domain, finished, sized
 
 
 def _series(frames, grouping):
     labels = data.series_labels(frames, grouping)
     plain = [series.rsplit("= ", 1)[-1] for series in labels]
-    title = ", ".join(name.rsplit(".", 1)[-1] if len(grouping.series_axis) > 1 else name for name in grouping.series_axis[:2])
+    title = ", ".join(
+        name.rsplit(".", 1)[-1] if len(grouping.series_axis) > 1 else name for name in grouping.series_axis[:2]
+    )
     return Series(list(labels.values()), title, plain)
-
-
-def _axis(title, **more):
-    return {"title": title, "type": "quantitative", "axis": {"tickCount": 7}, **more}
 
 
 _PICK = {"name": "pick", "select": {"type": "point", "fields": ["series"]}, "bind": "legend"}
@@ -41,26 +26,59 @@ def _bands(series, x, y, tooltips, points):
     """Layers: band, line and, where there are few, points (else unseen, for their tooltips)."""
     layers = []
     if not series.many:
-        layers.append({"mark": {"type": "area", "clip": True}, "encoding": {
-            "x": x, "y": {**y, "field": "low"}, "y2": {"field": "high"}, "color": series.colour(), "opacity": _faded(0.16, 0.02)}})
+        layers.append(
+            {
+                "mark": {"type": "area", "clip": True},
+                "encoding": {
+                    "x": x,
+                    "y": {**y, "field": "low"},
+                    "y2": {"field": "high"},
+                    "color": series.colour(),
+                    "opacity": _faded(0.16, 0.02),
+                },
+            }
+        )
     mean = {**y, "field": "mean"}
-    layers.append({"mark": {"type": "line", "strokeWidth": 1.6 if series.many else 2, "clip": True}, "params": [_PICK],
-                   "encoding": {"x": x, "y": mean, "color": series.colour(), "strokeDash": series.dash(), "opacity": _faded(1.0)}})
+    layers.append(
+        {
+            "mark": {"type": "line", "strokeWidth": 1.6 if series.many else 2, "clip": True},
+            "params": [_PICK],
+            "encoding": {
+                "x": x,
+                "y": mean,
+                "color": series.colour(),
+                "strokeDash": series.dash(),
+                "opacity": _faded(1.0),
+            },
+        }
+    )
     seen = points and not series.many
-    layers.append({"name": "points" if seen else ONLY_PAGE, "mark": {"type": "point", "filled": True, "size": 36, "clip": True},
-                   "encoding": {
-        "x": x, "y": mean, "color": series.colour(),
-        "opacity": _faded(1.0, 0.05) if seen else {"value": 0.0}, "tooltip": tooltips}})
+    layers.append(
+        {
+            "name": "points" if seen else ONLY_PAGE,
+            "mark": {"type": "point", "filled": True, "size": 36},
+            "encoding": {
+                "x": x,
+                "y": mean,
+                "color": series.colour(),
+                "opacity": _faded(1.0, 0.05) if seen else {"value": 0.0},
+                "tooltip": tooltips,
+            },
+        }
+    )
     return {"layer": layers}
 
 
 def _curve_tooltips():
-    return [{"field": "series", "type": "nominal"}, {"field": "epochs", "type": "quantitative", "title": "epochs done"},
-            {"field": "time", "type": "quantitative", "title": "virtual time [s]"},
-            {"field": "mean", "type": "quantitative", "title": "test accuracy [%]"},
-            {"field": "low", "type": "quantitative", "title": "mean - std"},
-            {"field": "high", "type": "quantitative", "title": "mean + std"},
-            {"field": "n", "type": "quantitative", "title": "runs"}]
+    return [
+        {"field": "series", "type": "nominal"},
+        {"field": "epochs", "type": "quantitative", "title": "epochs done"},
+        {"field": "time", "type": "quantitative", "title": "virtual time [s]"},
+        {"field": "mean", "type": "quantitative", "title": "test accuracy [%]"},
+        {"field": "low", "type": "quantitative", "title": "mean - std"},
+        {"field": "high", "type": "quantitative", "title": "mean + std"},
+        {"field": "n", "type": "quantitative", "title": "runs"},
+    ]
 
 
 def accuracy_figures(frames, grouping):
@@ -69,18 +87,30 @@ def accuracy_figures(frames, grouping):
         return
     series, rows = _series(frames, grouping), data.rows_of(found)
     points = int(found.groupby(["series", "panel"]).size().max()) <= 30
-    band = "" if series.many else ("; bands: +- one sample standard deviation over seeds" if (found["n"] > 1).any() else "")
-    how = (f"Mean test accuracy over the completed runs of a group{band}. Tests are matched by epoch and number within it; "
-           f"a point is drawn where every run has the test; more than {data.CURVE_POINTS} points of a group are thinned. "
-           "A click on the legend picks a series out.")
+    band = (
+        ""
+        if series.many
+        else ("; bands: +- one sample standard deviation over seeds" if (found["n"] > 1).any() else "")
+    )
+    how = (
+        f"Mean test accuracy over the completed runs of a group{band}. Tests are matched by epoch and number in it; "
+        f"a point is drawn where every run has the test; more than {data.CURVE_POINTS} points of a group are thinned."
+        + (" A click on the legend picks a series out." if len(series.labels) > 1 else "")
+    )
     panels = [p for p in grouping.panels if p in set(found["panel"])]
-    y = _axis("test accuracy [%]", scale={"domain": domain(found["low"], found["high"], least=0, most=100)})
-    for name, field, title, x in (("accuracy_epoch", "epochs", "Accuracy over epochs", "epochs"),
-                                  ("accuracy_time", "time", "Accuracy over virtual time", "virtual time [s]")):
-        spec = _bands(series, _axis(x, field=field), y, _curve_tooltips(), points)
+    y = axis("test accuracy [%]", scale={"domain": domain(found["low"], found["high"], least=0, most=100)})
+    for name, field, title, x in (
+        ("accuracy_epoch", "epochs", "Accuracy over epochs", "epochs"),
+        ("accuracy_time", "time", "Accuracy over virtual time", "virtual time [s]"),
+    ):
+        spec = _bands(series, axis(x, field=field), y, _curve_tooltips(), points)
         at = " at the mean virtual time of the matched tests" if field == "time" else ""
-        yield Figure(name, title, how.replace("of a group", f"of a group{at}", 1) if at else how,
-                     _finished(sized(spec, panels), rows))
+        yield Figure(
+            name,
+            title,
+            how.replace("of a group", f"of a group{at}", 1) if at else how,
+            finished(sized(spec, panels), rows),
+        )
 
 
 def deviation_figure(frames, grouping):
@@ -90,146 +120,122 @@ def deviation_figure(frames, grouping):
     series = _series(frames, grouping)
     widest = int(found["width"].max())
     steps = "each step" if widest == 1 else f"bins of at most {widest} consecutive steps"
-    tooltips = [{"field": "series", "type": "nominal"}, {"field": "step", "type": "quantitative"},
-                {"field": "mean", "type": "quantitative", "title": "batch deviation"}]
-    spec = _bands(series, _axis("step of the run", field="step"), 
-                  _axis("batch deviation [L1, 0..2]", scale={"domain": domain([0.0], found["high"], least=0)}), tooltips, False)
+    tooltips = [
+        {"field": "series", "type": "nominal"},
+        {"field": "step", "type": "quantitative"},
+        {"field": "mean", "type": "quantitative", "title": "batch deviation"},
+    ]
+    spec = _bands(
+        series,
+        axis("step of the run", field="step"),
+        axis("batch deviation [L1, 0..2]", scale={"domain": domain([0.0], found["high"], least=0)}),
+        tooltips,
+        False,
+    )
     band = "" if series.many else "; bands: 10 % to 90 % of the steps and seeds in it"
-    yield Figure("deviation", "Batch deviation per step",
-                 f"L1 distance of a step's class mix from that of all samples: mean over {steps} and over the completed runs"
-                 f"{band}. Steps without samples are left out.",
-                 _finished(sized(spec, [p for p in grouping.panels if p in set(found["panel"])]), data.rows_of(found)))
-
-
-def clients_figure(frames, grouping):
-    found = data.client_shares(frames, grouping)
-    if not len(found):
-        return
-    groups = list(dict.fromkeys(found["group"]))
-    states = ("at work", "waiting in a step", "in no step")
-    rows = []
-    for row in data.rows_of(found):
-        top = 0.0
-        for state, key in zip(states, ("work", "wait", "out")):
-            rows.append({"group": row["group"], "first": row["first"], "end": row["end"], "state": state,
-                         "share": row[key], "from": round(top, 3), "to": round(top + row[key], 3)})
-            top += row[key]
-    columns = columns_of(len(groups), 4)
-    widest = int((found["end"] - found["first"]).max())
-    spec = {
-        "facet": {"field": "group", "type": "nominal", "sort": groups, "header": {"title": None}}, "columns": columns,
-        "spec": {"width": {1: 620, 2: 290, 3: 185}.get(columns, 140), "height": 200 if len(groups) <= 4 else 110 if len(groups) <= 12 else 80,
-                 "mark": {"type": "rect", "strokeWidth": 0}, "encoding": {
-            "x": _axis("client, by time at work", field="first", scale={"zero": False, "nice": False}), "x2": {"field": "end"},
-            "y": _axis("virtual time [%]", field="from", scale={"domainMin": 0}), "y2": {"field": "to"},
-            "color": {"field": "state", "type": "nominal", "legend": {"title": None, "symbolType": "square"},
-                      "scale": {"domain": list(states), "range": ["#0072B2", "#E69F00", "#e6e6e6"]}},
-            "tooltip": [{"field": "state", "type": "nominal"}, {"field": "first", "type": "quantitative", "title": "client rank"},
-                        {"field": "share", "type": "quantitative", "title": "%"}]}}}
-    left_out = len(grouping.groups) - len(groups)
-    yield Figure("clients", "What clients do", "Share of the run's virtual time that each client is at work (itself, or the "
-                 "server or link on its behalf), waits within a step it takes part in, and is in no step. Clients are ranked "
-                 "within each run by time at work; means over completed runs" +
-                 (f" and over bins of {widest} ranks" if widest > 1 else "") + "." +
-                 (f" {left_out} groups are not shown." if left_out > 0 else ""), _finished(spec, rows))
-
-
-def partition_figure(frames, grouping):
-    found, count = data.partitions(frames, grouping.seeds)
-    if not len(found):
-        return
-    titles = list(dict.fromkeys(found["partition"]))
-    classes = list(range(int(found["class"].max()) + 1))
-    widest = int((found["end"] - found["first"]).max())
-    view = {"width": 620 if len(titles) == 1 else 290, "height": max(120, min(16 * len(classes), 420)),
-            "view": {"fill": "#ffffff"}, "mark": {"type": "rect", "strokeWidth": 0}, "encoding": {
-        "x": _axis("client, by its most frequent class", field="first", scale={"nice": False, "zero": False}),
-        "x2": {"field": "end"},
-        "y": {"field": "class", "type": "ordinal", "title": "class", "scale": {"domain": classes},
-              "axis": {"labelOverlap": True}},
-        "color": {"field": "share", "type": "quantitative", "scale": {"scheme": "blues", "domain": [0, 100]},
-                  "legend": {"title": "of the client's samples [%]", "gradientLength": 200, "orient": "bottom"}},
-        "tooltip": [{"field": "class", "type": "ordinal"}, {"field": "first", "type": "quantitative", "title": "client (sorted)"},
-                    {"field": "samples", "type": "quantitative"}, {"field": "share", "type": "quantitative", "title": "%"}]}}
-    spec = view if len(titles) == 1 else {"facet": {"field": "partition", "type": "nominal", "sort": titles,
-                                                    "header": {"title": None}}, "columns": 2, "spec": view}
-    seeds = ", ".join(f"{axis.name} = {axis.values[0]}" for axis in grouping.seeds)
-    shown = "" if count <= len(titles) else f" {count} different partitions; shown: {len(titles)}" + \
-        (f" of {seeds}." if seeds else ".")
-    yield Figure("partition", "Classes of clients", "Share of each class among a client's samples; clients are sorted by their "
-                 "most frequent class" + (f" and binned by {widest}" if widest > 1 else "") + "." + shown,
-                 _finished(spec, data.rows_of(found)))
+    yield Figure(
+        "deviation",
+        "Batch deviation per step",
+        f"L1 distance of a step's class mix from that of all samples: mean over {steps} and over the completed runs"
+        f"{band}. Steps without samples are left out.",
+        finished(sized(spec, [p for p in grouping.panels if p in set(found["panel"])]), data.rows_of(found)),
+    )
 
 
 def pareto_figure(frames, grouping):
     groups, runs = data.outcomes(frames, grouping)
-    if not len(groups):
+    if len(runs) < 2:
         return
     series = _series(frames, grouping)
     best = data.front(groups)
     times = domain(groups["time_low"], groups["time_high"], runs["time"])
     accuracies = domain(groups["low"], groups["high"], runs["accuracy"], least=0, most=100)
-    x = _axis("virtual time of the run [s]", field="time", scale={"domain": times})
-    y = _axis("test accuracy [%]", field="accuracy", scale={"domain": accuracies})
+    x = axis("virtual time of the run [s]", field="time", scale={"domain": times})
+    y = axis("test accuracy [%]", field="accuracy", scale={"domain": accuracies})
     colour, shape = series.symbols()
-    rows = ([{"kind": "front", **row} for row in data.rows_of(best)] + [{"kind": "run", **row} for row in data.rows_of(runs)] +
-            [{"kind": "group", **row} for row in data.rows_of(groups)])
+    rows = (
+        [{"kind": "front", **row} for row in data.rows_of(best)]
+        + [{"kind": "run", **row} for row in data.rows_of(runs)]
+        + [{"kind": "group", **row} for row in data.rows_of(groups)]
+    )
 
     def only(kind):
         return [{"filter": f"datum.kind == '{kind}'"}]
 
     layers = [
-        {"transform": only("front"), "mark": {"type": "line", "interpolate": "step-after", "color": "#999", "strokeWidth": 1.2},
-         "encoding": {"x": x, "y": y}},
-        {"transform": only("run"), "mark": {"type": "point", "filled": True, "size": 14}, "encoding": {
-            "x": x, "y": y, "color": colour, "shape": shape, "opacity": {"value": 0.45},
-            "tooltip": [{"field": "run", "type": "nominal"}, {"field": "time", "type": "quantitative"},
-                        {"field": "accuracy", "type": "quantitative"}]}}]
+        {
+            "transform": only("front"),
+            "mark": {"type": "line", "interpolate": "step-after", "color": "#999", "strokeWidth": 1.2},
+            "encoding": {"x": x, "y": y},
+        },
+        {
+            "transform": only("run"),
+            "mark": {"type": "point", "filled": True, "size": 14},
+            "encoding": {
+                "x": x,
+                "y": y,
+                "color": colour,
+                "shape": shape,
+                "opacity": {"value": 0.45},
+                "tooltip": [
+                    {"field": "run", "type": "nominal"},
+                    {"field": "time", "type": "quantitative"},
+                    {"field": "accuracy", "type": "quantitative"},
+                ],
+            },
+        },
+    ]
     if not series.many:
         layers += [
-            {"transform": only("group"), "mark": {"type": "rule", "strokeWidth": 1.2, "clip": True}, "encoding": {
-                "x": x, "y": {**y, "field": "low"}, "y2": {"field": "high"}, "color": colour}},
-            {"transform": only("group"), "mark": {"type": "rule", "strokeWidth": 1.2, "clip": True}, "encoding": {
-                "x": {**x, "field": "time_low"}, "x2": {"field": "time_high"}, "y": y, "color": colour}}]
-    layers.append({"transform": only("group"), "mark": {"type": "point", "filled": True, "size": 110}, "encoding": {
-        "x": x, "y": y, "color": colour, "shape": shape,
-        "tooltip": [{"field": "series", "type": "nominal"}, {"field": "time", "type": "quantitative", "title": "virtual time [s]"},
+            {
+                "transform": only("group"),
+                "mark": {"type": "rule", "strokeWidth": 1.2, "clip": True},
+                "encoding": {"x": x, "y": {**y, "field": "low"}, "y2": {"field": "high"}, "color": colour},
+            },
+            {
+                "transform": only("group"),
+                "mark": {"type": "rule", "strokeWidth": 1.2, "clip": True},
+                "encoding": {"x": {**x, "field": "time_low"}, "x2": {"field": "time_high"}, "y": y, "color": colour},
+            },
+        ]
+    layers.append(
+        {
+            "transform": only("group"),
+            "mark": {"type": "point", "filled": True, "size": 110},
+            "encoding": {
+                "x": x,
+                "y": y,
+                "color": colour,
+                "shape": shape,
+                "tooltip": [
+                    {"field": "series", "type": "nominal"},
+                    {"field": "time", "type": "quantitative", "title": "virtual time [s]"},
                     {"field": "accuracy", "type": "quantitative", "title": "test accuracy [%]"},
-                    {"field": "n", "type": "quantitative", "title": "runs"}]}})
-    yield Figure("pareto", "Final accuracy against time", "Test accuracy of the last test at an epoch's end against the virtual "
-                 "time of the whole run. Large: means over completed runs" +
-                 ("" if series.many else ", bars: +- one sample standard deviation") +
-                 "; small: runs; grey: the front of the means that no other group beats in both.",
-                 _finished(sized({"layer": layers}, [p for p in grouping.panels if p in set(groups["panel"])]), rows))
-
-
-def recall_figure(frames, grouping):
-    found = data.recalls(frames, grouping)
-    if not len(found):
-        return
-    groups = list(dict.fromkeys(found["group"]))
-    classes = list(range(int(found["class"].max()) + 1))
-    x = {"field": "class", "type": "ordinal", "title": "class", "scale": {"domain": classes},
-         "axis": {"labelAngle": 0, "labelOverlap": True}}
-    y = {"field": "group", "type": "nominal", "title": None, "sort": groups}
-    texts = len(classes) <= 20
-    layers = [{"mark": {"type": "rect", "strokeWidth": 0}, "encoding": {
-        "color": {"field": "recall", "type": "quantitative", "scale": {"scheme": "viridis", "domain": [0, 100]},
-                  "legend": {"title": "recall [%]", "gradientLength": 200}},
-        "tooltip": [{"field": "group", "type": "nominal"}, {"field": "class", "type": "ordinal"},
-                    {"field": "recall", "type": "quantitative", "title": "recall [%]"}]}}]
-    if texts:
-        layers.append({"mark": {"type": "text", "fontSize": 10}, "encoding": {
-            "text": {"field": "recall", "type": "quantitative", "format": ".0f"},
-            "color": {"condition": {"test": "datum.recall > 62", "value": "black"}, "value": "white"}}})
-    spec = {"width": max(200, min(30 * len(classes), 620)), "height": {"step": 20}, "encoding": {"x": x, "y": y}, "layer": layers}
-    yield Figure("recall", "Recall per class", "Recall of each class at the last test at an epoch's end: mean over completed runs.",
-                 _finished(spec, data.rows_of(found)))
+                    {"field": "n", "type": "quantitative", "title": "runs"},
+                ],
+            },
+        }
+    )
+    yield Figure(
+        "pareto",
+        "Final accuracy against time",
+        "Test accuracy of the last test at an epoch's end against the virtual "
+        "time of the whole run. Large: means over completed runs"
+        + ("" if series.many else ", bars: +- one sample standard deviation")
+        + "; small: runs; grey: the front of the means that no other group beats in both.",
+        finished(sized({"layer": layers}, [p for p in grouping.panels if p in set(groups["panel"])]), rows),
+    )
 
 
 def figures(frames, grouping):
     """Those for which there are data, in the order of the page."""
-    found = [*accuracy_figures(frames, grouping), *pareto_figure(frames, grouping), *deviation_figure(frames, grouping),
-             *clients_figure(frames, grouping), *partition_figure(frames, grouping), *recall_figure(frames, grouping)]
+    found = [
+        *accuracy_figures(frames, grouping),
+        *pareto_figure(frames, grouping),
+        *deviation_figure(frames, grouping),
+        *clients_figure(frames, grouping),
+        *partition_figure(frames, grouping),
+        *recall_figure(frames, grouping),
+    ]
     order = ["accuracy_time", "accuracy_epoch", "pareto", "deviation", "clients", "partition", "recall"]
     return sorted(found, key=lambda figure: order.index(figure.name))

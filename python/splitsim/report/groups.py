@@ -4,6 +4,7 @@ Axes that vary together (lds has a delta, ugs has none) are one composite axis: 
 are not their full crossing, the two are merged. Figures draw one series per label of one (composite) axis, and one
 panel per combination of the others.
 """
+
 import dataclasses
 
 from splitsim.errors import InputError
@@ -14,20 +15,21 @@ MOST_PANELS = 9
 @dataclasses.dataclass(frozen=True)
 class Group:
     """Runs with the same labels of all axes but seeds. runs: names, in plan order."""
-    labels: tuple   # one per axis of Grouping.axes
-    name: str       # short, unique
-    series: str     # short label within a panel
-    panel: str      # "" where there is one panel
+
+    labels: tuple  # one per axis of Grouping.axes
+    name: str  # short, unique
+    series: str  # short label within a panel
+    panel: str  # "" where there is one panel
     runs: tuple
 
 
 @dataclasses.dataclass(frozen=True)
 class Grouping:
-    axes: tuple           # splitsim.frames.Axis that are no seeds
-    seeds: tuple          # those that are
-    composites: tuple     # tuples of names: the axes, those that vary together as one
-    series_axis: tuple    # the composite that tells series apart; () where there are no axes
-    groups: tuple         # of Group, in the order of the axes' values
+    axes: tuple  # splitsim.frames.Axis that are no seeds
+    seeds: tuple  # those that are
+    composites: tuple  # tuples of names: the axes, those that vary together as one
+    series_axis: tuple  # the composite that tells series apart; () where there are no axes
+    groups: tuple  # of Group, in the order of the axes' values
 
     @property
     def series(self):
@@ -51,6 +53,7 @@ def _is_number(text):
 
 def short_labels(names, tuples):
     """A short text for each tuple of labels: words stand alone, numbers and truth values get their key's last part."""
+
     def text(labels, full):
         parts = []
         for name, label in zip(names, labels):
@@ -99,7 +102,9 @@ def group_runs(frames, series=None):
     seeds = tuple(axis for axis in frames.axes if axis.seed)
     names = [axis.name for axis in axes]
     if series is not None and series not in names:
-        raise InputError(f"--series {series}: no such axis; allowed: {', '.join(names) or 'none, for there is no axis'}")
+        raise InputError(
+            f"--series {series}: no such axis; allowed: {', '.join(names) or 'none, for there is no axis'}"
+        )
     members = {}
     for row in frames.runs[["run", *names]].itertuples(index=False):
         members.setdefault(tuple(row[1:]), []).append(row[0])
@@ -126,6 +131,8 @@ def group_runs(frames, series=None):
     if series is None and panels > max(MOST_PANELS, len(set(part(places(series_axis))))):
         series_axis = tuple(names[at] for at in rest_of(series_axis))  # many lines in few panels
     own, rest = places(series_axis), rest_of(series_axis)
-    groups = tuple(Group(labels, name or "all runs", s or "all runs", p, tuple(members[labels]))
-                   for labels, name, s, p in zip(combinations, part(range(len(names))), part(own), part(rest)))
+    groups = tuple(
+        Group(labels, name or "all runs", s or "all runs", p, tuple(members[labels]))
+        for labels, name, s, p in zip(combinations, part(range(len(names))), part(own), part(rest))
+    )
     return Grouping(axes, seeds, composites, tuple(name for name in series_axis if name in differing), groups)

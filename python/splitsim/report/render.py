@@ -1,4 +1,5 @@
 """Vega-Lite by vl-convert-python, which brings the libraries along: the page's scripts, and SVG, PDF and PNG files."""
+
 import json
 import pathlib
 
@@ -13,8 +14,10 @@ def _library():
     try:
         import vl_convert
     except ImportError:
-        raise InputError("figures need the Python package vl-convert-python; in a checkout, scripts/python.sh installs it; "
-                         "--no-html does without") from None
+        raise InputError(
+            "figures need the Python package vl-convert-python; in a checkout, scripts/python.sh installs it; "
+            "--no-html does without"
+        ) from None
     return vl_convert
 
 
@@ -26,9 +29,15 @@ def scripts():
 
 def _without_tooltips(spec):
     if isinstance(spec, list):
-        return [_without_tooltips(entry) for entry in spec if not (isinstance(entry, dict) and entry.get("name") == ONLY_PAGE)]
+        return [
+            _without_tooltips(entry)
+            for entry in spec
+            if not (isinstance(entry, dict) and entry.get("name") == ONLY_PAGE)
+        ]
     if isinstance(spec, dict):
-        return {key: value if key == "data" else _without_tooltips(value) for key, value in spec.items() if key != "tooltip"}
+        return {
+            key: value if key == "data" else _without_tooltips(value) for key, value in spec.items() if key != "tooltip"
+        }
     return spec
 
 

@@ -5,6 +5,7 @@ that differ in the baseline's axis only, seeds included; their interval is Stude
 none for fewer than two pairs. Times to accuracy count diverged runs too: a run that ended without reaching a target has
 not reached it.
 """
+
 import dataclasses
 import math
 
@@ -17,37 +18,47 @@ from splitsim.errors import InputError
 @dataclasses.dataclass(frozen=True)
 class Metric:
     """A figure of a run. key: column of frames.runs, or a sum 'a+b'; scale: to the unit of the tables."""
+
     key: str
     title: str
     unit: str = ""
     scale: float = 1.0
-    digits: int = 4        # decimals; negative: significant digits
-    better: int = 0        # 1: more is better, -1: less is better, 0: neither
+    digits: int = 4  # decimals; negative: significant digits
+    better: int = 0  # 1: more is better, -1: less is better, 0: neither
 
     @property
     def heading(self):
         return f"{self.title} [{self.unit}]" if self.unit else self.title
 
 
-METRICS = {m.key: m for m in (
-    Metric("test_accuracy", "test accuracy", "%", 100.0, 2, 1),
-    Metric("best.test_accuracy", "best accuracy", "%", 100.0, 2, 1),
-    Metric("test_macro_f1", "macro F1", "%", 100.0, 2, 1),
-    Metric("validation_accuracy", "validation accuracy", "%", 100.0, 2, 1),
-    Metric("personal_accuracy", "personal accuracy", "%", 100.0, 2, 1),
-    Metric("personal_accuracy_worst", "worst-tenth accuracy", "%", 100.0, 2, 1),
-    Metric("test_loss", "test loss", "", 1.0, 4, -1),
-    Metric("batch_deviation_mean", "batch deviation", "L1", 1.0, 4, -1),
-    Metric("batch_drift_mean", "batch drift", "L1", 1.0, 4, -1),
-    Metric("virtual_time_s", "virtual time", "s", 1.0, -4, -1),
-    Metric("wall_time_s", "wall time", "s", 1.0, -3, -1),
-    Metric("bytes_up+bytes_down", "traffic", "MiB", 2.0**-20, -4, -1),
-    Metric("bytes_up", "traffic up", "MiB", 2.0**-20, -4, -1),
-    Metric("bytes_down", "traffic down", "MiB", 2.0**-20, -4, -1),
-    Metric("waiting_share_mean", "waiting share", "%", 100.0, 2, -1),
-    Metric("waiting_share_max", "largest waiting share", "%", 100.0, 2, -1),
-)}
-DEFAULT_METRICS = ("test_accuracy", "batch_deviation_mean", "virtual_time_s", "bytes_up+bytes_down", "waiting_share_mean")
+METRICS = {
+    m.key: m
+    for m in (
+        Metric("test_accuracy", "test accuracy", "%", 100.0, 2, 1),
+        Metric("best.test_accuracy", "best accuracy", "%", 100.0, 2, 1),
+        Metric("test_macro_f1", "macro F1", "%", 100.0, 2, 1),
+        Metric("validation_accuracy", "validation accuracy", "%", 100.0, 2, 1),
+        Metric("personal_accuracy", "personal accuracy", "%", 100.0, 2, 1),
+        Metric("personal_accuracy_worst", "worst-tenth accuracy", "%", 100.0, 2, 1),
+        Metric("test_loss", "test loss", "", 1.0, 4, -1),
+        Metric("batch_deviation_mean", "batch deviation", "L1", 1.0, 4, -1),
+        Metric("batch_drift_mean", "batch drift", "L1", 1.0, 4, -1),
+        Metric("virtual_time_s", "virtual time", "s", 1.0, -4, -1),
+        Metric("wall_time_s", "wall time", "s", 1.0, -3, -1),
+        Metric("bytes_up+bytes_down", "traffic", "MiB", 2.0**-20, -4, -1),
+        Metric("bytes_up", "traffic up", "MiB", 2.0**-20, -4, -1),
+        Metric("bytes_down", "traffic down", "MiB", 2.0**-20, -4, -1),
+        Metric("waiting_share_mean", "waiting share", "%", 100.0, 2, -1),
+        Metric("waiting_share_max", "largest waiting share", "%", 100.0, 2, -1),
+    )
+}
+DEFAULT_METRICS = (
+    "test_accuracy",
+    "batch_deviation_mean",
+    "virtual_time_s",
+    "bytes_up+bytes_down",
+    "waiting_share_mean",
+)
 
 
 def metric_of(key, columns):
@@ -62,6 +73,7 @@ def metric_of(key, columns):
 @dataclasses.dataclass(frozen=True)
 class Estimate:
     """Mean, sample standard deviation (NaN for n < 2) and number of values."""
+
     mean: float
     std: float
     n: int
@@ -91,20 +103,24 @@ def value_of(runs, metric):
 
 def counts(statuses):
     """Status -> how many, of those that there are."""
-    return {status: statuses.count(status) for status in ("completed", "diverged", "failed", "interrupted", "waiting")
-            if status in statuses}
+    return {
+        status: statuses.count(status)
+        for status in ("completed", "diverged", "failed", "interrupted", "waiting")
+        if status in statuses
+    }
 
 
 @dataclasses.dataclass(frozen=True)
 class Reached:
     """Virtual time to a target. times: of the runs that reached it, sorted; n: completed and diverged runs."""
+
     target: float
     times: tuple
     n: int
 
     @property
     def median(self):
-        """Over all n, a run that has not reached the target counting as later than any; inf: half have not; NaN: n = 0."""
+        """Over all n; a run that has not reached it counts as later than any. inf: half have not; NaN: n = 0."""
         if not self.n:
             return math.nan
         padded = list(self.times) + [math.inf] * (self.n - len(self.times))
@@ -138,6 +154,7 @@ def reached(group, times, target):
 @dataclasses.dataclass(frozen=True)
 class Difference:
     """Mean of (group - baseline) over pairs. half: half width of the interval, NaN for n < 2; of: runs of the group."""
+
     group: object
     baseline: object
     mean: float
@@ -167,20 +184,30 @@ def find_baseline(grouping, text):
     for part in text.split(","):
         name, equals, label = part.partition("=")
         if not equals or name not in names:
-            raise InputError(f"--baseline {text}: '{name}' is no axis; allowed: AXIS=VALUE with an axis of "
-                             f"{', '.join(names) or 'a sweep; here there is none'}")
+            raise InputError(
+                f"--baseline {text}: '{name}' is no axis; allowed: AXIS=VALUE with an axis of "
+                f"{', '.join(names) or 'a sweep; here there is none'}"
+            )
         values = grouping.axes[names.index(name)].values
         if label not in values:
             raise InputError(f"--baseline {text}: '{name}' has no '{label}'; allowed: {', '.join(values)}")
         wanted[name] = label
-    axes = tuple(name for composite in grouping.composites if any(name in composite for name in wanted)
-                 for name in composite)
+    axes = tuple(
+        name for composite in grouping.composites if any(name in composite for name in wanted) for name in composite
+    )
     at = [names.index(name) for name in axes]
-    found = list(dict.fromkeys(tuple(group.labels[i] for i in at) for group in grouping.groups
-                               if all(group.labels[names.index(n)] == label for n, label in wanted.items())))
+    found = list(
+        dict.fromkeys(
+            tuple(group.labels[i] for i in at)
+            for group in grouping.groups
+            if all(group.labels[names.index(n)] == label for n, label in wanted.items())
+        )
+    )
     if len(found) != 1:
         several = "; ".join(",".join(f"{n}={label}" for n, label in zip(axes, labels)) for labels in found)
-        raise InputError(f"--baseline {text}: " + (f"that is several: name one of {several}" if found else "no run has it"))
+        raise InputError(
+            f"--baseline {text}: " + (f"that is several: name one of {several}" if found else "no run has it")
+        )
     return axes, found[0]
 
 
@@ -204,6 +231,8 @@ def paired(grouping, baseline, values, seeds, confidence=0.95):
         partners = {seeds[run]: run for run in base.runs}
         pairs = [(values.get(run, math.nan), values.get(partners.get(seeds[run]), math.nan)) for run in group.runs]
         found = estimate([a - b for a, b in pairs])
-        half = t_quantile((1 + confidence) / 2, found.n - 1) * found.std / math.sqrt(found.n) if found.n > 1 else math.nan
+        half = (
+            t_quantile((1 + confidence) / 2, found.n - 1) * found.std / math.sqrt(found.n) if found.n > 1 else math.nan
+        )
         differences.append(Difference(group, base, found.mean, found.std, half, found.n, len(group.runs)))
     return differences

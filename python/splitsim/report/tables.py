@@ -1,4 +1,5 @@
 """A table as a value, and as text within 80 columns, CSV, Markdown and LaTeX (booktabs)."""
+
 import csv
 import dataclasses
 import math
@@ -12,6 +13,7 @@ _LABEL_WIDTH = 30
 @dataclasses.dataclass(frozen=True)
 class Cell:
     """text: as shown; value: what a table sorts by, None where there is none."""
+
     text: str
     value: object = None
 
@@ -19,11 +21,12 @@ class Cell:
 @dataclasses.dataclass(frozen=True)
 class Table:
     """The first `labels` columns are words, the others numbers. plain: rows for CSV with full digits, header first."""
+
     name: str
     title: str
     note: str
     columns: tuple
-    rows: tuple       # of tuples of Cell
+    rows: tuple  # of tuples of Cell
     plain: tuple = ()
     labels: int = 1
     sections: bool = False  # text and LaTeX show the first column as headings over the rows that share it
@@ -84,8 +87,10 @@ def _block(columns, rows, labels, width=WIDTH):
         height = max(len(part) for part in parts)
         parts = [[""] * (height - len(part)) + part if bottom else part + [""] * (height - len(part)) for part in parts]
         for i in range(height):
-            texts = [part[i].ljust(size) if at < labels else part[i].rjust(size)
-                     for at, (part, size) in enumerate(zip(parts, sizes))]
+            texts = [
+                part[i].ljust(size) if at < labels else part[i].rjust(size)
+                for at, (part, size) in enumerate(zip(parts, sizes))
+            ]
             lines.append("  ".join(texts).rstrip())
 
     put(columns, bottom=True)
@@ -153,19 +158,32 @@ def write_csv(table, path):
 
 def markdown(table):
     """A pipe table."""
+
     def escaped(line):
         for character in "\\`*_{}[]<>|#":
             line = line.replace(character, "\\" + character)
         return line.replace("&", "&amp;").replace("+-", "±")
 
-    lines = [f"### {escaped(table.title)}", "", "| " + " | ".join(escaped(name) for name in table.columns) + " |",
-             "|" + "|".join(" --- " if at < table.labels else " ---: " for at in range(len(table.columns))) + "|"]
+    lines = [
+        f"### {escaped(table.title)}",
+        "",
+        "| " + " | ".join(escaped(name) for name in table.columns) + " |",
+        "|" + "|".join(" --- " if at < table.labels else " ---: " for at in range(len(table.columns))) + "|",
+    ]
     lines += ["| " + " | ".join(escaped(cell.text) for cell in row) + " |" for row in table.rows]
     return "\n".join(lines + ["", escaped(table.note), ""])
 
 
-_LATEX = {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "<": r"\textless{}",
-          ">": r"\textgreater{}", "|": r"\textbar{}", '"': r"\textquotedbl{}", **{c: "\\" + c for c in "&%$#_{}"}}
+_LATEX = {
+    "\\": r"\textbackslash{}",
+    "~": r"\textasciitilde{}",
+    "^": r"\textasciicircum{}",
+    "<": r"\textless{}",
+    ">": r"\textgreater{}",
+    "|": r"\textbar{}",
+    '"': r"\textquotedbl{}",
+    **{c: "\\" + c for c in "&%$#_{}"},
+}
 
 
 def latex_escaped(line):
@@ -174,6 +192,7 @@ def latex_escaped(line):
 
 def latex(table):
     """A table environment; \\usepackage{booktabs} in the preamble."""
+
     def cell(line):
         if line == "-":
             return "--"
@@ -182,9 +201,14 @@ def latex(table):
 
     skip = 1 if table.sections else 0
     labels, columns = table.labels - skip, table.columns[skip:]
-    lines = [r"\begin{table}", r"  \centering", rf"  \caption{{{latex_escaped(table.title)}. {cell(table.note)}}}",
-             rf"  \begin{{tabular}}{{{'l' * labels}{'r' * (len(columns) - labels)}}}", r"    \toprule",
-             "    " + " & ".join(latex_escaped(name) for name in columns) + r" \\"]
+    lines = [
+        r"\begin{table}",
+        r"  \centering",
+        rf"  \caption{{{latex_escaped(table.title)}. {cell(table.note)}}}",
+        rf"  \begin{{tabular}}{{{'l' * labels}{'r' * (len(columns) - labels)}}}",
+        r"    \toprule",
+        "    " + " & ".join(latex_escaped(name) for name in columns) + r" \\",
+    ]
     for heading, rows in _sectioned(table):
         lines.append(r"    \midrule")
         if heading:
