@@ -6,8 +6,8 @@ import pathlib
 
 STEP = (
     "epoch,step,train_loss,samples,active_clients,batch_deviation,batch_drift,train_correct,client_lr,server_lr,"
-    "start_ns,end_ns,critical_forward,critical_backward,missed_samples,deferred_samples,absent_clients,late_clients,bytes_up,"
-    "bytes_down,model_bytes_up,model_bytes_down"
+    "start_ns,end_ns,critical_forward,critical_backward,missed_samples,deferred_samples,absent_clients,late_clients,"
+    "bytes_up,bytes_down,model_bytes_up,model_bytes_down"
 )
 CLIENT = (
     "client,samples,steps,waiting_ns,active_ns,missed_samples,absences,late,bytes_up,bytes_down,model_bytes_up,"
@@ -31,7 +31,7 @@ def write_run(
     summary=True,
 ):
     """One epoch per accuracy (None: no test), ending at times[e] s; within: (epoch, step, time, accuracy) of tests
-    inside epochs; every epoch has one step per deviation; clients: (samples, waiting s) of each, all active throughout."""
+    inside epochs; every epoch has one step per deviation; clients: (samples, waiting s), all active throughout."""
     folder = pathlib.Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     times = times or [10.0 * (e + 1) for e in range(len(accuracies))]
@@ -126,7 +126,7 @@ def write_run(
 
 
 def write_sweep(folder, axes, runs):
-    """axes: name -> labels ("seed" and "*.seed" are seeds); runs: (labels, status, error, write_run's arguments or None)."""
+    """axes: name -> labels ("seed" and "*.seed" are seeds); runs: (labels, status, error, arguments or None)."""
     folder = pathlib.Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     listed = [

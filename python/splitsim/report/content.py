@@ -163,8 +163,8 @@ def differences_table(frames, grouping, options):
             )
     note = (
         f"Group less baseline ({options.baseline_text}), paired by seed and the other axes: mean over the pairs in "
-        f"which both runs completed and have the figure. Interval of {level}: mean +- t s / sqrt(pairs), Student's t with "
-        "pairs - 1 degrees of freedom, s the sample standard deviation of the differences; none for fewer than two "
+        f"which both runs completed and have the figure. Interval of {level}: mean +- t s / sqrt(pairs), Student's t "
+        "with pairs - 1 degrees of freedom, s the sample standard deviation of the differences; none for fewer than two "
         "pairs. Not corrected for the number of comparisons. Times to accuracy: pairs in which both reached it."
     )
     return Table(
