@@ -6,6 +6,7 @@ import io
 import json
 import os
 import pathlib
+import subprocess
 import tempfile
 import unittest
 
@@ -104,6 +105,31 @@ class Program(unittest.TestCase):
         with contextlib.redirect_stdout(out):
             self.assertEqual(main([str(self.folder), "--no-html", "--target", "0.3"]), 0)
         self.assertIn("16 runs: 8 completed, 4 diverged, 4 failed.", out.getvalue())
+
+
+@unittest.skipUnless((BIN / "splitsim-sweep").exists(), f"no {BIN}/splitsim-sweep: SPLITSIM_BIN names its folder")
+class Sweep(unittest.TestCase):
+    def test_what_splitsim_sweep_writes(self):
+        holder = tempfile.TemporaryDirectory()
+        self.addCleanup(holder.cleanup)
+        out = pathlib.Path(holder.name) / "sweep"
+        command = [BIN / "splitsim-sweep", "--device", "cpu", "--no-measure", "--jobs", "1", "--out", out]
+        for axis in ("sampler.kind=ugs,fls", "train.lr=0.05,1e30", "seed=3"):
+            command += ["--grid", axis]
+        for setting in SETTINGS:
+            command += ["--set", setting]
+        subprocess.run(command, check=False, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        frames = splitsim.load(out)
+        self.assertEqual(
+            [(a.name, a.values, a.seed) for a in frames.axes],
+            [("sampler.kind", ("ugs", "fls"), False), ("train.lr", ("0.05", "1e+30"), False), ("seed", ("3",), True)],
+        )
+        self.assertEqual(frames.runs["status"].tolist(), ["completed", "diverged"] * 2)
+        self.assertEqual(set(frames.directories), set(frames.runs["run"]))
+        text = io.StringIO()
+        with contextlib.redirect_stdout(text):
+            self.assertEqual(main([str(out), "--no-html"]), 0)
+        self.assertIn("4 runs: 2 completed, 2 diverged.", text.getvalue())
 
 
 if __name__ == "__main__":
