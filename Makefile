@@ -13,11 +13,13 @@ setup:  ## install what is missing (Debian packages; CUDA's headers or compiler 
 build: setup  ## build everything: preset cuda where a CUDA compiler is found, else cpu
 	@scripts/build.sh
 
-demo: setup  ## train the embedded default with ugs, fpls and fls and print the comparison
+demo: setup  ## train the embedded default with ugs, fpls and fls, print the comparison and make a page of it
+	@scripts/python.sh
 	@scripts/build.sh "" splitsim-run
 	@scripts/demo.sh
 
 test: build  ## build and pass every test
+	@scripts/python.sh
 	@scripts/test.sh
 
 test-debug: setup  ## the same with AddressSanitizer and UndefinedBehaviorSanitizer, CPU backend

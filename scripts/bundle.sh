@@ -14,6 +14,7 @@ rm -rf "$stage"
 mkdir -p "$stage/lib" "$stage/licenses" "$stage/tests"
 cmake --install "$build" --prefix "$stage" --strip >/dev/null
 rm -f "$stage"/bin/{test_drivers,test_floors,test_faults,test_fuzz,config_keys_json} # they need the source tree
+rm -rf "$stage/bin/splitsim-report" "$stage/share/splitsim/python"                               # it needs Python's packages
 
 # glibc comes with the machine, CUDA with the driver's machine; everything else travels.
 stays='^(linux-vdso|ld-linux|libc|libm|libdl|libpthread|librt|libresolv|libutil|libcuda|libcudart|libcublas|libcublasLt|libcudnn.*|libcurand|libnv.*)\.so|^(linux-vdso|ld-linux)'

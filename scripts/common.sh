@@ -54,3 +54,29 @@ pick_preset() {
 json_value() {
   sed -n 's/.*"'"$2"'"[[:space:]]*:[[:space:]]*"\{0,1\}\([^",}]*\).*/\1/p' "$1" | head -n 1
 }
+
+# install_packages PACKAGE...: Debian packages that are missing; says so, and what to do, where it cannot.
+install_packages() {
+  local missing=() package
+  if ! command -v dpkg-query >/dev/null; then
+    say "not a Debian system: please see to these packages yourself: $*"
+    say "what CMake looks for: OpenMP, Threads, fmt, CLI11, tomlplusplus, nlohmann_json, ZLIB, GTest, rapidcheck (by name);" \
+      "oneapi/dnnl/dnnl.h with libdnnl, nettle/sha2.h with libnettle, lemon/edmonds_karp.h (by file)"
+    return 0
+  fi
+  for package in "$@"; do
+    [[ $(dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null || true) == installed ]] || missing+=("$package")
+  done
+  ((${#missing[@]})) || return 0
+  say "installing Debian packages: ${missing[*]}"
+  local sudo=()
+  if [[ $(id -u) != 0 ]]; then
+    command -v sudo >/dev/null || die "these Debian packages are missing and need root to install: ${missing[*]}"
+    sudo=(sudo)
+  fi
+  export DEBIAN_FRONTEND=noninteractive
+  local install=("${sudo[@]}" apt-get install -y --no-install-recommends "${missing[@]}")
+  # The package lists may be absent or stale: refresh them only when the first try fails.
+  "${install[@]}" >/dev/null 2>&1 || { "${sudo[@]}" apt-get update && "${install[@]}"; } >&2 ||
+    die "could not install: ${missing[*]}"
+}

@@ -1,19 +1,21 @@
 #!/usr/bin/env bash
-# Trains the embedded default experiment with ugs, fpls and fls and prints one table: scripts/demo.sh [--set key=value ...]
-# Runs are kept in runs/demo/<sampler>.
+# Trains the embedded experiment with ugs, fpls and fls and three seeds, prints the comparison and makes a page of it:
+# scripts/demo.sh [--set key=value ...]. Runs are kept in runs/demo/<sampler>-<seed>.
 set -euo pipefail
 source "$(dirname "$0")/common.sh"
-run=$root/build/$(pick_preset)/bin/splitsim-run
-[[ -x $run ]] || die "$run is not built: make build"
+bin=$root/build/$(pick_preset)/bin
+[[ -x $bin/splitsim-run ]] || die "$bin/splitsim-run is not built: make build"
 out=$root/runs/demo
+# Tests within epochs, of 1000 images, show what a sampler does to the accuracy between two tests at their ends.
+settings=(--set train.epochs=3 --set eval.every_steps=20 --set eval.step_images=1000)
+mkdir -p "$out"
+runs=()
 for sampler in ugs fpls fls; do
-  say "training with sampler $sampler"
-  "$run" --set "sampler.kind=$sampler" "$@" --out "$out/$sampler" --force
+  for seed in 1 2 3; do
+    say "training with sampler $sampler, seed $seed"
+    runs+=("$out/$sampler-$seed")
+    "$bin/splitsim-run" "${settings[@]}" --set "sampler.kind=$sampler" --set "seed=$seed" "$@" --out "${runs[-1]}" --force \
+      >"$out/last.log" 2>&1 || { cat "$out/last.log" >&2; exit 1; }
+  done
 done
-value() { json_value "$out/$1/summary.json" "$2"; }
-printf '\n%-8s %13s %15s %11s %14s %8s\n' sampler 'test accuracy' 'batch deviation' 'steps/epoch' 'virtual time s' 'wall s'
-for sampler in ugs fpls fls; do
-  printf '%-8s %12.2f%% %15.4f %11s %14.1f %8.1f\n' "$sampler" \
-    "$(awk "BEGIN { print 100 * $(value $sampler test_accuracy) }")" "$(value $sampler batch_deviation_mean)" \
-    "$(value $sampler steps_per_epoch)" "$(value $sampler virtual_time_s)" "$(value $sampler wall_time_s)"
-done
+"$bin/splitsim-report" "${runs[@]}" --target 0.7,0.8 --html "$out/report.html"

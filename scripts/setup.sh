@@ -16,31 +16,6 @@ packages=(g++ make cmake ninja-build git ca-certificates libdnnl-dev libfmt-dev 
 [[ ${1:-} == tidy ]] && packages+=(clang-tidy clang-format)
 [[ ${1:-} == fuzz ]] && packages+=(clang libclang-rt-dev libomp-dev)
 
-install_packages() {
-  local missing=() package
-  if ! command -v dpkg-query >/dev/null; then
-    say "not a Debian system: please see to these packages yourself: $*"
-    say "what CMake looks for: OpenMP, Threads, fmt, CLI11, tomlplusplus, nlohmann_json, ZLIB, GTest, rapidcheck (by name);" \
-      "oneapi/dnnl/dnnl.h with libdnnl, nettle/sha2.h with libnettle, lemon/edmonds_karp.h (by file)"
-    return 0
-  fi
-  for package in "$@"; do
-    [[ $(dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null || true) == installed ]] || missing+=("$package")
-  done
-  ((${#missing[@]})) || return 0
-  say "installing Debian packages: ${missing[*]}"
-  local sudo=()
-  if [[ $(id -u) != 0 ]]; then
-    command -v sudo >/dev/null || die "these Debian packages are missing and need root to install: ${missing[*]}"
-    sudo=(sudo)
-  fi
-  export DEBIAN_FRONTEND=noninteractive
-  local install=("${sudo[@]}" apt-get install -y --no-install-recommends "${missing[@]}")
-  # The package lists may be absent or stale: refresh them only when the first try fails.
-  "${install[@]}" >/dev/null 2>&1 || { "${sudo[@]}" apt-get update && "${install[@]}"; } >&2 ||
-    die "could not install: ${missing[*]}"
-}
-
 # Versions that belong together: CUDA 13.0 Update 2.
 header_wheels=(nvidia-cuda-cccl==13.0.85 nvidia-curand==10.4.0.35 nvidia-cuda-runtime==13.0.96 nvidia-cuda-crt==13.0.88
   nvidia-nvtx==13.0.85)
