@@ -24,9 +24,9 @@ namespace {
 
 /// The scene on a context that is ready for it: what convolutions it takes is known before anything is planned.
 template <class Context>
-Scene scene_on(Context& ctx, const Config& config) {
+Scene scene_on(Context& ctx, const Config& config, SceneParts given) {
   const std::string& path = config.train.conv_table;
-  if (path.empty()) return make_scene(config);
+  if (path.empty()) return make_scene(config, std::move(given));
   if constexpr (Context::kIsDevice) {
     const ConvTable table = read_conv_table(path);
     if (table.device != ctx.device_name()) {
@@ -34,7 +34,7 @@ Scene scene_on(Context& ctx, const Config& config) {
           fmt::format("train.conv_table {}: measured on {}, this is {}", path, table.device, ctx.device_name()));
     }
     choose_convolutions(ctx, choices_of(table));
-    return make_scene(config);
+    return make_scene(config, std::move(given));
   } else {
     throw InputError("train.conv_table: a GPU's (--device cuda)");
   }
@@ -44,7 +44,7 @@ Scene scene_on(Context& ctx, const Config& config) {
 
 template <class Context>
 struct Experiment<Context>::Impl {
-  Impl(Context& context, const Config& config);
+  Impl(Context& context, const Config& config, SceneParts given);
 
   Summary run(const RunOptions& options);
   /// The summary of a run in out_dir to which nothing is left to do.
@@ -69,9 +69,9 @@ struct Experiment<Context>::Impl {
 };
 
 template <class Context>
-Experiment<Context>::Impl::Impl(Context& context, const Config& config)
+Experiment<Context>::Impl::Impl(Context& context, const Config& config, SceneParts given)
     : ctx(context),
-      scene(scene_on(context, config)),
+      scene(scene_on(context, config, std::move(given))),
       planner(ctx, scene),
       trainer(ctx, scene, planner.bounds()),
       plan(describe(scene, planner.bounds())) {
@@ -194,7 +194,8 @@ Summary Experiment<Context>::Impl::finish(RunStatus status, const RunState& stat
 }
 
 template <class Context>
-Experiment<Context>::Experiment(Context& ctx, const Config& config) : impl_(std::make_unique<Impl>(ctx, config)) {}
+Experiment<Context>::Experiment(Context& ctx, const Config& config, SceneParts given)
+    : impl_(std::make_unique<Impl>(ctx, config, std::move(given))) {}
 template <class Context>
 Experiment<Context>::~Experiment() = default;
 template <class Context>

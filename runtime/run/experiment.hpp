@@ -27,8 +27,8 @@ struct RunOptions {
 template <class Context>
 class Experiment {
  public:
-  /// Loads the data, partitions it, draws the profile and plans. Errors: InputError.
-  Experiment(Context& ctx, const Config& config);
+  /// Loads the data, partitions it, draws the profile and plans. given: see make_scene(). Errors: InputError.
+  Experiment(Context& ctx, const Config& config, SceneParts given = {});
   ~Experiment();
 
   const ExperimentPlan& plan() const;

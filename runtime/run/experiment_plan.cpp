@@ -36,6 +36,9 @@ ExperimentPlan describe(const Scene& scene, const ScheduleBounds& bounds) {
   plan.inputs = {
       {"images", data.images_sha256()}, {"labels", data.labels_sha256()}, {"partition", plan.partition_sha256}};
   if (config.sampler.kind == "file") plan.inputs["schedule"] = load_schedule(config.sampler.file).sha256();
+  if (scene.schedules) {
+    plan.inputs["schedule"] = given_schedule(*scene.schedules, 0, scene.population, scene.timing.profile).sha256();
+  }
   if (!scene.timing.profile.trace_sha256.empty()) plan.inputs["trace"] = scene.timing.profile.trace_sha256;
   if (scene.mode.needs_groups() && config.clients.grouping == Grouping::kFile) {
     Sha256 hash;
