@@ -26,7 +26,7 @@ class Result:
 
     @property
     def status(self):
-        """completed or diverged."""
+        """completed, diverged or interrupted."""
         return self.summary["status"]
 
     @functools.cached_property
@@ -107,6 +107,16 @@ def run(config=None, out=None, *, sampler=None, progress=None, on_epoch=None, re
         raise Diverged(f"diverged after {summary['epochs']} whole epochs: a loss is not finite (train.on_nonfinite = "
                        '"stop")', result)
     return result
+
+
+def read_run(directory):
+    """The Result of a run directory; one that was interrupted has no figures in its summary. Errors: InputError."""
+    directory = pathlib.Path(directory)
+    if not (directory / "config.toml").exists():
+        raise InputError(f"run directory '{directory}' holds no run (there is no config.toml in it)")
+    summary = directory / "summary.json"
+    empty = {"status": "interrupted", "epochs": 0, "test_accuracy": None}
+    return Result(directory, json.loads(summary.read_text(encoding="utf-8")) if summary.exists() else empty)
 
 
 def _in_python(message):
