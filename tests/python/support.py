@@ -58,6 +58,7 @@ class Case(unittest.TestCase):
             cut = "fc1"
             [train]
             epochs = 2
+            optimizer.schedule = "constant"
         """)
 
     def path(self, name):

@@ -30,7 +30,7 @@ class Settings(Case):
     def test_values_of_every_type(self):
         config = splitsim.Config(
             data={"augment": {"flip": True}}, model={"name": "layers", "layers": [
-                {"kind": "linear", "out": 8}, {"kind": "linear"}], "cut": "1"},
+                {"kind": "conv", "out": 4, "kernel": 3}, {"kind": "relu"}], "cut": "conv1"},
             clock={"delay_ms": {"kind": "constant", "value": 2.5}}, train={
                 "client_optimizer": {"schedule": "multistep", "milestones": (1, np.int32(2))}, "epochs": 3})
         read = config.to_dict()
