@@ -12,7 +12,7 @@ source "$(dirname "$0")/common.sh"
 
 packages=(g++ make cmake ninja-build git ca-certificates libdnnl-dev libfmt-dev libcli11-dev libtomlplusplus-dev
   nlohmann-json3-dev zlib1g-dev nettle-dev libgtest-dev librapidcheck-dev liblemon-dev libfccp-dev
-  python3 pkg-config)
+  python3 pkg-config python3-dev python3-venv python3-nbclient python3-ipykernel python3-matplotlib)
 [[ ${1:-} == tidy ]] && packages+=(clang-tidy clang-format)
 [[ ${1:-} == fuzz ]] && packages+=(clang libclang-rt-dev libomp-dev)
 
@@ -73,9 +73,23 @@ fetch_wheels() {
   trap - EXIT
 }
 
+# What the Python package is built and tested with, as wheels: its tests install it without a network.
+python_wheels=(scikit-build-core==1.1.2 nanobind==3.1.0 numpy==2.4.6 tensorboard==2.21.0)
+fetch_python_wheels() {
+  local wheels=$root/.deps/python python=/usr/bin/python3
+  [[ -x $python ]] || python=python3
+  [[ "$(cat "$wheels/wheels.txt" 2>/dev/null)" != "${python_wheels[*]}" ]] || return 0
+  say "fetching into .deps/python: ${python_wheels[*]}"
+  rm -rf "$wheels"
+  "$python" -m venv "$root/.deps/venv" && "$root/.deps/venv/bin/pip" download --quiet --disable-pip-version-check \
+    --only-binary :all: --dest "$wheels" "${python_wheels[@]}" && printf '%s\n' "${python_wheels[*]}" >"$wheels/wheels.txt" ||
+    say "could not fetch them: tests of the Python package will be skipped"
+}
+
 have_gpu() { compgen -G '/dev/nvidia[0-9]*' >/dev/null; }
 
 install_packages "${packages[@]}"
+fetch_python_wheels
 want=${SPLITSIM_CUDA_WHEELS:-$(have_gpu && echo 1 || echo 0)}
 if cuda_toolkit >/dev/null; then
   :

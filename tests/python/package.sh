@@ -19,11 +19,11 @@ rm -rf "$venv"
 "$python" -m venv "$venv" || skip "$python has no venv (python3-venv)"
 pip=("$venv/bin/pip" --quiet --disable-pip-version-check --no-input)
 source=()
-[[ -d $root/.deps/python ]] && source=(--no-index --find-links "$root/.deps/python") # scripts/setup.sh
+[[ -e $root/.deps/python/wheels.txt ]] && source=(--no-index --find-links "$root/.deps/python") # scripts/setup.sh
 # Whether there is anything to build with, apart from whether the build goes well.
-"${pip[@]}" download --dest "$venv/wheels" "${source[@]}" 'scikit-build-core>=1.0,<2' 'nanobind>=3,<4' numpy ||
+"${pip[@]}" download --dest "$venv/wheels" "${source[@]}" 'scikit-build-core>=1.0,<2' 'nanobind>=3,<4' 'numpy>=1.24' ||
   skip "scikit-build-core, nanobind or numpy cannot be had"
-source=(--no-index --find-links "$venv/wheels")
 export SKBUILD_BUILD_DIR=$build/python-package
 export SKBUILD_CMAKE_DEFINE="SPLITSIM_FLOORS=$build;SPLITSIM_CUDA=$([[ $cuda == 1 ]] && echo ON || echo OFF)"
-"${pip[@]}" install "${source[@]}" "$root"
+"${pip[@]}" install --no-index --find-links "$venv/wheels" "$root"
+"${pip[@]}" install "${source[@]}" tensorboard || echo "no tensorboard: its tests will be skipped"
