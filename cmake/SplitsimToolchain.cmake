@@ -144,5 +144,6 @@ function(splitsim_floor name)
   endif()
   splitsim_units(units)
   add_library(${name} STATIC ${sources} ${units})
+  set_target_properties(${name} PROPERTIES POSITION_INDEPENDENT_CODE ON)  # they are also linked into Python's module
   target_link_libraries(${name} PUBLIC splitsim_flags ${ARGN})
 endfunction()

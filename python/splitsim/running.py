@@ -4,7 +4,9 @@ import functools
 import json
 import os
 import pathlib
+import shutil
 import tempfile
+import weakref
 
 import numpy as np
 
@@ -19,10 +21,11 @@ class Result:
     """What a run left behind. directory: its run directory, made for this object alone if run() was given none: it goes
     when nothing refers to this any more."""
 
-    def __init__(self, directory, summary, temporary=None):
+    def __init__(self, directory, summary, temporary=False):
         self.directory = pathlib.Path(directory)
         self.summary = summary
-        self._temporary = temporary
+        if temporary:
+            weakref.finalize(self, shutil.rmtree, str(directory), ignore_errors=True)
 
     @property
     def status(self):
@@ -96,13 +99,16 @@ def run(config=None, out=None, *, sampler=None, progress=None, on_epoch=None, re
     config = Config(config, **settings)
     hooks = Hooks(config, function, progress, on_epoch)
     chosen = device_of(device, threads)
-    temporary = tempfile.TemporaryDirectory(prefix="splitsim-run-") if out is None else None
-    folder = temporary.name if temporary else os.fspath(out)
+    folder = tempfile.mkdtemp(prefix="splitsim-run-") if out is None else os.fspath(out)
     try:
         summary = json.loads(core().run(config._core, folder, use, chosen, hooks))
-    except InputError as error:
-        raise InputError(_in_python(str(error))) from None
-    result = Result(folder, summary, temporary)
+    except BaseException as error:
+        if out is None:
+            shutil.rmtree(folder, ignore_errors=True)
+        if isinstance(error, InputError):
+            raise InputError(_in_python(str(error))).with_traceback(error.__traceback__) from None
+        raise
+    result = Result(folder, summary, temporary=out is None)
     if result.status == "diverged":
         raise Diverged(f"diverged after {summary['epochs']} whole epochs: a loss is not finite (train.on_nonfinite = "
                        '"stop")', result)

@@ -9,7 +9,7 @@ python=$1/python-venv/bin/python
 export SPLITSIM_BIN=$1/bin OMP_NUM_THREADS=1
 cd "$(dirname "$0")"
 status=0
-"$python" -m unittest -v "$2" >"$1/python-test-$2.log" 2>&1 || status=$?
+"$python" -m unittest -v -b "$2" >"$1/python-test-$2.log" 2>&1 || status=$?
 cat "$1/python-test-$2.log"
 # A file all of whose tests are skipped is skipped.
 ((status == 0)) && [[ $(tail -n 1 "$1/python-test-$2.log") =~ ^OK\ \(skipped=([0-9]+)\)$ ]] &&

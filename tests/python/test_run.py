@@ -4,6 +4,8 @@ import gc
 import io
 import json
 import pathlib
+import tempfile
+from unittest import mock
 
 import numpy as np
 
@@ -54,6 +56,10 @@ class Run(Case):
         del result
         gc.collect()
         self.assertFalse(folder.exists())
+        self.path("temporary").mkdir()
+        with mock.patch.object(tempfile, "tempdir", str(self.path("temporary"))):
+            self.message(splitsim.InputError, splitsim.run, self.config, sampler={"batch": 500})
+        self.assertEqual(list(self.path("temporary").iterdir()), [])
 
     def test_progress_and_records(self):
         seen, records = [], []

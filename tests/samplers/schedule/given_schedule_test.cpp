@@ -78,8 +78,8 @@ TYPED_TEST(GivenScheduleTest, NamesEpochAndRowOfWhatIsWrong) {
     test::expect_input_error([&] { given->build(1, 4, out); }, parts);
   };
   Rows rows = three_steps();
-  rows[1] = 1;
-  refused(rows, {"sampler, epoch 4", "row 0", "client 1 gives sample 2, which client 0 owns"});
+  rows[2] = 3;
+  refused(rows, {"sampler, epoch 4", "row 0", "client 0 gives sample 3, which client 1 owns"});
   rows = three_steps();
   rows[2] = 0;
   refused(rows, {"sampler, epoch 4", "row 1", "sample 0 for the 2. time"});
