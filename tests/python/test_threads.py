@@ -30,7 +30,8 @@ class Threads(Case):
         thread.join()
         during = sum(begin < at < begin + wall for at in ticks)
         self.assertGreater(wall, 0.1)
-        self.assertGreater(during, 10, f"{during} in {wall} s")
+        # Up to 500 a second; 20 if the lock were given away only where the caller looks after progress.
+        self.assertGreater(during, 60 * wall, f"{during} in {wall} s")
 
     def test_several_runs_at_once(self):
         seeds, results, errors = (1, 2, 3), {}, []
@@ -89,15 +90,12 @@ class Interrupts(Case):
     def test_ctrl_c_ends_the_run_at_the_next_step(self):
         out = self.path("out")
         lines, seconds = self.interrupted(f"""
-            import splitsim
-            told = []
-            def on_epoch(record):
-                if not told: print("now")
-                told.append(record)
+            import threading, splitsim
+            threading.Timer(1.0, print, ["now"]).start()  # the caller itself runs no Python meanwhile
             try:
-                splitsim.run({str(self.config)!r}, {str(out)!r}, train={{"epochs": 100000}}, on_epoch=on_epoch)
+                splitsim.run({str(self.config)!r}, {str(out)!r}, train={{"epochs": 100000}})
             except KeyboardInterrupt:
-                print("interrupted", len(told) > 0)
+                print("interrupted True")
             print(splitsim.schedule({str(self.config)!r}).sha256)  # and the process goes on
             """, "now")
         self.assertEqual(lines[0], "interrupted True")
