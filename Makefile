@@ -18,7 +18,9 @@ demo: setup  ## train the embedded default with ugs, fpls and fls, print the com
 	@scripts/build.sh "" splitsim-run
 	@scripts/demo.sh
 
-test: build  ## build and pass every test
+test: setup  ## build and pass every test
+	@scripts/setup.sh test
+	@scripts/build.sh
 	@scripts/python.sh
 	@scripts/test.sh
 

@@ -63,6 +63,11 @@ if(SPLITSIM_CCACHE AND NOT DEFINED CMAKE_CXX_COMPILER_LAUNCHER)
   set(CMAKE_CUDA_COMPILER_LAUNCHER ${SPLITSIM_CCACHE})
 endif()
 
+if(SPLITSIM_FLOORS)
+  include(${SPLITSIM_FLOORS}/splitsim-floors.cmake)
+  return()
+endif()
+
 # ---- flags, the same everywhere: no contraction, so that the maths that decides schedules and clocks has the same bits on
 # every backend, and so that one inline function cannot be compiled in two ways ----
 add_library(splitsim_flags INTERFACE)
@@ -70,6 +75,7 @@ target_include_directories(splitsim_flags INTERFACE ${CMAKE_SOURCE_DIR})
 target_compile_options(splitsim_flags INTERFACE
   # The standard as a flag, not as a feature: CMake 3.25 would ask nvcc for a dialect that it thinks nvcc lacks.
   $<$<COMPILE_LANGUAGE:CXX>:-std=c++20 -march=${SPLITSIM_ARCH} -ffp-contract=off -Wall -Wextra -Wshadow -Werror=return-type
+    -fno-semantic-interposition  # position independent, and inlined as if it were not
     # False alarms of g++ 12 at -O3: in fmt 9's headers, and of the sum of a literal and a string.
     $<$<CXX_COMPILER_ID:GNU>:-Wno-stringop-overflow -Wno-restrict>>
   $<$<COMPILE_LANGUAGE:CXX>:-isystem${SPLITSIM_CURAND_INCLUDE} -isystem${SPLITSIM_CCCL_INCLUDE}>
@@ -138,5 +144,6 @@ function(splitsim_floor name)
   endif()
   splitsim_units(units)
   add_library(${name} STATIC ${sources} ${units})
+  set_target_properties(${name} PROPERTIES POSITION_INDEPENDENT_CODE ON)  # they are also linked into Python's module
   target_link_libraries(${name} PUBLIC splitsim_flags ${ARGN})
 endfunction()

@@ -7,6 +7,7 @@
 
 #include "samplers/latency/profile.hpp"
 #include "samplers/population/population.hpp"
+#include "samplers/schedule/given_schedule.hpp"
 #include "samplers/schedule/sampler.hpp"
 
 namespace splitsim {
@@ -25,11 +26,13 @@ const std::vector<SamplerInfo>& sampler_infos();
 /// Errors: InputError for an unknown kind.
 const SamplerInfo& sampler_info(const std::string& kind);
 
-/// Errors: InputError naming the key (unknown kind, batch outside [1, N], delta not finite, ...).
+/// given: what `callable` asks for schedules; it must outlive the sampler. Errors: InputError naming the key (unknown
+/// kind, batch outside [1, N], delta not finite, callable without a function, ...).
 template <class Context>
 std::unique_ptr<Sampler<Context>> make_sampler(Context& ctx, const Population& population,
                                                const DevicePopulation<Context>& device_population,
-                                               const Profile& profile, const SamplerSettings& settings);
+                                               const Profile& profile, const SamplerSettings& settings,
+                                               const ScheduleSource* given = nullptr);
 
 /// Throws InputError naming the key, its value and what is allowed, unless `settings` suit the population and the
 /// profile.

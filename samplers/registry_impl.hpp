@@ -93,6 +93,31 @@ class FileSampler final : public Sampler<Context> {
   ActiveLists<Context> active_lists_;
 };
 
+template <class Context>
+class GivenSampler final : public Sampler<Context> {
+ public:
+  GivenSampler(Context& ctx, const Population& population, const Profile& profile, const ScheduleSource& source)
+      : population_(population),
+        profile_(profile),
+        source_(source),
+        bounds_(given_bounds(source, population, profile)),
+        active_lists_(ctx, bounds_) {}
+
+  ScheduleBounds bounds() const override { return bounds_; }
+  void build(std::uint64_t, std::uint32_t epoch, ScheduleBuffer<Context>& out) override {
+    const Schedule schedule = given_schedule(source_, epoch, population_, profile_);
+    check_given_bounds(schedule, epoch, bounds_);
+    upload(schedule, out, active_lists_);
+  }
+
+ private:
+  const Population& population_;
+  const Profile& profile_;
+  const ScheduleSource& source_;
+  ScheduleBounds bounds_;
+  ActiveLists<Context> active_lists_;
+};
+
 }  // namespace detail
 
 /// What a sampler is made of.
@@ -103,6 +128,7 @@ struct SamplerSource {
   const DevicePopulation<Context>& device_population;
   const Profile& profile;
   const SamplerSettings& settings;
+  const ScheduleSource* given = nullptr;
 
   Chunks chunks() const { return make_chunks(population.samples(), settings); }
   ClientTimes times() const { return client_times(population, profile, settings.batch); }
@@ -181,6 +207,18 @@ const std::vector<SamplerRow<Context>>& sampler_rows() {
        [](From from) -> std::unique_ptr<Sampler<Context>> {
          return std::make_unique<detail::FileSampler<Context>>(from.ctx, from.population, from.settings.file);
        }},
+      {{"callable",
+        "a function of the program that runs the experiment: splitsim.run(sampler=...) in Python",
+        {.sees_delays = true, .on_host = true}},
+       [](From from) -> std::unique_ptr<Sampler<Context>> {
+         if (from.given == nullptr) {
+           throw InputError(
+               "sampler.kind = \"callable\": its schedules are made by a function that is not here; allowed: in "
+               "Python, "
+               "splitsim.run(config, sampler=function)");
+         }
+         return std::make_unique<detail::GivenSampler<Context>>(from.ctx, from.population, from.profile, *from.given);
+       }},
   };
   return rows;
 }
@@ -195,10 +233,11 @@ std::vector<SamplerInfo> infos_of_rows() {
 template <class Context>
 std::unique_ptr<Sampler<Context>> make_sampler(Context& ctx, const Population& population,
                                                const DevicePopulation<Context>& device_population,
-                                               const Profile& profile, const SamplerSettings& settings) {
+                                               const Profile& profile, const SamplerSettings& settings,
+                                               const ScheduleSource* given) {
   check_sampler_settings(settings, population, profile);
   for (const SamplerRow<Context>& row : sampler_rows<Context>()) {
-    if (row.info.name == settings.kind) return row.make({ctx, population, device_population, profile, settings});
+    if (row.info.name == settings.kind) return row.make({ctx, population, device_population, profile, settings, given});
   }
   throw std::logic_error("a sampler without a row: " + settings.kind);  // check_sampler_settings() knows them all
 }
@@ -209,4 +248,4 @@ std::unique_ptr<Sampler<Context>> make_sampler(Context& ctx, const Population& p
 #define SPLITSIM_UNIT(C)                                                                                               \
   template std::vector<SamplerInfo> infos_of_rows<C>();                                                                \
   template std::unique_ptr<Sampler<C>> make_sampler(C&, const Population&, const DevicePopulation<C>&, const Profile&, \
-                                                    const SamplerSettings&);
+                                                    const SamplerSettings&, const ScheduleSource*);

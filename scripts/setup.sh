@@ -2,7 +2,8 @@
 # Installs what the build needs and is missing: Debian packages, and, where there is no CUDA toolkit, its headers (Thrust, cuRAND)
 # or the whole compiler from their wheels, into .deps/cuda. When nothing is missing it uses no network and changes nothing.
 #
-#   scripts/setup.sh [tidy|fuzz]  tidy: also clang-tidy and clang-format; fuzz: also clang with libFuzzer
+#   scripts/setup.sh [tidy|fuzz|test]  tidy: also clang-tidy and clang-format; fuzz: also clang with libFuzzer; test: also what
+#                                     some tests need: Chromium, Slurm, the notebook's kernel
 #
 # SPLITSIM_CUDA_WHEELS=1  fetch the CUDA compiler and cuBLAS too (600 MB), so that the CUDA backend is built
 #                     =0  headers only (65 MB), even where there is an NVIDIA GPU
@@ -12,7 +13,10 @@ source "$(dirname "$0")/common.sh"
 
 packages=(g++ make cmake ninja-build git ca-certificates libdnnl-dev libfmt-dev libcli11-dev libtomlplusplus-dev
   nlohmann-json3-dev zlib1g-dev nettle-dev libgtest-dev librapidcheck-dev liblemon-dev libfccp-dev
-  python3 pkg-config)
+  python3 pkg-config python3-dev python3-venv)
+# Without them some tests are skipped, and say so: the notebook's, the page's in a browser, those of a real Slurm.
+[[ ${1:-} == test ]] && packages+=(python3-nbclient python3-ipykernel python3-matplotlib chromium slurmctld slurmd
+  slurm-client munge)
 [[ ${1:-} == tidy ]] && packages+=(clang-tidy clang-format)
 [[ ${1:-} == fuzz ]] && packages+=(clang libclang-rt-dev libomp-dev)
 
@@ -48,9 +52,23 @@ fetch_wheels() {
   trap - EXIT
 }
 
+# What the Python package is built and tested with, as wheels: its tests install it without a network.
+python_wheels=(scikit-build-core==1.1.2 nanobind==3.1.0 numpy==2.4.6 tensorboard==2.21.0)
+fetch_python_wheels() {
+  local wheels=$root/.deps/wheels python=/usr/bin/python3
+  [[ -x $python ]] || python=python3
+  [[ "$(cat "$wheels/wheels.txt" 2>/dev/null)" != "${python_wheels[*]}" ]] || return 0
+  say "fetching into .deps/wheels: ${python_wheels[*]}"
+  rm -rf "$wheels"
+  "$python" -m venv "$root/.deps/venv" && "$root/.deps/venv/bin/pip" download --quiet --disable-pip-version-check \
+    --only-binary :all: --dest "$wheels" "${python_wheels[@]}" && printf '%s\n' "${python_wheels[*]}" >"$wheels/wheels.txt" ||
+    say "could not fetch them: tests of the Python package will be skipped"
+}
+
 have_gpu() { compgen -G '/dev/nvidia[0-9]*' >/dev/null; }
 
 install_packages "${packages[@]}"
+fetch_python_wheels
 want=${SPLITSIM_CUDA_WHEELS:-$(have_gpu && echo 1 || echo 0)}
 if cuda_toolkit >/dev/null; then
   :

@@ -18,8 +18,8 @@ namespace {
 
 namespace fs = std::filesystem;
 
-const std::map<std::string, int> kFloors = {
-    {"base", 1}, {"kernels", 2}, {"samplers", 3}, {"runtime", 4}, {"drivers", 5}};
+const std::map<std::string, int> kFloors = {{"base", 1},    {"kernels", 2}, {"samplers", 3},
+                                            {"runtime", 4}, {"drivers", 5}, {"python", 6}};
 
 // Rooms of a floor: those of one level stand side by side and do not include each other.
 const std::map<std::string, int> kRooms = {
@@ -53,7 +53,7 @@ bool ends_with(const std::string& text, const std::string& end) {
   return text.size() >= end.size() && text.compare(text.size() - end.size(), end.size(), end) == 0;
 }
 
-/// 1..4, or 0 outside the floors (tests, profiling: they may use everything).
+/// 1..6, or 0 outside the floors (tests, profiling: they may use everything).
 int floor_of(const std::string& path) {
   const auto found = kFloors.find(first_folder(path));
   return found == kFloors.end() ? 0 : found->second;
@@ -97,7 +97,7 @@ Source parse(const std::string& path, const std::string& text) {
 std::vector<Source> read_tree() {
   std::vector<Source> sources;
   const fs::path root = splitsim::test::kSourceDir;
-  for (const char* folder : {"base", "kernels", "samplers", "runtime", "drivers", "profiling", "tests"}) {
+  for (const char* folder : {"base", "kernels", "samplers", "runtime", "drivers", "python", "profiling", "tests"}) {
     for (const auto& entry : fs::recursive_directory_iterator(root / folder)) {
       const std::string extension = entry.path().extension().string();
       if (extension != ".hpp" && extension != ".cpp" && extension != ".cu" && extension != ".cuh") continue;
@@ -289,6 +289,7 @@ TEST(Floors, CheckerSeesPlantedBreaches) {
       parse("kernels/a.hpp", "#include \"samplers/b.hpp\"\n"),
       parse("runtime/a.cpp", "  # include \"drivers/b.hpp\"\n"),
       parse("drivers/a.cpp", "#include \"tests/contexts.hpp\"\n"),
+      parse("drivers/b.cpp", "#include \"python/bindings/parts.hpp\"\n"),
       parse("samplers/a.hpp", "#include \"samplers/missing.hpp\"\n"),
       parse("samplers/b.hpp", "#include <thrust/sort.h>\n"),
       parse("samplers/c.hpp", "#include <cuda_runtime.h>\n"),

@@ -21,12 +21,12 @@ ClockMode with_waiting(ClockMode mode) {
 template <class Context>
 EpochPlanner<Context>::EpochPlanner(Context& ctx, const Population& population,
                                     const DevicePopulation<Context>& device_population, const Config& config,
-                                    const Profile& seen, const Timing& timing)
+                                    const Profile& seen, const Timing& timing, const ScheduleSource* given)
     : ctx_(ctx),
       population_(device_population),
       sampler_seed_(seeds_of(config).sampler),
       clock_seed_(timing.seed),
-      sampler_(make_sampler(ctx, population, device_population, seen, config.sampler)),
+      sampler_(make_sampler(ctx, population, device_population, seen, config.sampler, given)),
       bounds_(sampler_->bounds()),
       clock_(ctx, timing.profile, timing.latency, bounds_, with_waiting(timing.mode)),
       latency_(timing.latency),

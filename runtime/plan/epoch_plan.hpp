@@ -33,10 +33,10 @@ template <class Context>
 class EpochPlanner {
  public:
   /// Of config count [sampler], [clients], train.round and the sampler's seed. The sampler sees the profile `seen`; the
-  /// clock runs under `timing`, which is another one where a run is timed anew. All must outlive the planner. Errors:
-  /// InputError of sampler and clock.
+  /// clock runs under `timing`, which is another one where a run is timed anew. given: as make_sampler()'s. All must
+  /// outlive the planner. Errors: InputError of sampler and clock.
   EpochPlanner(Context& ctx, const Population& population, const DevicePopulation<Context>& device_population,
-               const Config& config, const Profile& seen, const Timing& timing);
+               const Config& config, const Profile& seen, const Timing& timing, const ScheduleSource* given = nullptr);
 
   const ScheduleBounds& bounds() const { return bounds_; }
   static std::uint64_t bytes(const ScheduleBounds& bounds) { return ScheduleBuffer<Context>::bytes(bounds); }

@@ -9,7 +9,8 @@ PlanAhead<Context>::PlanAhead(Context& ctx, const Scene& scene)
     : ctx_(ctx),
       own_(second_context<Context>()),
       population_(planning(), scene.population),
-      planner_(planning(), scene.population, population_, scene.config, scene.timing.profile, scene.timing) {}
+      planner_(planning(), scene.population, population_, scene.config, scene.timing.profile, scene.timing,
+               scene.schedules ? &*scene.schedules : nullptr) {}
 
 template <class Context>
 PlanAhead<Context>::~PlanAhead() {

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <utility>
 
 #include "base/error.hpp"
 #include "runtime/data/noise.hpp"
@@ -62,6 +63,7 @@ ClockMode clock_mode(const Config& config, const LatencySettings& latency, const
 Scene make_scene(const Config& config, SceneParts given) {
   Scene scene;
   scene.config = config;
+  scene.schedules = std::move(given.schedules);
   scene.dataset = given.dataset ? *std::move(given.dataset) : load_dataset(config.data, seeds_of(config).data);
   const Dataset& data = scene.dataset;
   scene.population =

@@ -14,6 +14,7 @@
 #include "runtime/mode/mode.hpp"
 #include "runtime/model/network.hpp"
 #include "samplers/population/population.hpp"
+#include "samplers/schedule/given_schedule.hpp"
 
 namespace splitsim {
 
@@ -34,6 +35,7 @@ struct Scene {
   ModeMap mode;
   Groups groups;  ///< without clients where the mode needs none
   Timing timing;
+  std::optional<ScheduleSource> schedules = {};  ///< what sampler.kind = "callable" asks
 };
 
 /// What takes the place of something that the config would give.
@@ -41,6 +43,7 @@ struct SceneParts {
   std::optional<Dataset> dataset = {};
   std::optional<std::vector<std::int32_t>> owner = {};  ///< [N] sample -> client: a partition that was recorded
   std::int64_t cut_activation = 0;                      ///< bytes of a sample at the cut; 0: the model's
+  std::optional<ScheduleSource> schedules = {};         ///< see Scene
 };
 
 /// Errors: InputError of every part; where a validation split explains it, the message says so.

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <string>
+#include <utility>
 
 #include "runtime/run/experiment_group.hpp"
 
@@ -11,7 +12,7 @@ template <class Context>
 class Experiment {
  public:
   /// Errors: as the group's, here and below.
-  Experiment(Context& ctx, const Config& config) : group_(ctx, {config}) {}
+  Experiment(Context& ctx, const Config& config, SceneParts given = {}) : group_(ctx, {config}, {std::move(given)}) {}
 
   const ExperimentPlan& plan() const { return group_.plan(0); }
   const Scene& scene() const { return group_.scene(0); }

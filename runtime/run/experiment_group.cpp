@@ -23,9 +23,9 @@ namespace {
 
 /// The scene on a context that is ready for it: what convolutions it takes is known before anything is planned.
 template <class Context>
-Scene scene_on(Context& ctx, const Config& config) {
+Scene scene_on(Context& ctx, const Config& config, SceneParts given) {
   const std::string& path = config.train.conv_table;
-  if (path.empty()) return make_scene(config);
+  if (path.empty()) return make_scene(config, std::move(given));
   if constexpr (Context::kIsDevice) {
     const ConvTable table = read_conv_table(path);
     if (table.device != ctx.device_name()) {
@@ -33,7 +33,7 @@ Scene scene_on(Context& ctx, const Config& config) {
           fmt::format("train.conv_table {}: measured on {}, this is {}", path, table.device, ctx.device_name()));
     }
     choose_convolutions(ctx, choices_of(table));
-    return make_scene(config);
+    return make_scene(config, std::move(given));
   } else {
     throw InputError("train.conv_table: a GPU's (--device cuda)");
   }
@@ -42,8 +42,8 @@ Scene scene_on(Context& ctx, const Config& config) {
 /// An experiment of the group, up to what is on the device.
 template <class Context>
 struct Member {
-  Member(Context& ctx, const Config& config)
-      : scene(scene_on(ctx, config)), planner(ctx, scene), plan(describe(scene, planner.bounds())) {}
+  Member(Context& ctx, const Config& config, SceneParts given)
+      : scene(scene_on(ctx, config, std::move(given))), planner(ctx, scene), plan(describe(scene, planner.bounds())) {}
 
   RunIdentity identity() const { return {continuation_sha256(scene.config), plan.inputs}; }
   std::optional<Summary> finished_run(const std::string& out_dir) const;
@@ -104,7 +104,7 @@ struct Running {
 
 template <class Context>
 struct ExperimentGroup<Context>::Impl {
-  Impl(Context& context, const std::vector<Config>& configs);
+  Impl(Context& context, const std::vector<Config>& configs, std::vector<SceneParts> given);
 
   std::vector<Summary> run(const std::vector<RunOptions>& options);
 
@@ -124,7 +124,10 @@ struct ExperimentGroup<Context>::Impl {
 };
 
 template <class Context>
-ExperimentGroup<Context>::Impl::Impl(Context& context, const std::vector<Config>& configs) : ctx(context) {
+ExperimentGroup<Context>::Impl::Impl(Context& context, const std::vector<Config>& configs,
+                                      std::vector<SceneParts> given)
+    : ctx(context) {
+  given.resize(configs.size());
   std::vector<const Scene*> scenes;
   std::vector<ScheduleBounds> bounds;
   for (const Config& config : configs) {
@@ -134,7 +137,7 @@ ExperimentGroup<Context>::Impl::Impl(Context& context, const std::vector<Config>
                       "sampler, clock, presence, learning rates, epochs and tests",
                       members.size() + 1));
     }
-    members.push_back(std::make_unique<Member<Context>>(ctx, config));
+    members.push_back(std::make_unique<Member<Context>>(ctx, config, std::move(given[members.size()])));
     scenes.push_back(&members.back()->scene);
     bounds.push_back(members.back()->planner.bounds());
   }
@@ -296,8 +299,9 @@ Summary ExperimentGroup<Context>::Impl::finish(std::size_t e) {
 }
 
 template <class Context>
-ExperimentGroup<Context>::ExperimentGroup(Context& ctx, const std::vector<Config>& configs)
-    : impl_(std::make_unique<Impl>(ctx, configs)) {}
+ExperimentGroup<Context>::ExperimentGroup(Context& ctx, const std::vector<Config>& configs,
+                                          std::vector<SceneParts> given)
+    : impl_(std::make_unique<Impl>(ctx, configs, std::move(given))) {}
 template <class Context>
 ExperimentGroup<Context>::~ExperimentGroup() = default;
 template <class Context>

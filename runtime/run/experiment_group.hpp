@@ -32,9 +32,10 @@ struct RunOptions {
 template <class Context>
 class ExperimentGroup {
  public:
-  /// Loads the data, partitions it, draws the profiles and plans, of every config. Errors: InputError, also of configs that
+  /// Loads the data, partitions it, draws the profiles and plans, of every config. given: of each, see make_scene(); may be
+  /// empty. Errors: InputError, also of configs that
   /// cannot be trained together (runtime/run/together.hpp).
-  ExperimentGroup(Context& ctx, const std::vector<Config>& configs);
+  ExperimentGroup(Context& ctx, const std::vector<Config>& configs, std::vector<SceneParts> given = {});
   ~ExperimentGroup();
 
   std::size_t size() const;

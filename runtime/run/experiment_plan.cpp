@@ -7,6 +7,7 @@
 #include "base/error.hpp"
 #include "base/files.hpp"
 #include "base/hash.hpp"
+#include "samplers/schedule/given_schedule.hpp"
 #include "samplers/schedule/schedule_file.hpp"
 
 namespace splitsim {
@@ -17,6 +18,9 @@ std::map<std::string, std::string> input_hashes(const Scene& scene) {
                                                {"labels", scene.dataset.labels_sha256()},
                                                {"partition", scene.population.sha256()}};
   if (config.sampler.kind == "file") inputs["schedule"] = load_schedule(config.sampler.file).sha256();
+  if (scene.schedules) {
+    inputs["schedule"] = given_schedule(*scene.schedules, 0, scene.population, scene.timing.profile).sha256();
+  }
   if (!scene.timing.profile.trace_sha256.empty()) inputs["trace"] = scene.timing.profile.trace_sha256;
   if (scene.mode.needs_groups() && config.clients.grouping == Grouping::kFile) {
     Sha256 hash;

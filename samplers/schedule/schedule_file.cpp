@@ -60,20 +60,12 @@ void save_schedule(const std::string& path, const Schedule& schedule) {
   write_npy(path, array);
 }
 
-Schedule load_schedule(const std::string& path) {
-  using Limits = std::numeric_limits<std::int32_t>;
-  const auto array = read_npy_integers<std::int32_t>(path, {Limits::min(), Limits::max(), "step, client, sample"});
-  if (array.shape.size() != 2 || array.shape[1] != 3) {
-    throw InputError(fmt::format("{}: holds an array of shape {}, allowed is (slots, 3): rows of step, client, sample",
-                                 path, tuple_text(array.shape)));
-  }
-  const auto slots = static_cast<std::size_t>(array.shape[0]);
+Schedule schedule_of_rows(const std::string& where, const std::vector<std::int32_t>& rows) {
+  const std::size_t slots = rows.size() / 3;
   if (slots == 0 || slots > static_cast<std::size_t>(std::numeric_limits<std::int32_t>::max())) {
-    throw InputError(fmt::format("{}: {} rows: allowed are 1 to 2147483647", path, slots));
+    throw InputError(fmt::format("{}: {} rows: allowed are 1 to 2147483647", where, slots));
   }
-  const auto row_at = [&](std::size_t i) {
-    return Row{array.values[3 * i], array.values[3 * i + 1], array.values[3 * i + 2]};
-  };
+  const auto row_at = [&](std::size_t i) { return Row{rows[3 * i], rows[3 * i + 1], rows[3 * i + 2]}; };
   const bool nobody = row_at(0).client == kNobody;
   Schedule schedule;
   schedule.sample.reserve(slots);
@@ -81,7 +73,7 @@ Schedule load_schedule(const std::string& path) {
   Row before{-1, 0, 0};
   for (std::size_t i = 0; i < slots; ++i) {
     const Row now = row_at(i);
-    check_row(path, i, now, before, nobody);
+    check_row(where, i, now, before, nobody);
     if (now.step != before.step) schedule.step_first.push_back(static_cast<std::int32_t>(i));
     schedule.sample.push_back(now.sample);
     schedule.client.push_back(nobody ? 0 : now.client);
@@ -90,6 +82,16 @@ Schedule load_schedule(const std::string& path) {
   schedule.step_first.push_back(static_cast<std::int32_t>(slots));
   if (nobody) schedule.active_first.assign(schedule.step_first.size(), 0);
   return schedule;
+}
+
+Schedule load_schedule(const std::string& path) {
+  using Limits = std::numeric_limits<std::int32_t>;
+  const auto array = read_npy_integers<std::int32_t>(path, {Limits::min(), Limits::max(), "step, client, sample"});
+  if (array.shape.size() != 2 || array.shape[1] != 3) {
+    throw InputError(fmt::format("{}: holds an array of shape {}, allowed is (slots, 3): rows of step, client, sample",
+                                 path, tuple_text(array.shape)));
+  }
+  return schedule_of_rows(path, array.values);
 }
 
 void check_schedule_file(const std::string& path, const Schedule& schedule, const Population& population) {

@@ -4,7 +4,9 @@
 // loaded schedule has the same SHA-256.
 #pragma once
 
+#include <cstdint>
 #include <string>
+#include <vector>
 
 #include "samplers/population/population.hpp"
 #include "samplers/schedule/schedule.hpp"
@@ -15,12 +17,15 @@ namespace splitsim {
 /// say.
 void save_schedule(const std::string& path, const Schedule& schedule);
 
-/// Active lists are left unset for upload() to complete, but for a schedule in which no client takes part.
-/// Errors: InputError naming the file and, where one is to blame, the row: no such file, not integers [slots, 3], no
-/// rows, ids below 0, rows out of order, a step left out.
+/// The schedule of such rows, one after the other: [3 slots]. Active lists are left unset for upload() to complete, but
+/// for a schedule in which no client takes part. Errors: InputError naming `where` (a file) and, where one is to blame,
+/// the row: no rows, ids below 0, rows out of order, a step left out.
+Schedule schedule_of_rows(const std::string& where, const std::vector<std::int32_t>& rows);
+
+/// That of a file. Errors: as schedule_of_rows(), and no such file, not integers [slots, 3].
 Schedule load_schedule(const std::string& path);
 
-/// Throws InputError naming the file and the row, unless `schedule`, loaded from `path`, is one of this population:
+/// Throws InputError naming `path` and the row, unless `schedule`, loaded from there, is one of this population:
 /// every sample exists, is given by the client that owns it, and occurs equally often.
 void check_schedule_file(const std::string& path, const Schedule& schedule, const Population& population);
 

@@ -107,7 +107,7 @@ def draw_config(draw, keys, sets, folder):
         if kind == "flag":
             value = draw.choice(["true", "false"])
         elif kind == "choice":
-            value = json.dumps(draw.choice(key["choices"]))
+            value = json.dumps(draw.choice([name for name in key["choices"] if name != "callable"]))  # Python's
         elif kind == "integer":
             low, high = key["low"], key["high"]
             value = str(min(high, max(low, draw.choice([low, low + 1, 2, 3, 5, 10, n // 2, n, low, 2**31 - 1 if rare < 0.01 else 1]))))

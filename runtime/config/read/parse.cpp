@@ -124,7 +124,8 @@ void check(const Config& config) {
                                  config.eval.client, config.partition.clients - 1, config.partition.clients));
   }
   const SamplerSettings& sampler = config.sampler;
-  if (config.cut.error_feedback && (sampler.kind == "file" || (sampler.kind == "relay" && sampler.local_epochs > 1))) {
+  if (config.cut.error_feedback &&
+      (sampler.kind == "file" || sampler.kind == "callable" || (sampler.kind == "relay" && sampler.local_epochs > 1))) {
     throw InputError(fmt::format(
         "cut.error_feedback = true: allowed for samplers that never give a sample twice in one step; sampler.kind = "
         "\"{}\"{} may",
