@@ -35,7 +35,8 @@ std::vector<Member> read_list(const std::string& list) {
     if (line.empty()) continue;
     const std::size_t tab = line.find('\t');
     if (tab == 0 || tab == std::string::npos || tab + 1 == line.size()) {
-      throw InputError(fmt::format("{}:{}: '{}': allowed: CONFIG.toml, a tab, and the run's directory", list, number, line));
+      throw InputError(
+          fmt::format("{}:{}: '{}': allowed: CONFIG.toml, a tab, and the run's directory", list, number, line));
     }
     const std::string config = line.substr(0, tab);
     Member& member = members.emplace_back();

@@ -40,11 +40,12 @@ Exit codes: 0 done (diverged runs are results), 1 some runs failed, 2 bad input,
 )";
 
 constexpr double kProbeSeconds = 0.3;
+constexpr int kTogetherOnGpu = 16;
 
 struct Arguments {
   std::string sweep, config_file, out_dir, probe;
   std::vector<std::string> grids, zips, overrides, devices;
-  std::string jobs = "auto";
+  std::string jobs = "auto", together = "auto";
   bool dry_run = false, retry = false, force = false, no_measure = false, slurm = false;
   std::string slurm_args;
   double slurm_poll_s = 5.0;
@@ -70,6 +71,10 @@ bool parse(int argc, char** argv, Arguments& arguments) {
   app.add_flag("--retry", arguments.retry, "try failed runs again");
   app.add_flag("--force", arguments.force, "replace runs in the folder that are of other experiments");
   app.add_option("--jobs", arguments.jobs, "runs at once; auto fills cores and memory by what it measures")
+      ->type_name("auto|N")
+      ->capture_default_str();
+  app.add_option("--together", arguments.together,
+                 "runs of one shape that a process trains as one; auto: 16 on a GPU, 1 on a CPU")
       ->type_name("auto|N")
       ->capture_default_str();
   app.add_option("--devices", arguments.devices, "GPUs to spread the runs over, as in CUDA_VISIBLE_DEVICES")
@@ -130,7 +135,8 @@ int run_task(const Arguments& arguments) {
       if (!standings[i].is_result()) todo.push_back(i);
     }
   }
-  LocalUse local{run_program(), use_cuda(arguments.device) ? "cuda" : "cpu", {}, false};
+  LocalUse local{
+      run_program(), use_cuda(arguments.device) ? "cuda" : "cpu", {}, static_cast<int>(todo.size()) + 1, false};
   local.pool.threads =
       environment_number("SLURM_CPUS_PER_TASK", environment_number("SLURM_CPUS_ON_NODE", default_threads()));
   const bool whole = run_locally(sweep, files, standings, todo, {}, local, catch_interrupts());
@@ -151,13 +157,19 @@ bool is_folder(const std::string& path) {
   return std::filesystem::is_directory(path, ignored);
 }
 
-int jobs_of(const Arguments& arguments) {
-  if (arguments.jobs == "auto") return 0;
-  const bool digits = !arguments.jobs.empty() && arguments.jobs.size() < 5 &&
-                      arguments.jobs.find_first_not_of("0123456789") == std::string::npos;
-  const int jobs = digits ? std::stoi(arguments.jobs) : 0;
-  if (jobs < 1) throw InputError(fmt::format("--jobs {}: allowed: auto, 1 to 9999", arguments.jobs));
-  return jobs;
+/// Of an option that is "auto" (0) or a number.
+int number_or_auto(const char* option, const std::string& text) {
+  if (text == "auto") return 0;
+  const bool digits = !text.empty() && text.size() < 5 && text.find_first_not_of("0123456789") == std::string::npos;
+  const int number = digits ? std::stoi(text) : 0;
+  if (number < 1) throw InputError(fmt::format("{} {}: allowed: auto, 1 to 9999", option, text));
+  return number;
+}
+int jobs_of(const Arguments& arguments) { return number_or_auto("--jobs", arguments.jobs); }
+
+int together_of(const Arguments& arguments, bool on_gpu) {
+  const int given = number_or_auto("--together", arguments.together);
+  return given > 0 ? given : on_gpu ? kTogetherOnGpu : 1;
 }
 
 SweepSpec spec_of(const Arguments& arguments) {
@@ -276,7 +288,7 @@ int here(const Arguments& arguments, const Sweep& sweep, const SweepFiles& files
   say("{}{:<10} {}\n", plan_text(sweep, standings, todo, costs, use), "folder", files.dir);
   flush_output();
   if (arguments.dry_run) return 0;
-  LocalUse local{run_program(), use.device, {}};
+  LocalUse local{run_program(), use.device, {}, together_of(arguments, use.device == "cuda")};
   local.pool = {costs.jobs, use.cores, use.threads, use.memory_bytes, use.cuda_devices};
   const bool whole = run_locally(sweep, files, standings, todo, costs, local, interrupt);
   return finish(sweep, files, standings, whole);
@@ -290,7 +302,11 @@ int under_slurm(const Arguments& arguments, const Sweep& sweep, const SweepFiles
   flush_output();
   if (arguments.dry_run) return 0;
   store_sweep(sweep, files);
-  SlurmUse slurm{program_beside("splitsim-sweep"), arguments.device.device, sweep.slurm_args, jobs_of(arguments),
+  SlurmUse slurm{program_beside("splitsim-sweep"),
+                 arguments.device.device,
+                 sweep.slurm_args,
+                 together_of(arguments, arguments.device.device == "cuda"),
+                 jobs_of(arguments),
                  arguments.slurm_poll_s};
   for (const std::string& word : words_of(arguments.slurm_args)) slurm.args.push_back(word);
   const bool whole = run_under_slurm(sweep, files, standings, todo, slurm, catch_interrupts());

@@ -22,7 +22,7 @@ struct GatherShape {
 
 /// What images are gathered from, and how they are normalised.
 struct GatherSource {
-  const std::uint8_t* images = nullptr;  ///< [N, C, H, W]
+  const std::uint8_t* images = nullptr;        ///< [N, C, H, W]
   float mean[GatherShape::kMaxChannels] = {};  ///< per channel, of pixels scaled to 0..1
   float inverse_std[GatherShape::kMaxChannels] = {};
   std::uint64_t seed = 0;

@@ -64,6 +64,5 @@ void gather_images(Context& ctx, Slots slots, const GatherShape& shape, View<con
 }  // namespace splitsim
 
 // What is made for every backend C.
-#define SPLITSIM_UNIT(C)                                                                                           \
-  template void gather_images(C&, Slots, const GatherShape&, View<const GatherSource>, const GatherSlots&, \
-                              View<float>);
+#define SPLITSIM_UNIT(C) \
+  template void gather_images(C&, Slots, const GatherShape&, View<const GatherSource>, const GatherSlots&, View<float>);

@@ -211,14 +211,14 @@ void sum_gradients(Context& ctx, const Spans& spans, std::int64_t parameters, Vi
 }  // namespace splitsim
 
 // What is made for every backend C.
-#define SPLITSIM_UNIT(C)                                                                                             \
-  template void broadcast_replicas(C&, View<const float>, std::int64_t, View<float>);                                \
-  template void average_replicas(C&, View<const float>, View<const double>, View<float>);                            \
-  template void note_samples(C&, const ReplicaMap&, View<std::int64_t>);                                             \
-  template void round_weights(C&, const Due&, AverageWeights, View<const std::int64_t>, View<std::int64_t>,          \
-                              View<double>, View<std::int32_t>);                                                     \
-  template void average_if(C&, const Due&, View<const float>, View<const double>, View<float>);                      \
-  template void broadcast_if(C&, const Due&, View<const float>, std::int64_t, View<float>);                          \
-  template void drift_if(C&, const Due&, View<const float>, View<const double>, View<const float>, std::int64_t,     \
-                         View<double>, View<double>);                                                                \
+#define SPLITSIM_UNIT(C)                                                                                         \
+  template void broadcast_replicas(C&, View<const float>, std::int64_t, View<float>);                            \
+  template void average_replicas(C&, View<const float>, View<const double>, View<float>);                        \
+  template void note_samples(C&, const ReplicaMap&, View<std::int64_t>);                                         \
+  template void round_weights(C&, const Due&, AverageWeights, View<const std::int64_t>, View<std::int64_t>,      \
+                              View<double>, View<std::int32_t>);                                                 \
+  template void average_if(C&, const Due&, View<const float>, View<const double>, View<float>);                  \
+  template void broadcast_if(C&, const Due&, View<const float>, std::int64_t, View<float>);                      \
+  template void drift_if(C&, const Due&, View<const float>, View<const double>, View<const float>, std::int64_t, \
+                         View<double>, View<double>);                                                            \
   template void sum_gradients(C&, const Spans&, std::int64_t, View<float>);

@@ -38,6 +38,8 @@ CASES = {
     "cnn_psl": ((3, 32), 384, ["model.name=cnn", "model.cut=pool1", "partition.clients=256"]),
     "cnn_psl_local": ((3, 32), 384, ["model.name=cnn", "model.cut=pool1", "partition.clients=256",
                                      "train.mode=psl_local"]),
+    # Sixteen experiments as one: the launches of one.
+    "lenet_psl_16": ((1, 28), 512, ["model.name=lenet", "model.cut=pool1", "partition.clients=128"]),
     "resnet18_width16_psl": ((3, 32), 256, ["model.name=resnet18", "model.cut=layer1", "model.width=16",
                                             "partition.clients=16", "sampler.batch=64"]),
 }
@@ -49,6 +51,23 @@ SLOW = {
     "resnet18_psl_bf16": ((3, 32), 256, [*RESNET, "train.precision=bf16"]),
     "ugs_10m": (None, 10**7, ["partition.clients=100000", "sampler.batch=1024"]),
 }
+
+
+# How many experiments of a case, with seeds 1, 2, .., are trained as one.
+TOGETHER = {"lenet_psl_16": 16}
+
+
+def together(folder, count, settings):
+    """The list of `count` runs that splitsim-run --together reads."""
+    lines = []
+    for seed in range(1, count + 1):
+        config = folder / f"{seed}.toml"
+        words = [word for setting in [*settings, f"seed={seed}"] for word in ("--set", setting)]
+        config.write_text(subprocess.run([BUILD / "bin" / "splitsim-run", "--print-config", *words], check=True,
+                                         capture_output=True, text=True).stdout)
+        lines.append(f"{config}\t{folder / 'runs' / str(seed)}\n")
+    (folder / "list").write_text("".join(lines))
+    return str(folder / "list")
 
 
 def write_npy(path, kind, shape, data):
@@ -79,7 +98,10 @@ def profile(case, tools):
             program, arguments = "splitsim-run", []
             settings = [f"data={{name='npy',dir='{folder}'}}", "partition.kind=iid", "sampler.batch=128",
                         "train.epochs=1", "train.checkpoint_epochs=0", *overrides]
-        arguments += [word for setting in settings for word in ("--set", setting)]
+        if case in TOGETHER:
+            arguments = ["--together", together(folder, TOGETHER[case], settings)]
+        else:
+            arguments += [word for setting in settings for word in ("--set", setting)]
         env = dict(os.environ, GPUEMU_PROFILE=str(folder / "profile.csv"), GPUEMU_SMS="132",
                    GPUEMU_CACHE=str(BUILD / "kernels"), OMP_NUM_THREADS="1")
         run = subprocess.run([BUILD / "bin" / program, "--device", "cuda", *arguments], env=env,

@@ -264,7 +264,8 @@ struct Summary {
   /// Share of the time of the steps a client took part in during which it waited; over the clients that took part.
   std::optional<double> waiting_share_mean, waiting_share_max;
   std::vector<TimeToAccuracy> time_to_accuracy;
-  std::int32_t trained_together = 1;  ///< experiments of the group that it was part of; on a GPU more than one round otherwise
+  std::int32_t trained_together =
+      1;  ///< experiments of the group that it was part of; on a GPU more than one round otherwise
   std::uint64_t peak_memory_bytes = 0;                        ///< of the device
   std::int64_t bytes_up = 0, bytes_down = 0;                  ///< all clients, the whole run, models included
   std::int64_t model_bytes_up = 0, model_bytes_down = 0;      ///< the part of them that is client models

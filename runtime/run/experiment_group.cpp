@@ -125,7 +125,7 @@ struct ExperimentGroup<Context>::Impl {
 
 template <class Context>
 ExperimentGroup<Context>::Impl::Impl(Context& context, const std::vector<Config>& configs,
-                                      std::vector<SceneParts> given)
+                                     std::vector<SceneParts> given)
     : ctx(context) {
   given.resize(configs.size());
   std::vector<const Scene*> scenes;
@@ -148,7 +148,8 @@ ExperimentGroup<Context>::Impl::Impl(Context& context, const std::vector<Config>
     plan.client_replicas = trainer->replicas(kClientSide);
     plan.server_replicas = trainer->replicas(kServerSide);
     if (config.model.init == InitKind::kFile) {
-      member->initial = read_model_file(config.model.file, member->scene.network, {plan.client_replicas, plan.server_replicas});
+      member->initial =
+          read_model_file(config.model.file, member->scene.network, {plan.client_replicas, plan.server_replicas});
       plan.inputs["initial_model"] = model_sha256(member->initial.side);
     }
   }

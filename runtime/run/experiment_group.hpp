@@ -19,7 +19,7 @@
 namespace splitsim {
 
 struct RunOptions {
-  std::string out_dir = {};                                    ///< prepared run directory; empty: write nothing
+  std::string out_dir = {};  ///< prepared run directory; empty: write nothing
   /// Continue from out_dir's checkpoint, or from the start if there is none. A run that is finished is left alone, its
   /// summary returned.
   bool resume = false;

@@ -87,7 +87,8 @@ TestResult Tester<Context>::test(const ReplicaValues& values, EvaluationSet set,
   for (const std::int32_t k : clients) tested.push_back(replica_of(k));
   std::sort(tested.begin(), tested.end());
   tested.erase(std::unique(tested.begin(), tested.end()), tested.end());
-  const std::vector<Evaluation> results = evaluator_.evaluate(values.parameters, values.replicas, {tested, when.limit, set});
+  const std::vector<Evaluation> results =
+      evaluator_.evaluate(values.parameters, values.replicas, {tested, when.limit, set});
   std::vector<TestResult> figures;  // of the average, or of every client
   for (std::size_t i = 0; i < std::max<std::size_t>(1, clients.size()); ++i) {
     const auto place =

@@ -80,8 +80,8 @@ void Trainer<Context>::start(const std::vector<ScheduleView>& schedules) {
       return a.scene->dataset.train_images == data.train_images && a.scene->dataset.train_labels == data.train_labels;
     });
     const bool shared = same != lanes_.begin() + static_cast<std::ptrdiff_t>(e);
-    lane.images = shared ? same->images
-                         : std::make_shared<DeviceImages<Context>>(ctx_, data.train_images, data.train_labels);
+    lane.images =
+        shared ? same->images : std::make_shared<DeviceImages<Context>>(ctx_, data.train_images, data.train_labels);
     if (lane.turn_rules) lane.turns = std::make_unique<DealtBuffer<Context>>(ctx_, lane.turn_bounds);
     inputs.push_back({lane.images.get(), gather_source(*lane.images, data, seeds_of(lane.scene->config).data),
                       lane.turns != nullptr ? lane.turns->view(*lane.turn_rules) : schedules[e]});
@@ -243,8 +243,7 @@ void Trainer<Context>::after_step(std::size_t experiment, std::int64_t step, con
     shown.epoch = task.epoch;
     shown.epochs = config.train.epochs;
     shown.steps = steps;
-    shown.samples_total =
-        lane.scene->dataset.train_size() * (config.train.epochs - task.epoch) + lane.samples_trained;
+    shown.samples_total = lane.scene->dataset.train_size() * (config.train.epochs - task.epoch) + lane.samples_trained;
     shown.step = seen.read < seen.steps ? turns.parent_of(static_cast<std::size_t>(seen.read)) : steps;
     shown.loss = seen.loss / static_cast<double>(seen.samples);
     shown.accuracy = static_cast<double>(seen.correct) / static_cast<double>(seen.samples);

@@ -92,7 +92,7 @@ bool run_locally(const Sweep& sweep, const SweepFiles& files, std::vector<RunSta
                  const std::vector<std::size_t>& todo, const SweepCosts& costs, const LocalUse& use,
                  const std::atomic<bool>& interrupt) {
   using namespace std::chrono_literals;
-  std::vector<Task> tasks = group_runs(todo);
+  std::vector<Task> tasks = group_runs(sweep, standings, todo, use.together);
   for (Task& task : tasks) {
     bool known = true;
     for (const std::size_t run : task.runs) {

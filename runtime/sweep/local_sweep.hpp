@@ -25,6 +25,7 @@ struct LocalUse {
   std::string run_program;  ///< splitsim-run
   std::string device;       ///< cpu | cuda
   Pool pool;
+  int together = 1;          ///< runs that one process trains as one, at most
   bool writes_index = true;  ///< not where several processes share the sweep's directory
 };
 

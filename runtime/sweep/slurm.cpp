@@ -180,7 +180,7 @@ class Follower {
   }
 
   void submit(const std::vector<std::size_t>& runs) {
-    const std::vector<Task> tasks = group_runs(runs);
+    const std::vector<Task> tasks = group_runs(sweep_, standings_, runs, use_.together);
     for (std::size_t first = 0; first < tasks.size(); first += kMostArrayTasks) {
       TaskNames names;
       for (std::size_t i = first; i < std::min(first + kMostArrayTasks, tasks.size()); ++i) {

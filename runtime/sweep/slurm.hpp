@@ -17,6 +17,7 @@ struct SlurmUse {
   std::string sweep_program;      ///< splitsim-sweep, on a file system that the nodes see
   std::string device = "auto";    ///< of the nodes
   std::vector<std::string> args;  ///< of sbatch
+  int together = 1;               ///< runs of an array task, trained as one
   int at_once = 0;                ///< array tasks at once; 0: as many as Slurm gives
   double poll_s = 5.0;
   int most_losses = 5;  ///< a task that is lost so often without a new epoch has failed

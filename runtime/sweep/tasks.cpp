@@ -5,18 +5,50 @@
 
 #include <chrono>
 #include <filesystem>
+#include <map>
 #include <thread>
 
 #include "base/error.hpp"
 #include "base/files.hpp"
+#include "runtime/run/together.hpp"
 
 namespace splitsim {
 
-std::vector<Task> group_runs(const std::vector<std::size_t>& runs) {
+std::vector<Task> group_runs(const Sweep& sweep, const std::vector<RunStanding>& standings,
+                             const std::vector<std::size_t>& runs, int most) {
   std::vector<Task> tasks;
-  for (const std::size_t run : runs) tasks.push_back({{run}});
+  std::map<std::string, std::size_t> open;  // by what its runs agree on
+  for (const std::size_t run : runs) {
+    const RunStanding& standing = standings[run];
+    if (most > 1 && standing.progress != RunProgress::kFailed && !standing.foreign &&
+        standing.resume_overrides.empty()) {
+      const auto [place, fresh] = open.try_emplace(together_key(sweep.runs[run].config), tasks.size());
+      if (!fresh && tasks[place->second].runs.size() < static_cast<std::size_t>(most)) {
+        tasks[place->second].runs.push_back(run);
+        continue;
+      }
+      place->second = tasks.size();
+    }
+    tasks.push_back({{run}});
+  }
   return tasks;
 }
+
+namespace {
+
+// What splitsim-run --together reads.
+std::string write_list(const Task& task, const Sweep& sweep, const SweepFiles& files) {
+  std::string text;
+  for (const std::size_t at : task.runs) {
+    text += files.config(sweep.runs[at]) + "\t" + files.run(sweep.runs[at]) + "\n";
+  }
+  const std::string path = files.path("together/" + sweep.runs[task.runs.front()].name + ".txt");
+  std::filesystem::create_directories(std::filesystem::path(path).parent_path());
+  write_file_atomically(path, text);
+  return path;
+}
+
+}  // namespace
 
 Command command_of(const Task& task, const Sweep& sweep, const SweepFiles& files,
                    const std::vector<RunStanding>& standings, const Seat& seat) {
@@ -24,7 +56,9 @@ Command command_of(const Task& task, const Sweep& sweep, const SweepFiles& files
   const RunStanding& standing = standings[task.runs.front()];
   Command command;
   command.arguments = {seat.program};
-  if (standing.begun && !standing.foreign) {
+  if (task.runs.size() > 1) {
+    command.arguments.insert(command.arguments.end(), {"--together", write_list(task, sweep, files)});
+  } else if (standing.begun && !standing.foreign) {
     command.arguments.insert(command.arguments.end(), {"--resume", files.run(run)});
     for (const std::string& text : standing.resume_overrides) {
       command.arguments.insert(command.arguments.end(), {"--set", text});

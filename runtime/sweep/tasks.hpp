@@ -26,10 +26,13 @@ struct Seat {
   std::string cuda_device = "";  ///< CUDA_VISIBLE_DEVICES; empty: as it is
 };
 
-/// Runs in the order of the sweep, one per task.
-std::vector<Task> group_runs(const std::vector<std::size_t>& runs);
+/// Tasks in the order of the sweep, of up to `most` runs that can be trained as one (runtime/run/together.hpp). A run that has
+/// failed before, whose folder holds another experiment's, or that goes on otherwise than it began is alone.
+std::vector<Task> group_runs(const Sweep& sweep, const std::vector<RunStanding>& standings,
+                             const std::vector<std::size_t>& runs, int most);
 
-/// The process that does a task. replace: runs of other experiments that are in the way go.
+/// The process that does a task; of several runs the list that it reads is written. Runs of other experiments that are in
+/// the way are replaced.
 Command command_of(const Task& task, const Sweep& sweep, const SweepFiles& files,
                    const std::vector<RunStanding>& standings, const Seat& seat);
 

@@ -269,13 +269,12 @@ void Engine<Context>::step() {
   stack_.forward(ctx_, stack_maps, parameters_);
   measure();
   const ReplicaMap clients = map(Sharing::kClient);
-  CutRows cut{{},
-              mode_.cut.mix,
-              {clients.active, clients.first, clients.rank, clients.max_active},
-              spans(tables_.by_client)};
+  CutRows cut{
+      {}, mode_.cut.mix, {clients.active, clients.first, clients.rank, clients.max_active}, spans(tables_.by_client)};
   if (mode_.cut.scale != CutScale::kOne) cut.scale = tables_.cut_scale;
   if (mode_.output.mix > 0.0) {
-    mix_places(ctx_, cut.clients, cut.spans, clients.valid(), mode_.output.mix, network_.classes, stack_.output_gradient());
+    mix_places(ctx_, cut.clients, cut.spans, clients.valid(), mode_.output.mix, network_.classes,
+               stack_.output_gradient());
   }
   stack_.backward(ctx_, stack_maps, parameters_, gradients_, cut);
   touch_gradients(stack_maps);
@@ -404,8 +403,8 @@ void Engine<Context>::combine() {
     const Due epoch_end = due(tables_.any_epoch_end, tables_.epoch_end);
     const Due when = averages ? due(tables_.any_round_end, shares(side).average_now) : epoch_end;
     average_if(ctx_, when, parameters, weights, average_[side]);
-    drift_if(ctx_, epoch_end, parameters, weights, View<const float>(average_[side]),
-             stack_.placement().trained(side), drift_partials_, drift_[side]);
+    drift_if(ctx_, epoch_end, parameters, weights, View<const float>(average_[side]), stack_.placement().trained(side),
+             drift_partials_, drift_[side]);
     if (averages) {
       broadcast_if(ctx_, when, View<const float>(average_[side]), replicas_[side], parameters_.side[side]);
     }

@@ -150,10 +150,10 @@ class Engine {
   ModeMap mode_;
   AverageWeights average_weights_;
   const Optimizer<Context>* optimizers_[2];  // rows, by side
-  std::int64_t replicas_[2];              // of an experiment
-  ScheduleBounds bounds_;                 // of all
-  std::int32_t max_clients_;              // active ones per step
-  std::int32_t max_active_[2];            // replicas per step
+  std::int64_t replicas_[2];                 // of an experiment
+  ScheduleBounds bounds_;                    // of all
+  std::int32_t max_clients_;                 // active ones per step
+  std::int32_t max_active_[2];               // replicas per step
   LayerStack<Context> stack_;
   std::vector<MemoryItem> plan_;
 

@@ -171,8 +171,8 @@ void Engine<Context>::upload_sources(const std::vector<EngineInput<Context>>& in
       class_weight = class_weight_.data() + static_cast<std::int64_t>(e) * network_.classes;
       ctx_.upload(class_weight, weights.data(), weights.size() * sizeof(float));
     }
-    sources.push_back({inputs[e].schedule, inputs[e].data->labels.data(), class_weight, settings.seed,
-                       settings.steps_per_epoch});
+    sources.push_back(
+        {inputs[e].schedule, inputs[e].data->labels.data(), class_weight, settings.seed, settings.steps_per_epoch});
     images.push_back(inputs[e].source);
   }
   ctx_.upload(sources_.data(), sources.data(), sources.size() * sizeof(StepSource));
@@ -210,9 +210,9 @@ void Engine<Context>::start_rounds(std::size_t experiment) {
   }
 }
 
-#define SPLITSIM_MEMBERS(C)                                                                         \
-  template void Engine<C>::layout(Arena<C>&);                                                       \
-  template void Engine<C>::start(const GatherShape&, const std::vector<EngineInput<C>>&);           \
+#define SPLITSIM_MEMBERS(C)                                                               \
+  template void Engine<C>::layout(Arena<C>&);                                             \
+  template void Engine<C>::start(const GatherShape&, const std::vector<EngineInput<C>>&); \
   template void Engine<C>::start_rounds(std::size_t);
 SPLITSIM_MEMBERS(CpuContext)
 #if SPLITSIM_WITH_CUDA

@@ -155,9 +155,7 @@ struct FillTables {
     return {runs, first, low - 1};
   }
 
-  PSL_HD bool ends_epoch(std::int32_t e) const {
-    return takes_part(e) && states[e].step + 1 == states[e].steps;
-  }
+  PSL_HD bool ends_epoch(std::int32_t e) const { return takes_part(e) && states[e].step + 1 == states[e].steps; }
   PSL_HD bool ends_round(std::int32_t e) const {
     if (!takes_part(e)) return false;
     const ScheduleView& schedule = sources[e].schedule;

@@ -128,7 +128,7 @@ template <class Context>
 LayerBounds LayerStack<Context>::layer_bounds(std::size_t layer) const {
   const int side = network_.side(layer);
   return {bounds_.slots, bounds_.active[side], bounds_.segments[side], bounds_.samples,
-          training_,     bounds_.layout,       bounds_.precision,       bounds_.experiments};
+          training_,     bounds_.layout,       bounds_.precision,      bounds_.experiments};
 }
 
 template <class Context>

@@ -38,7 +38,7 @@ struct CutRows {
   View<const float> scale = {};  ///< [S] c; empty: 1
   double mix = 0.0;              ///< mix_places
   Segments clients = {};
-  Spans spans = {};              ///< of such ranks
+  Spans spans = {};  ///< of such ranks
 };
 
 /// Memory of a map of up to so many slots to so many ranks; experiments: 0 where nobody asks whose a rank is.

@@ -66,7 +66,7 @@ struct StepMetrics {
 
 /// A step's slots, rewritten by begin_step.
 struct StepTables {
-  View<std::int32_t> slots;      // [1] of all experiments
+  View<std::int32_t> slots;  // [1] of all experiments
   // Of each experiment, [E]:
   View<std::int32_t> first_slot, own_slots;  // B_t
   View<std::int32_t> clients;                // A_t
@@ -88,7 +88,8 @@ struct StepTables {
   View<float> local_weight;         // [S] w of the auxiliary loss: 1 / b_k
   View<std::int32_t> served_slots;  // [1] B_t in steps whose smashed data reach the server, else 0
   RankTable served;                 // the server's ranks in them, else none
-  RankTable by_client;  // a rank per active client; an experiment's as in `whole` if no client takes part (mode central)
+  RankTable
+      by_client;  // a rank per active client; an experiment's as in `whole` if no client takes part (mode central)
 
   /// The ranks of those who share a replica.
   const RankTable& by(Sharing sharing) const {

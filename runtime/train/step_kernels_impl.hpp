@@ -95,18 +95,18 @@ void begin_step(Context& ctx, const StepExperiments& experiments, const StepRule
                 const StepImages& images) {
   const auto max_slots = static_cast<std::int32_t>(tables.sample.size());
   const detail::FillTables begin{experiments.state.data(),
-                        experiments.source.data(),
-                        static_cast<std::int32_t>(experiments.state.size()),
-                        rules,
-                        tables,
-                        max_slots};
+                                 experiments.source.data(),
+                                 static_cast<std::int32_t>(experiments.state.size()),
+                                 rules,
+                                 tables,
+                                 max_slots};
   const GatherSlots of{tables.sample.data(), tables.experiment.data(), tables.epoch.data()};
   if constexpr (Context::kIsDevice) {
     const GatherShape& shape = images.shape;
-    for_each_cell(ctx, Extent{std::int64_t{max_slots} + 1}, shape.height * shape.width,
-                  BeginAndGather{begin,
-                                 {tables.slots.data(), shape, FastDiv(shape.width), images.sources.data(), of,
-                                  images.x.data()}});
+    for_each_cell(
+        ctx, Extent{std::int64_t{max_slots} + 1}, shape.height * shape.width,
+        BeginAndGather{begin,
+                       {tables.slots.data(), shape, FastDiv(shape.width), images.sources.data(), of, images.x.data()}});
   } else {
     for_each_index(ctx, std::int64_t{max_slots} + 1, begin);
     gather_images(ctx, {tables.slots.data(), max_slots}, images.shape, images.sources, of, images.x);
@@ -141,8 +141,8 @@ void measure_step(Context& ctx, const StepExperiments& experiments, const StepRu
 }  // namespace splitsim
 
 // What is made for every backend C.
-#define SPLITSIM_UNIT(C)                                                                                              \
-  template void begin_step(C&, const StepExperiments&, const StepRules&, const StepTables&, const StepImages&);       \
-  template void measure_step(C&, const StepExperiments&, const StepRules&, const StepTables&,                         \
-                             const CrossEntropyShape&, const CrossEntropyInput&, const CrossEntropyOutput&,           \
+#define SPLITSIM_UNIT(C)                                                                                        \
+  template void begin_step(C&, const StepExperiments&, const StepRules&, const StepTables&, const StepImages&); \
+  template void measure_step(C&, const StepExperiments&, const StepRules&, const StepTables&,                   \
+                             const CrossEntropyShape&, const CrossEntropyInput&, const CrossEntropyOutput&,     \
                              View<StepMetrics>, View<const float>);

@@ -96,8 +96,8 @@ struct CompressRow {
   /// Of four features.
   PSL_HD Bits128 bits(std::int64_t slot, std::int32_t quad) const {
     return random_bits(keys.keys.seed[slot],
-                       {keys.purpose, static_cast<std::uint32_t>(keys.keys.sample[slot]), static_cast<std::uint32_t>(quad),
-                        static_cast<std::uint32_t>(keys.keys.epoch[slot]), 0});
+                       {keys.purpose, static_cast<std::uint32_t>(keys.keys.sample[slot]),
+                        static_cast<std::uint32_t>(quad), static_cast<std::uint32_t>(keys.keys.epoch[slot]), 0});
   }
   /// f(place, feature, random word) for all of a row.
   template <class Team, class F>
@@ -198,7 +198,8 @@ struct LimitRow {
       double value = factor == 1.0 ? static_cast<double>(from[i]) : factor * static_cast<double>(from[i]);
       if (rule.noise > 0.0 && sample >= 0) {
         const Address address{Purpose::kCutNoise, static_cast<std::uint32_t>(sample),
-                              static_cast<std::uint32_t>(places.feature(i)), static_cast<std::uint32_t>(keys.epoch[slot])};
+                              static_cast<std::uint32_t>(places.feature(i)),
+                              static_cast<std::uint32_t>(keys.epoch[slot])};
         value += rule.noise * exact_normal(keys.seed[slot], address);
       }
       to[i] = static_cast<float>(value);

@@ -16,10 +16,10 @@ struct Dropout {
   float* x;
 
   PSL_HD void operator()(std::int64_t slot, std::int32_t quad) const {
-    const Bits128 bits =
-        random_bits(rule.keys.seed[slot], {Purpose::kDropout, static_cast<std::uint32_t>(rule.keys.sample[slot]),
-                                     static_cast<std::uint32_t>(rule.layer),
-                                     static_cast<std::uint32_t>(rule.keys.epoch[slot]), static_cast<std::uint32_t>(quad)});
+    const Bits128 bits = random_bits(
+        rule.keys.seed[slot],
+        {Purpose::kDropout, static_cast<std::uint32_t>(rule.keys.sample[slot]), static_cast<std::uint32_t>(rule.layer),
+         static_cast<std::uint32_t>(rule.keys.epoch[slot]), static_cast<std::uint32_t>(quad)});
     const std::uint32_t words[4] = {bits.x, bits.y, bits.z, bits.w};
     const std::int32_t size = places.shape.size();
     float* features = x + slot * size;

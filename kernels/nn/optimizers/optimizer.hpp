@@ -51,7 +51,7 @@ struct OptimizerNumbers {
 
 /// The rate of a step, in device memory: of experiment e, whose replicas are [e G, (e + 1) G), table[e][step[e]].
 struct StepRate {
-  const float* table;  ///< [E, stride]
+  const float* table;        ///< [E, stride]
   const std::int32_t* step;  ///< [E]
   std::int64_t stride = 0;
   std::int32_t replicas = INT32_MAX;  ///< G

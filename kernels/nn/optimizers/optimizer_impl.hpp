@@ -65,7 +65,8 @@ void clip_scales(Context& ctx, const StepTargets& targets, float max_norm, View<
   const std::int64_t chunks = detail::chunks_of(targets.size, kNormChunk);
   for_each_block(ctx, Extent{targets.max, targets.count, chunks},
                  detail::PartialNorms{targets, chunks, partials.data()});
-  for_each_block(ctx, Extent{targets.max, targets.count, 1}, detail::ClipScales{chunks, max_norm, partials.data(), scale.data()});
+  for_each_block(ctx, Extent{targets.max, targets.count, 1},
+                 detail::ClipScales{chunks, max_norm, partials.data(), scale.data()});
 }
 
 }  // namespace splitsim

@@ -71,7 +71,7 @@ struct RankTable {
 /// those of one experiment after those of the other.
 struct Spans {
   const std::int32_t* first_slot = nullptr;
-  const std::int32_t* slots = nullptr;       ///< B_t of each; 0: it has no part in this step
+  const std::int32_t* slots = nullptr;  ///< B_t of each; 0: it has no part in this step
   const std::int32_t* first_rank = nullptr;
   const std::int32_t* ranks = nullptr;
   std::int32_t experiments = 1;  ///< E

@@ -95,8 +95,8 @@ TYPED_TEST(GradientRowsTest, PullsEachRowFromItsReplicaToTheStart) {
   const std::vector<float> start = integers(kStride, 7, 3);
   Floats<TypeParam> gradients(this->ctx(), rows);
   const Floats<TypeParam> parameters(this->ctx(), theta), begin(this->ctx(), start);
-  pull_to_start(this->ctx(), {step.map(), step.spans(), kSize, gradients.view()}, 0.5f, View<const float>(parameters.view()), kStride,
-                View<const float>(begin.view()));
+  pull_to_start(this->ctx(), {step.map(), step.spans(), kSize, gradients.view()}, 0.5f,
+                View<const float>(parameters.view()), kStride, View<const float>(begin.view()));
   const std::vector<float> pulled = gradients.download();
   for (std::int64_t r = 0; r < 5; ++r) {
     for (std::int64_t p = 0; p < kSize; ++p) {

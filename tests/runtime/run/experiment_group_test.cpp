@@ -133,10 +133,11 @@ TYPED_TEST(GroupTest, EveryModeTrainsTogetherAsAlone) {
     SCOPED_TRACE(mode);
     std::vector<Config> configs;
     for (const Overrides& overrides : this->different_) {
-      Overrides common = {"train.mode=" + mode,  "model.name=cnn",       "model.width=4",
-                          "train.epochs=2",      "train.round=4",        "model.client_norm=batch",
-                          "clients.groups=3",    "model.server_norm=batch", "data.augment.crop_pad=1",
-                          "train.service_order=random"};
+      Overrides common = {"train.mode=" + mode,      "model.name=cnn",
+                          "model.width=4",           "train.epochs=2",
+                          "train.round=4",           "model.client_norm=batch",
+                          "clients.groups=3",        "model.server_norm=batch",
+                          "data.augment.crop_pad=1", "train.service_order=random"};
       common.insert(common.end(), overrides.begin(), overrides.end());
       configs.push_back(this->data_.config(test::where_read(common, {})));
     }
@@ -154,6 +155,88 @@ TYPED_TEST(GroupTest, AnyNumberOfThem) {
     }
     this->expect_same(configs);
   }
+}
+
+/// One loss is not finite: that run ends as it does alone, and nothing of the others changes.
+TYPED_TEST(GroupTest, OneDivergesAndTheOthersGoOn) {
+  for (const char* mode : {"psl", "psl_local", "sflv2"}) {
+    SCOPED_TRACE(mode);
+    const Overrides common = {std::string("train.mode=") + mode, "train.epochs=2"};
+    std::vector<Config> configs = {
+        this->config(common, {"seed=1"}),
+        this->config(common, {"seed=2", "train.client_optimizer.lr=1e20", "train.server_optimizer.lr=1e20"}),
+        this->config(common, {"seed=3", "sampler.kind=fls"})};
+    std::vector<test::TempDir> alone(3), together(3);
+    const std::vector<Summary> found = this->run_group(configs, together);
+    EXPECT_EQ(found[0].status, "completed");
+    EXPECT_EQ(found[1].status, "diverged");
+    EXPECT_EQ(found[2].status, "completed");
+    for (std::size_t e = 0; e < 3; ++e) {
+      SCOPED_TRACE(e);
+      const Summary expected = Experiment<TypeParam>(this->ctx(), configs[e]).run({.out_dir = alone[e].path()});
+      if (!TypeParam::kIsDevice || e != 1) this->expect_same_run(expected, alone[e], found[e], together[e]);
+    }
+    EXPECT_LT(read_csv<StepRecord>(together[1] / "steps.csv").size(), 15u);
+  }
+}
+
+TYPED_TEST(GroupTest, GoesOnInTheMiddleEachFromWhereItIs) {
+  std::vector<Config> configs;
+  for (const Overrides& overrides : this->different_) {
+    configs.push_back(this->config({"train.mode=sflv1", "train.round=4", "train.epochs=3"}, overrides));
+  }
+  std::vector<test::TempDir> alone(3), together(3);
+  std::vector<Summary> expected;
+  for (std::size_t e = 0; e < 3; ++e) {
+    expected.push_back(Experiment<TypeParam>(this->ctx(), configs[e]).run({.out_dir = alone[e].path()}));
+  }
+  // The first has finished two epochs by itself before the three are interrupted in the first epoch of the others.
+  std::atomic<bool> stop = false;
+  RunOptions options{.out_dir = together[0].path(), .interrupt = &stop};
+  options.on_progress = [&](const ProgressState& at) { stop = at.epoch == 2 && at.step >= 5; };
+  EXPECT_EQ(Experiment<TypeParam>(this->ctx(), configs[0]).run(options).status, "interrupted");
+  stop = false;
+  options.resume = true;
+  options.on_progress = [&](const ProgressState& at) { stop = stop || (at.epoch == 1 && at.step >= 3); };
+  const std::vector<Summary> half = this->run_group(configs, together, options);
+  EXPECT_EQ(half[0].status, "completed");  // its third epoch was the others' first
+  EXPECT_EQ(half[1].status, "interrupted");
+  EXPECT_EQ(half[1].epochs, 1);
+  options = {.resume = true};
+  const std::vector<Summary> found = this->run_group(configs, together, options);
+  for (std::size_t e = 0; e < 3; ++e) {
+    SCOPED_TRACE(e);
+    this->expect_same_run(expected[e], alone[e], found[e], together[e]);
+  }
+}
+
+/// A run that ends at a test within an epoch trains no further there.
+TYPED_TEST(GroupTest, OneReachesItsAccuracyWithinAnEpoch) {
+  const Overrides common = {"eval.every_steps=4", "train.epochs=2"};
+  this->expect_same({this->config(common, {"seed=1", "eval.stop_at_accuracy=0.3"}), this->config(common, {"seed=2"})});
+}
+
+TEST(Together, WhatShapesDependOnKeepsApart) {
+  const test::SmallData data(60, 10, 8);
+  const std::string key = together_key(data.config());
+  for (const char* same :
+       {"seed=7", "seeds.model=3", "sampler.kind=fls", "sampler.batch=20", "partition.alpha=0.1", "clock.barrier=one",
+        "clients.participation=0.5", "train.client_optimizer.lr=0.5", "train.epochs=9", "eval.every_steps=3"}) {
+    const std::string text = std::string(same) == "seeds.model=3" ? "model.seed=3" : same;
+    EXPECT_EQ(together_key(data.config({text})), key) << same;
+  }
+  for (const char* other :
+       {"train.mode=psl_local", "partition.clients=7", "model.name=cnn", "train.loss=focal",
+        "train.client_optimizer.momentum=0.5", "data.augment.flip=true", "train.on_nonfinite=continue"}) {
+    EXPECT_NE(together_key(data.config({other})), key) << other;
+  }
+  const Overrides remembers = {"cut.up=top_k", "cut.error_feedback=true"};
+  Overrides other = remembers;
+  other.push_back("seed=2");
+  EXPECT_NE(together_key(data.config(remembers)), together_key(data.config(other)));
+  CpuContext ctx(1);
+  const std::vector<Config> apart = {data.config(), data.config({"model.name=cnn"})};
+  test::expect_input_error([&] { ExperimentGroup<CpuContext>(ctx, apart); }, "experiments 1 and 2");
 }
 
 }  // namespace

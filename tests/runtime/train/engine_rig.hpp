@@ -111,9 +111,10 @@ class Rig {
         data_(ctx, in.images, in.labels),
         schedule_(ctx, bounds_),
         turns_(ctx, bounds_),
-        engine(ctx, network, {EngineSettings{in.train, in.seed, in.clients, bounds_, in.schedule.steps(), in.held,
-                                             groups_of(in), in.capture, in.layout, class_counts_of(in),
-                                             static_cast<std::int64_t>(in.labels.size())}}),
+        engine(
+            ctx, network,
+            {EngineSettings{in.train, in.seed, in.clients, bounds_, in.schedule.steps(), in.held, groups_of(in),
+                            in.capture, in.layout, class_counts_of(in), static_cast<std::int64_t>(in.labels.size())}}),
         steps_(dealt_.schedule.steps()) {
     const std::optional<TurnRules> rules = rules_of(in);
     if (rules) {

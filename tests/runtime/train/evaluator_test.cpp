@@ -16,9 +16,7 @@ using test::random_input;
 using test::Rig;
 using test::RigInput;
 
-GatherShape gather_of(const RigInput& in) {
-  return {in.input.channels, in.input.height, in.input.width, 0, false};
-}
+GatherShape gather_of(const RigInput& in) { return {in.input.channels, in.input.height, in.input.width, 0, false}; }
 
 template <class Context>
 class EvaluatorTest : public test::OnContext<Context> {
