@@ -142,4 +142,12 @@ const std::atomic<bool>& catch_interrupts() {
   return interrupted;
 }
 
+int number_or_auto(const char* option, const std::string& text) {
+  if (text == "auto") return 0;
+  const bool digits = !text.empty() && text.size() < 5 && text.find_first_not_of("0123456789") == std::string::npos;
+  const int number = digits ? std::stoi(text) : 0;
+  if (number < 1) throw InputError(fmt::format("{} {}: allowed: auto, 1 to 9999", option, text));
+  return number;
+}
+
 }  // namespace splitsim

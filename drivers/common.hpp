@@ -72,4 +72,7 @@ void watch_interrupts();
 /// usual.
 const std::atomic<bool>& catch_interrupts();
 
+/// Of an option that is "auto" (0) or a number from 1 to 9999. Errors: InputError.
+int number_or_auto(const char* option, const std::string& text);
+
 }  // namespace splitsim

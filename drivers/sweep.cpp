@@ -157,14 +157,6 @@ bool is_folder(const std::string& path) {
   return std::filesystem::is_directory(path, ignored);
 }
 
-/// Of an option that is "auto" (0) or a number.
-int number_or_auto(const char* option, const std::string& text) {
-  if (text == "auto") return 0;
-  const bool digits = !text.empty() && text.size() < 5 && text.find_first_not_of("0123456789") == std::string::npos;
-  const int number = digits ? std::stoi(text) : 0;
-  if (number < 1) throw InputError(fmt::format("{} {}: allowed: auto, 1 to 9999", option, text));
-  return number;
-}
 int jobs_of(const Arguments& arguments) { return number_or_auto("--jobs", arguments.jobs); }
 
 int together_of(const Arguments& arguments, bool on_gpu) {
