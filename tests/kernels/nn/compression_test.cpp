@@ -84,7 +84,8 @@ class CompressionTest : public OnContext<Context> {
     ids.resize(static_cast<std::size_t>(max), -1);
     const Buffer<std::int32_t, Context> count(ctx,
                                               std::vector<std::int32_t>{static_cast<std::int32_t>(samples.size())});
-    const Buffer<std::int32_t, Context> sample(ctx, ids), now(ctx, std::vector<std::int32_t>{kEpoch});
+    const Buffer<std::int32_t, Context> sample(ctx, ids), now(ctx, std::vector<std::int32_t>(ids.size(), kEpoch));
+    const Buffer<std::uint64_t, Context> seed(ctx, std::vector<std::uint64_t>(ids.size(), kSeed));
     const std::int64_t n = shape.size();
     const std::int32_t most = samples.empty() ? 0 : *std::max_element(samples.begin(), samples.end());
     Floats<Context> error(ctx, std::vector<float>(static_cast<std::size_t>(feedback ? (most + 1) * n : 0), 0.0f));
@@ -95,7 +96,7 @@ class CompressionTest : public OnContext<Context> {
       Floats<Context> x(ctx, values);
       {
         const Quiet<Context> quiet(ctx);
-        compress_rows(ctx, {count.data(), max}, shape, rule, {{kSeed, sample.data(), now.data()}, Purpose::kCutUp},
+        compress_rows(ctx, {count.data(), max}, shape, rule, {{seed.data(), sample.data(), now.data()}, Purpose::kCutUp},
                       x.view(), error.view(), workspace.view());
       }
       result.rows = x.download();
@@ -220,11 +221,12 @@ TYPED_TEST(CompressionTest, RowsAreLimitedAndBlurred) {
   for (std::int32_t i = 0; i < kFeatures; ++i) values[i] *= 1e-3f;  // short enough as it is
   TypeParam& ctx = this->ctx();
   const Buffer<std::int32_t, TypeParam> count(ctx, std::vector<std::int32_t>{kMax - 1});
-  const Buffer<std::int32_t, TypeParam> sample(ctx, ids), now(ctx, std::vector<std::int32_t>{kEpoch});
+  const Buffer<std::int32_t, TypeParam> sample(ctx, ids), now(ctx, std::vector<std::int32_t>(ids.size(), kEpoch));
+  const Buffer<std::uint64_t, TypeParam> seed(ctx, std::vector<std::uint64_t>(ids.size(), kSeed));
   const auto limited = [&](const LimitRule& rule, Layout layout) {
     const Floats<TypeParam> x(ctx, values);
     Floats<TypeParam> y(ctx, std::vector<float>(values.size(), 0.0f));
-    limit_rows(ctx, {count.data(), kMax}, {10, 5, layout}, rule, {kSeed, sample.data(), now.data()}, x.view(),
+    limit_rows(ctx, {count.data(), kMax}, {10, 5, layout}, rule, {seed.data(), sample.data(), now.data()}, x.view(),
                y.view());
     return y.download();
   };
