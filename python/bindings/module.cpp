@@ -62,7 +62,8 @@ void translate(const std::exception_ptr& thrown, void*) {
 
 ReadConfig read_config(const std::string& toml, const std::string& source, const std::vector<std::string>& settings,
                        const std::string& file) {
-  return {parse_variants({toml, source}, {}, {{"settings", settings}}).front(), file};
+  const std::vector<Override> overrides(settings.begin(), settings.end());
+  return {parse_variants({toml, source}, {}, {{"settings", overrides}}).front(), file};
 }
 
 }  // namespace

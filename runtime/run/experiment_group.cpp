@@ -10,11 +10,11 @@
 #include "base/error.hpp"
 #include "base/stopwatch.hpp"
 #include "runtime/config/continuation.hpp"
+#include "runtime/config/together.hpp"
 #include "runtime/model/model_file.hpp"
 #include "runtime/plan/plan_ahead.hpp"
 #include "runtime/run/checkpoint_writer.hpp"
 #include "runtime/run/recorder.hpp"
-#include "runtime/run/together.hpp"
 #include "runtime/train/conv_table.hpp"
 
 namespace splitsim {

@@ -34,7 +34,7 @@ class ExperimentGroup {
  public:
   /// Loads the data, partitions it, draws the profiles and plans, of every config. given: of each, see make_scene(); may be
   /// empty. Errors: InputError, also of configs that
-  /// cannot be trained together (runtime/run/together.hpp).
+  /// cannot be trained together (runtime/config/together.hpp).
   ExperimentGroup(Context& ctx, const std::vector<Config>& configs, std::vector<SceneParts> given = {});
   ~ExperimentGroup();
 

@@ -10,7 +10,7 @@
 
 #include "base/error.hpp"
 #include "base/files.hpp"
-#include "runtime/run/together.hpp"
+#include "runtime/config/together.hpp"
 
 namespace splitsim {
 

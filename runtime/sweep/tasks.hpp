@@ -26,7 +26,7 @@ struct Seat {
   std::string cuda_device = "";  ///< CUDA_VISIBLE_DEVICES; empty: as it is
 };
 
-/// Tasks in the order of the sweep, of up to `most` runs that can be trained as one (runtime/run/together.hpp). A run that has
+/// Tasks in the order of the sweep, of up to `most` runs that can be trained as one (runtime/config/together.hpp). A run that has
 /// failed before, whose folder holds another experiment's, or that goes on otherwise than it began is alone.
 std::vector<Task> group_runs(const Sweep& sweep, const std::vector<RunStanding>& standings,
                              const std::vector<std::size_t>& runs, int most);

@@ -198,7 +198,7 @@ Due Engine<Context>::due(const View<std::int32_t>& any, const View<std::int32_t>
 
 template <class Context>
 StepExperiments Engine<Context>::step_experiments() const {
-  return {state_, View<const StepSource>(sources_)};
+  return {state_, View<const StepSource>(sources_), common().train.on_nonfinite == OnNonfinite::kStop};
 }
 
 template <class Context>
@@ -221,8 +221,7 @@ StepRules Engine<Context>::rules() const {
           common().clients,
           common().groups.count,
           {common().train.round},
-          {mode_.upload_every},
-          common().train.on_nonfinite == OnNonfinite::kStop};
+          {mode_.upload_every}};
 }
 
 template <class Context>

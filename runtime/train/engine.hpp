@@ -23,7 +23,7 @@
 namespace splitsim {
 
 /// What an engine needs to know of an experiment before it allocates. Those that are trained together agree on what
-/// shapes and launches depend on (runtime/run/together.hpp).
+/// shapes and launches depend on (runtime/config/together.hpp).
 struct EngineSettings {
   TrainSettings train;
   std::uint64_t seed = 1;

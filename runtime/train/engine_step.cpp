@@ -41,13 +41,13 @@ void Engine<Context>::measure() {
     const Slots served{tables_.served_slots.data(), static_cast<std::int32_t>(loss_.size())};
     softmax_cross_entropy(ctx_, served, shape, of_server,
                           {server_loss_, server_correct_, {}, stack_.output_gradient()});
-    measure_step(ctx_, step_experiments(), rules(), tables_, shape,
+    measure_step(ctx_, step_experiments(), tables_, shape,
                  {stack_.auxiliary_output(), tables_.label, tables_.local_weight},
                  {loss_, correct_, {}, stack_.auxiliary_gradient()}, metrics_.view(), server_loss_);
     return;
   }
-  measure_step(ctx_, step_experiments(), rules(), tables_, shape, of_server,
-               {loss_, correct_, {}, stack_.output_gradient()}, metrics_.view());
+  measure_step(ctx_, step_experiments(), tables_, shape, of_server, {loss_, correct_, {}, stack_.output_gradient()},
+               metrics_.view());
   if (absgd_.empty()) return;
   const Slots slots = map(Sharing::kAll).valid();
   absgd_factors(ctx_, slots, spans(tables_.whole), {train.absgd_lambda, train.absgd_momentum}, View<const float>(loss_),

@@ -105,8 +105,7 @@ struct StepRules {
   std::int32_t clients = 1;                              ///< K of an experiment
   std::int32_t groups = 1;                               ///< of an experiment
   Rounds rounds;
-  Uploads uploads;             ///< of modes with an auxiliary loss
-  bool stop_if_broken = true;  ///< train.on_nonfinite
+  Uploads uploads;  ///< of modes with an auxiliary loss
 };
 
 /// What the images of a step's slots come from and go to.
@@ -120,6 +119,7 @@ struct StepImages {
 struct StepExperiments {
   View<StepState> state;
   View<const StepSource> source;
+  bool stop_if_broken = true;  ///< train.on_nonfinite
 };
 
 /// Reads the schedules at their states and fills the tables: slots, ranks, w and c, and where rounds end. Gathers the
@@ -132,7 +132,7 @@ void begin_step(Context& ctx, const StepExperiments& experiments, const StepRule
 /// is finite; may be empty. Stores each experiment's metrics at [e, step] of metrics, [E, steps], and advances its state,
 /// which nothing behind it reads. On a GPU one launch, if the batches and the classes are few enough for a block each.
 template <class Context>
-void measure_step(Context& ctx, const StepExperiments& experiments, const StepRules& rules, const StepTables& tables,
+void measure_step(Context& ctx, const StepExperiments& experiments, const StepTables& tables,
                   const CrossEntropyShape& shape, const CrossEntropyInput& in, const CrossEntropyOutput& out,
                   View<StepMetrics> metrics, View<const float> other = {});
 

@@ -114,7 +114,7 @@ void begin_step(Context& ctx, const StepExperiments& experiments, const StepRule
 }
 
 template <class Context>
-void measure_step(Context& ctx, const StepExperiments& experiments, const StepRules& rules, const StepTables& tables,
+void measure_step(Context& ctx, const StepExperiments& experiments, const StepTables& tables,
                   const CrossEntropyShape& shape, const CrossEntropyInput& in, const CrossEntropyOutput& out,
                   View<StepMetrics> metrics, View<const float> other) {
   constexpr std::int64_t kFloatsOfATeam = 1 << 14;
@@ -123,7 +123,7 @@ void measure_step(Context& ctx, const StepExperiments& experiments, const StepRu
   const Slots slots{tables.slots.data(), max_slots};
   const EndStep end{experiments.state.data(),
                     experiments.source.data(),
-                    rules.stop_if_broken,
+                    experiments.stop_if_broken,
                     tables,
                     out.loss.data(),
                     out.correct.data(),
@@ -143,6 +143,6 @@ void measure_step(Context& ctx, const StepExperiments& experiments, const StepRu
 // What is made for every backend C.
 #define SPLITSIM_UNIT(C)                                                                                        \
   template void begin_step(C&, const StepExperiments&, const StepRules&, const StepTables&, const StepImages&); \
-  template void measure_step(C&, const StepExperiments&, const StepRules&, const StepTables&,                   \
-                             const CrossEntropyShape&, const CrossEntropyInput&, const CrossEntropyOutput&,     \
-                             View<StepMetrics>, View<const float>);
+  template void measure_step(C&, const StepExperiments&, const StepTables&, const CrossEntropyShape&,           \
+                             const CrossEntropyInput&, const CrossEntropyOutput&, View<StepMetrics>,            \
+                             View<const float>);

@@ -96,8 +96,9 @@ class CompressionTest : public OnContext<Context> {
       Floats<Context> x(ctx, values);
       {
         const Quiet<Context> quiet(ctx);
-        compress_rows(ctx, {count.data(), max}, shape, rule, {{seed.data(), sample.data(), now.data()}, Purpose::kCutUp},
-                      x.view(), error.view(), workspace.view());
+        compress_rows(ctx, {count.data(), max}, shape, rule,
+                      {{seed.data(), sample.data(), now.data()}, Purpose::kCutUp}, x.view(), error.view(),
+                      workspace.view());
       }
       result.rows = x.download();
     }

@@ -40,14 +40,13 @@ std::vector<float> gather(Context& ctx, const GatherShape& shape, const std::vec
   const Buffer<std::uint8_t, Context> data(ctx, images);
   const auto max_slots = static_cast<std::int32_t>(samples.size());
   Floats<Context> x(ctx, std::vector<float>(max_slots * shape.size(), kJunk));
+  std::vector<GatherSource> with_images = how;
+  for (GatherSource& of : with_images) of.images = data.data();
+  const Buffer<GatherSource, Context> sources(ctx, with_images);
   {
     const Quiet<Context> quiet(ctx);
-    std::vector<GatherSource> with_images = how;
-    for (GatherSource& of : with_images) of.images = data.data();
-    const Buffer<GatherSource, Context> sources(ctx, with_images);
     gather_images(ctx, Slots{slots.data(), max_slots}, shape, sources.view(),
                   {sample.data(), source_of.empty() ? nullptr : source.data(), epochs.data()}, x.view());
-    ctx.synchronize();
   }
   return in_order(shape.layout, x.download(), shape.channels, shape.height * shape.width);
 }

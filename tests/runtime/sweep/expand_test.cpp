@@ -1,9 +1,11 @@
 // The runs of a sweep: their order, names and configs, and what is refused before anything runs.
 #include <gtest/gtest.h>
 
+#include <filesystem>
 #include <set>
 
 #include "runtime/sweep/sweep.hpp"
+#include "tests/paths.hpp"
 #include "tests/temp_dir.hpp"
 
 namespace splitsim {
@@ -35,6 +37,17 @@ TEST(SweepRuns, LastAxisVariesFastestAndConfigsAreThoseOfTheReader) {
   EXPECT_EQ(sweep.runs[5].config_sha256, config_sha256(alone));
   EXPECT_TRUE(sweep.axes[1].seed);
   EXPECT_FALSE(sweep.axes[0].seed);
+}
+
+TEST(SweepRuns, ExperimentsExpand) {
+  int count = 0;
+  for (const auto& file : std::filesystem::directory_iterator(std::string(test::kSourceDir) + "/experiments")) {
+    if (!file.path().string().ends_with(".sweep.toml")) continue;
+    SCOPED_TRACE(file.path().filename().string());
+    EXPECT_GT(expand(read_sweep(file.path().string())).runs.size(), 1u);
+    ++count;
+  }
+  EXPECT_GE(count, 3);
 }
 
 TEST(SweepRuns, ValuesAddedLaterRenameNothing) {

@@ -1,4 +1,4 @@
-#include "runtime/run/together.hpp"
+#include "runtime/config/together.hpp"
 
 namespace splitsim {
 
