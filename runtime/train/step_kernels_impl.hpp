@@ -65,6 +65,7 @@ struct EndStep {
     publish();
     *static_cast<volatile std::int32_t*>(&out.done) = passed ? StepMetrics::kPassed : StepMetrics::kRun;
     if (out.finite == 0 && stop_if_broken) state.broken = 1;
+    if (passed) state.halted = 1;  // also in what follows of that step
     state.step += 1;
   }
 };
