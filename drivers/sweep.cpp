@@ -133,8 +133,7 @@ int run_task(const Arguments& arguments) {
       if (!standings[i].is_result()) todo.push_back(i);
     }
   }
-  LocalUse local{
-      run_program(), use_cuda(arguments.device) ? "cuda" : "cpu", {}, static_cast<int>(todo.size()) + 1, false};
+  LocalUse local{run_program(), use_cuda(arguments.device) ? "cuda" : "cpu", {}, static_cast<int>(todo.size()), false};
   local.pool.threads =
       environment_number("SLURM_CPUS_PER_TASK", environment_number("SLURM_CPUS_ON_NODE", default_threads()));
   const bool whole = run_locally(sweep, files, standings, todo, {}, local, catch_interrupts());

@@ -130,8 +130,9 @@ ExperimentGroup<Context>::Impl::Impl(Context& context, const std::vector<Config>
   given.resize(configs.size());
   std::vector<const Scene*> scenes;
   std::vector<ScheduleBounds> bounds;
+  const std::string key = together_key(configs.front());
   for (const Config& config : configs) {
-    if (configs.size() > 1 && together_key(config) != together_key(configs.front())) {
+    if (together_key(config) != key) {
       throw InputError(
           fmt::format("experiments 1 and {} cannot be trained together: allowed are differences in seeds, partition, "
                       "sampler, clock, presence, learning rates, epochs and tests",
@@ -225,7 +226,6 @@ std::vector<Summary> ExperimentGroup<Context>::Impl::run(const std::vector<RunOp
       } else {
         running[e].checkpoints->finish();
         running[e].summary = finish(e);
-        if (options[e].on_finish) options[e].on_finish(*running[e].summary);
       }
     }
     if (!more) break;
@@ -305,10 +305,6 @@ ExperimentGroup<Context>::ExperimentGroup(Context& ctx, const std::vector<Config
     : impl_(std::make_unique<Impl>(ctx, configs, std::move(given))) {}
 template <class Context>
 ExperimentGroup<Context>::~ExperimentGroup() = default;
-template <class Context>
-std::size_t ExperimentGroup<Context>::size() const {
-  return impl_->members.size();
-}
 template <class Context>
 const ExperimentPlan& ExperimentGroup<Context>::plan(std::size_t e) const {
   return impl_->members[e]->plan;

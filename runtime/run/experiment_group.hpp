@@ -26,7 +26,6 @@ struct RunOptions {
   const std::atomic<bool>* interrupt = nullptr;                ///< becomes true: stop at the next step
   std::function<void(const ProgressState&)> on_progress = {};  ///< called now and then from the host loop
   std::function<void(const EpochRecord&)> on_epoch = {};       ///< called after each epoch
-  std::function<void(const Summary&)> on_finish = {};          ///< called once nothing is left to do
 };
 
 template <class Context>
@@ -38,7 +37,6 @@ class ExperimentGroup {
   ExperimentGroup(Context& ctx, const std::vector<Config>& configs, std::vector<SceneParts> given = {});
   ~ExperimentGroup();
 
-  std::size_t size() const;
   /// Of an experiment; memory: of the group.
   const ExperimentPlan& plan(std::size_t experiment) const;
   const Scene& scene(std::size_t experiment) const;

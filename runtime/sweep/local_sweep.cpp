@@ -82,12 +82,6 @@ std::vector<std::size_t> runs_to_do(const Sweep& sweep, const std::vector<RunSta
   return todo;
 }
 
-void write_index(const Sweep& sweep, const SweepFiles& files, const std::vector<RunStanding>& standings) {
-  Index index(sweep, files);
-  for (std::size_t i = 0; i < standings.size(); ++i) index.set(i, standings[i]);
-  index.write();
-}
-
 bool run_locally(const Sweep& sweep, const SweepFiles& files, std::vector<RunStanding>& standings,
                  const std::vector<std::size_t>& todo, const SweepCosts& costs, const LocalUse& use,
                  const std::atomic<bool>& interrupt) {

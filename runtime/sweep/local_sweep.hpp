@@ -34,7 +34,4 @@ bool run_locally(const Sweep& sweep, const SweepFiles& files, std::vector<RunSta
                  const std::vector<std::size_t>& todo, const SweepCosts& costs, const LocalUse& use,
                  const std::atomic<bool>& interrupt);
 
-/// Writes index.csv of how the runs stand.
-void write_index(const Sweep& sweep, const SweepFiles& files, const std::vector<RunStanding>& standings);
-
 }  // namespace splitsim

@@ -149,8 +149,7 @@ template <class Context>
 ReplicaValues Engine<Context>::values(std::size_t experiment) const {
   ReplicaValues values;
   for (int side = 0; side < 2; ++side) {
-    const std::int64_t size = parameters_.side[side].size() / all(1);
-    values.parameters[side] = parameters_.side[side].sub(static_cast<std::int64_t>(experiment) * size, size);
+    values.parameters[side] = part(parameters_.side[side], experiment);
     values.replicas[side] = replicas_[side];
   }
   return values;

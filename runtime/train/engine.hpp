@@ -80,7 +80,6 @@ class Engine {
   const Network& network() const { return network_; }
   const ModeMap& mode() const { return mode_; }
   std::int64_t replicas(int side) const { return replicas_[side]; }  ///< G, of an experiment
-  std::size_t experiments() const { return settings_.size(); }
 
   /// Allocates, draws the initial parameters and binds what is trained on. inputs: [E].
   void start(const GatherShape& gather, const std::vector<EngineInput<Context>>& inputs);
@@ -119,6 +118,12 @@ class Engine {
   void layout_side(Arena<Context>& arena, int side);
   std::int32_t count_of(Sharing sharing) const;
   std::int64_t all(std::int64_t each) const { return each * static_cast<std::int64_t>(settings_.size()); }
+  /// An experiment's part of [E, ..].
+  template <class T>
+  View<T> part(View<T> of_all, std::size_t experiment) const {
+    const std::int64_t size = of_all.size() / all(1);
+    return of_all.sub(static_cast<std::int64_t>(experiment) * size, size);
+  }
   const EngineSettings& common() const { return settings_.front(); }
   const RankTable& ranks(int side, Sharing sharing) const;
   ReplicaMap map(const RankTable& ranks, const View<std::int32_t>& slots, Sharing sharing) const;

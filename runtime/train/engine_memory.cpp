@@ -146,16 +146,14 @@ void Engine<Context>::start(const GatherShape& gather, const std::vector<EngineI
 template <class Context>
 void Engine<Context>::start_values(std::size_t experiment) {
   const EngineSettings& settings = settings_[experiment];
-  const auto e = static_cast<std::int64_t>(experiment);
   for (int side = 0; side < 2; ++side) {
     const std::vector<float> rates =
         learning_rates(optimizer_of(settings.train, side), settings.steps_per_epoch, settings.train.epochs);
-    ctx_.upload(rates_[side].data() + e * (rates_[side].size() / all(1)), rates.data(), rates.size() * sizeof(float));
+    ctx_.upload(part(rates_[side], experiment).data(), rates.data(), rates.size() * sizeof(float));
     if (network_.replica_size(side) == 0) continue;
     const Buffer<float, Context> one(
         ctx_, stack_.placement().placed(side, true, initial_parameters(network_, side, settings.seed)));
-    const std::int64_t size = parameters_.side[side].size() / all(1);
-    broadcast_replicas(ctx_, one.view(), replicas_[side], parameters_.side[side].sub(e * size, size));
+    broadcast_replicas(ctx_, one.view(), replicas_[side], part(parameters_.side[side], experiment));
   }
 }
 
@@ -168,7 +166,7 @@ void Engine<Context>::upload_sources(const std::vector<EngineInput<Context>>& in
     float* class_weight = nullptr;
     if (!class_weight_.empty()) {
       const std::vector<float> weights = class_balanced_weights(settings.class_counts, settings.train.balance);
-      class_weight = class_weight_.data() + static_cast<std::int64_t>(e) * network_.classes;
+      class_weight = part(class_weight_, e).data();
       ctx_.upload(class_weight, weights.data(), weights.size() * sizeof(float));
     }
     sources.push_back(
@@ -201,12 +199,11 @@ void Engine<Context>::upload_shares() {
 // is an average also where nobody has stepped.
 template <class Context>
 void Engine<Context>::start_rounds(std::size_t experiment) {
-  const ReplicaValues mine = values(experiment);
   for (int side = 0; side < 2; ++side) {
     if (mode_.part[side].combine != Combine::kRound) continue;
-    const std::int64_t size = average_[side].size() / all(1);
-    ctx_.copy(average_[side].data() + static_cast<std::int64_t>(experiment) * size, mine.parameters[side].data(),
-              static_cast<std::size_t>(size) * sizeof(float));
+    const View<float> average = part(average_[side], experiment);
+    ctx_.copy(average.data(), part(parameters_.side[side], experiment).data(),
+              static_cast<std::size_t>(average.size()) * sizeof(float));
   }
 }
 

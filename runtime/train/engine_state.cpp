@@ -33,17 +33,14 @@ std::vector<float> Engine<Context>::gradients(int side) const {
 
 template <class Context>
 DeviceState Engine<Context>::device_state(std::size_t experiment) const {
-  const auto part = [&](const auto& all_of_it) {
-    const std::int64_t size = all_of_it.size() / all(1);
-    return all_of_it.sub(static_cast<std::int64_t>(experiment) * size, size);
-  };
   DeviceState state;
   for (int side = 0; side < 2; ++side) {
-    state.parameters[side] = part(parameters_.side[side]);
-    for (int moment = 0; moment < 2; ++moment) state.moments[side][moment] = part(moments_[moment].side[side]);
-    state.taken[side] = part(taken_[side]);
+    state.parameters[side] = part(parameters_.side[side], experiment);
+    for (int moment = 0; moment < 2; ++moment)
+      state.moments[side][moment] = part(moments_[moment].side[side], experiment);
+    state.taken[side] = part(taken_[side], experiment);
   }
-  state.kept = part(kept_);
+  state.kept = part(kept_, experiment);
   return state;
 }
 

@@ -49,7 +49,7 @@ struct FillTables {
       const Current now = current(e);
       const StepCounts own = counts(e, now);
       const ScheduleView& schedule = sources[e].schedule;
-      if (is_in(i, before.slots, own.slots)) fill_slot(e, now, static_cast<std::int32_t>(i), before);
+      if (is_in(i, before.slots, own.slots)) fill_slot(e, now, static_cast<std::int32_t>(i), before, own);
       if (is_in(i, before.whole, own.whole)) fill_rank(tables.whole, i, e, before.slots);
       if (is_in(i, before.clients, own.clients)) {
         fill_rank(tables.by_client, i, e * rules.clients, i - before.clients, client_runs(e, now), now, before.slots);
@@ -195,7 +195,8 @@ struct FillTables {
     return sharing == Sharing::kAll ? now.batch : samples_of(now, sharing == Sharing::kGroup ? groups : clients);
   }
 
-  PSL_HD void fill_slot(std::int32_t e, const Current& now, std::int32_t i, const StepCounts& before) const {
+  PSL_HD void fill_slot(std::int32_t e, const Current& now, std::int32_t i, const StepCounts& before,
+                        const StepCounts& own_counts) const {
     const StepSource& source = sources[e];
     const std::int32_t slot = i - before.slots;
     const Ranks clients = ranks_of(client_runs(e, now), now, slot);
@@ -227,9 +228,8 @@ struct FillTables {
     tables.by_client.rank[i] = before.clients + clients.rank;
     if (!tables.by_group.count.empty()) tables.by_group.rank[i] = before.groups + groups.rank;
     if (!tables.served.count.empty()) {
-      const StepCounts own = counts(e, now);
       const bool many = rules.replicas[1] != Sharing::kAll;
-      tables.served.rank[i] = own.served > 0 ? before.served + (many ? clients.rank : 0) : 0;
+      tables.served.rank[i] = own_counts.served > 0 ? before.served + (many ? clients.rank : 0) : 0;
     }
   }
 
