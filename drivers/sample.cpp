@@ -3,7 +3,9 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <iterator>
 #include <optional>
+#include <sstream>
 
 #include "base/error.hpp"
 #include "base/files.hpp"
@@ -45,21 +47,10 @@ Exit codes: 0 done, 1 internal error, 2 bad input, 3 no GPU.
 
 )";
 
-const std::vector<std::string> kFrontSamplers = {"ugs",
-                                                 "fpls",
-                                                 "fls",
-                                                 "lds:delta=0.5",
-                                                 "lds:delta=1",
-                                                 "lds:delta=2",
-                                                 "urn:delta=0.5",
-                                                 "urn:delta=1",
-                                                 "urn:delta=2",
-                                                 "speed",
-                                                 "makespan",
-                                                 "lb_greedy",
-                                                 "lb_greedy:target=stratified",
-                                                 "lbpack",
-                                                 "pack"};
+// What --front looks at unless told otherwise.
+constexpr const char* kFrontSamplers =
+    "ugs fpls fls lds:delta=0.5 lds:delta=1 lds:delta=2 urn:delta=0.5 urn:delta=1 urn:delta=2 speed makespan lb_greedy "
+    "lb_greedy:target=stratified lbpack pack";
 constexpr std::int32_t kFrontBudgets = 3;  // of pack, beside the balanced one
 
 struct Arguments {
@@ -128,7 +119,10 @@ bool parse(int argc, char** argv, Arguments& arguments) {
                "print the configuration with a comment on every key, then stop");
   if (!parse_arguments(app, argc, argv, {kNotes, true})) return false;
   arguments.plans_front = arguments.front && app.count("--samplers") == 0;
-  if (arguments.plans_front) arguments.samplers = kFrontSamplers;
+  if (arguments.plans_front) {
+    std::istringstream names(kFrontSamplers);
+    arguments.samplers.assign(std::istream_iterator<std::string>(names), {});
+  }
   if (arguments.front &&
       std::find(arguments.samplers.begin(), arguments.samplers.end(), "ugs") == arguments.samplers.end()) {
     arguments.samplers.insert(arguments.samplers.begin(), "ugs");
@@ -220,12 +214,18 @@ void add_budgets(const Population& population, const Profile& profile, std::vect
   }
 }
 
-void check_front(const Config& config) {
-  const bool waits = config.clock.barrier != Barrier::kRunAhead && !config.clock.drops_late();
-  if (waits) return;
-  throw InputError(
-      "--front with clock.barrier = \"run_ahead\", clock.deadline_ms or clock.quorum: allowed where every "
-      "step waits for its slowest client");
+void check_front(const std::vector<Config>& configs) {
+  for (const Config& config : configs) {
+    if (config.clock.barrier == Barrier::kRunAhead || config.clock.drops_late()) {
+      throw InputError(
+          "--front with clock.barrier = \"run_ahead\", clock.deadline_ms or clock.quorum: allowed where every step "
+          "waits "
+          "for its slowest client");
+    }
+    if (config.sampler.batch == configs.front().sampler.batch) continue;
+    throw InputError(fmt::format("--front with sampler.batch = {} and {}: allowed is one for all samplers",
+                                 configs.front().sampler.batch, config.sampler.batch));
+  }
 }
 
 template <class Context>
@@ -304,7 +304,7 @@ int run(int argc, char** argv) {
     say_text(commented_toml(configs.front()));
     return 0;
   }
-  if (arguments.front) check_front(configs.front());
+  if (arguments.front) check_front(configs);
   check_output_folder("--out", arguments.out_dir);
   check_output_file("--trace", arguments.trace_file, arguments.out_dir);
   check_output_file("--save-schedule", arguments.schedule_file, arguments.out_dir);
