@@ -79,7 +79,7 @@ struct SamplerSettings {
   std::string file;                            ///< file: a saved schedule (samplers/schedule/schedule_file.hpp)
   std::int64_t levels = 8;                 ///< pack, lbpack: delay levels at most (samplers/latency/delay_levels.hpp)
   double budget_time = 0.0;                ///< pack: at most so much of ugs's time; 0: any
-  double budget_deviation = 0.0;           ///< pack: at most so much of ugs's deviation; 0: as little as can be
+  double budget_deviation = 0.0;           ///< pack: at most so much of ugs's deviation; 0: none
   StepOrder order = StepOrder::kShuffled;  ///< pack, lbpack: shuffled | slow_first
   ClassTarget target = ClassTarget::kUgs;  ///< lb_greedy, lb_flow: ugs | stratified
   std::int64_t local_epochs = 1;               ///< relay: passes of a client over its data at its turn
