@@ -75,13 +75,12 @@ TEST_F(Sample, SamplersSideBySideAndTheSameForAnyThreads) {
 
 // Samplers lie on or above the bound, but for what steps that are not full make of it; pack lies on it.
 TEST_F(Sample, TheFrontIsBelowAllSamplers) {
-  const std::vector<std::string> clock = {"--set",
-                                          "clock.compute_ms={kind=\"constant\",value=0.0}",
-                                          "--set",
-                                          "clock.model_sync=none",
-                                          "--front",
-                                          "--out",
-                                          in_folder("out_dir")};
+  std::vector<std::string> clock = {"--front", "--out", in_folder("out_dir")};
+  for (const char* key : {"clock.compute_ms={kind=\"constant\",value=0.0}", "clock.model_sync=none",
+                          "clock.uplink_mbps={kind=\"constant\",value=1000000.0}",
+                          "clock.downlink_mbps={kind=\"constant\",value=1000000.0}"}) {
+    clock.insert(clock.end(), {"--set", key});
+  }
   const Result result = sample(clock);
   ASSERT_EQ(result.exit_code, 0) << result.err;
   EXPECT_NE(result.out.find("Front of time against deviation"), std::string::npos);
