@@ -38,10 +38,9 @@ void split_validation(Dataset& set, double share, std::uint64_t seed) {
   const std::vector<bool> held = chosen(set, share, seed);
   const auto taken = std::count(held.begin(), held.end(), true);
   if (taken == 0 || taken == set.train_size()) {
-    throw InputError(
-        fmt::format("data.validation = {}: holds out {} of the {} training images of {}; allowed: a share "
-                    "that leaves both parts some",
-                    share, taken, set.train_size(), set.name));
+    throw InputError(fmt::format("data.validation = {}: holds out {} of the {} training images of {}; allowed: a share "
+                                 "that leaves both parts some",
+                                 share, taken, set.train_size(), set.name));
   }
   const auto size = static_cast<std::size_t>(set.image_size());
   set.validation_images.reserve(static_cast<std::size_t>(taken) * size);

@@ -40,8 +40,7 @@ const std::vector<KindEntry>& kinds() {
        client_dirichlet_rule},
       {{"extended_dirichlet",
         "classes_per_client classes each, every class shared by Dir(alpha) over its owners; rule = balanced (paper: "
-        "class choice favours the classes drawn least) | original (arXiv 2302.01633, 2311.03154: uniform class choice, "
-        "none "
+        "class choice favours the classes drawn least) | original (arXiv 2302.01633, 2311.03154: uniform class choice, none "
         "of a class for clients that hold N/K samples; their code sets min_samples = 10)"},
        true,
        extended_dirichlet_rule},
