@@ -52,6 +52,8 @@ find_package(ZLIB REQUIRED)
 find_path(SPLITSIM_NETTLE_INCLUDE nettle/sha2.h REQUIRED)
 find_library(SPLITSIM_NETTLE_LIBRARY nettle REQUIRED)
 find_path(SPLITSIM_LEMON_INCLUDE lemon/edmonds_karp.h REQUIRED)
+find_path(SPLITSIM_CLP_INCLUDE Clp_C_Interface.h PATH_SUFFIXES coin coin-or REQUIRED)
+find_library(SPLITSIM_CLP_LIBRARY Clp REQUIRED)
 find_path(SPLITSIM_CSV_INCLUDE csv.h PATH_SUFFIXES libfccp fast-cpp-csv-parser REQUIRED)
 
 # Binaries that travel: libraries are looked for beside the executable and where CUDA's usually are. DT_RPATH, not DT_RUNPATH,

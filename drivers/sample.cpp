@@ -1,8 +1,11 @@
 // splitsim-sample: schedules and timelines without learning, several samplers side by side.
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <filesystem>
+#include <iterator>
 #include <optional>
+#include <sstream>
 
 #include "base/error.hpp"
 #include "base/files.hpp"
@@ -13,6 +16,7 @@
 #include "drivers/process_start.hpp"
 #include "runtime/config/config.hpp"
 #include "runtime/config/help.hpp"
+#include "runtime/study/front_report.hpp"
 #include "runtime/study/memory_plan.hpp"
 #include "runtime/study/sampler_report.hpp"
 #include "runtime/study/timeline_trace.hpp"
@@ -29,17 +33,25 @@ What is measured:
   active clients  clients that give at least one sample to a step
   virtual time    of all epochs, and of a step from its start to its end (steps overlap under run_ahead)
   waiting share   of the time of the steps a client took part in: neither it nor the server worked for it
+  front           --front: the least deviation that any schedule can have in a time, and where the samplers are
   schedule        wall time of the sampler alone, per epoch; memory: of the device, for sampler, schedule and clock
 
 Examples:
   splitsim-sample                                       ugs, fpls and fls on the embedded default
   splitsim-sample my.toml --samplers ugs,urn:delta=1,urn:delta=2 --epochs 5 --out samples
   splitsim-sample --synthetic 10000000,10 --set partition.kind=iid --set partition.clients=1000000 --samplers ugs
+  splitsim-sample my.toml --front                        every sampler, the bound of all, and a plot
   splitsim-sample --samplers ugs,fls --trace trace.json  then open trace.json in https://ui.perfetto.dev
 
 Exit codes: 0 done, 1 internal error, 2 bad input, 3 no GPU.
 
 )";
+
+// What --front looks at unless told otherwise.
+constexpr const char* kFrontSamplers =
+    "ugs fpls fls lds:delta=0.5 lds:delta=1 lds:delta=2 urn:delta=0.5 urn:delta=1 urn:delta=2 speed makespan lb_greedy "
+    "lb_greedy:target=stratified lbpack pack";
+constexpr std::int32_t kFrontBudgets = 3;  // of pack, beside the balanced one
 
 struct Arguments {
   std::string config_file, out_dir, trace_file, schedule_file;
@@ -49,7 +61,8 @@ struct Arguments {
   std::int64_t cut_bytes = 0;           // 0: the model's
   std::int32_t epochs = 1;
   TraceLimits trace;
-  bool print_config = false;
+  bool print_config = false, front = false;
+  bool plans_front = false;  // its samplers are not named
   DeviceOptions device;
 };
 
@@ -64,6 +77,9 @@ bool parse(int argc, char** argv, Arguments& arguments) {
       ->delimiter(',')
       ->type_name("KIND[:KEY=VALUE]...,...")
       ->default_str("ugs,fpls,fls");
+  app.add_flag("--front", arguments.front,
+               "the bound of time against deviation, each sampler's point (default: of all that draw, and of pack at "
+               "three budgets) and a plot; --out: front.csv too");
   app.add_option("--epochs", arguments.epochs, "epochs of each sampler")
       ->check(CLI::Range(1, (1 << 24) - 1))
       ->type_name("N")
@@ -102,6 +118,15 @@ bool parse(int argc, char** argv, Arguments& arguments) {
   app.add_flag("--print-config", arguments.print_config,
                "print the configuration with a comment on every key, then stop");
   if (!parse_arguments(app, argc, argv, {kNotes, true})) return false;
+  arguments.plans_front = arguments.front && app.count("--samplers") == 0;
+  if (arguments.plans_front) {
+    std::istringstream names(kFrontSamplers);
+    arguments.samplers.assign(std::istream_iterator<std::string>(names), {});
+  }
+  if (arguments.front &&
+      std::find(arguments.samplers.begin(), arguments.samplers.end(), "ugs") == arguments.samplers.end()) {
+    arguments.samplers.insert(arguments.samplers.begin(), "ugs");
+  }
   take_config_file(arguments.overrides, arguments.config_file);
   return true;
 }
@@ -178,12 +203,38 @@ Scene scene_of(const Context& ctx, const Arguments& arguments, const std::vector
   return scene;
 }
 
+// pack within three budgets, beside those that are named.
+void add_budgets(const Population& population, const Profile& profile, std::vector<Config>& configs,
+                 std::vector<std::string>& names) {
+  Config config = configs.back();  // pack
+  for (const double budget : pack_budgets(population, profile, config.sampler, kFrontBudgets)) {
+    config.sampler.budget_time = budget;
+    configs.push_back(config);
+    names.push_back(fmt::format("pack:budget_time={}", budget));
+  }
+}
+
+void check_front(const std::vector<Config>& configs) {
+  for (const Config& config : configs) {
+    if (config.clock.barrier == Barrier::kRunAhead || config.clock.drops_late()) {
+      throw InputError(
+          "--front with clock.barrier = \"run_ahead\", clock.deadline_ms or clock.quorum: allowed where every step "
+          "waits "
+          "for its slowest client");
+    }
+    if (config.sampler.batch == configs.front().sampler.batch) continue;
+    throw InputError(fmt::format("--front with sampler.batch = {} and {}: allowed is one for all samplers",
+                                 configs.front().sampler.batch, config.sampler.batch));
+  }
+}
+
 template <class Context>
-int run(Context& ctx, const Arguments& arguments, const std::vector<Config>& configs) {
-  const Config& common = configs.front();
+int run(Context& ctx, Arguments arguments, std::vector<Config> configs) {
+  const Config common = configs.front();
   Scene scene = scene_of(ctx, arguments, configs);
   const Population& population = scene.population;
   const Profile& profile = scene.timing.profile;
+  if (arguments.plans_front) add_budgets(population, profile, configs, arguments.samplers);
   for (const Config& config : configs) {
     const SamplingFacts facts = sampling_facts(population, profile, config.sampler);
     for (const std::string& text : silent_settings(config, facts)) warn(text);
@@ -226,6 +277,16 @@ int run(Context& ctx, const Arguments& arguments, const std::vector<Config>& con
     write_file_atomically((out / "samplers.csv").string(), to_csv(reports));
     write_file_atomically((out / "samplers.json").string(), to_json(reports));
   }
+  if (arguments.front) {
+    const auto ugs =
+        std::find(arguments.samplers.begin(), arguments.samplers.end(), "ugs") - arguments.samplers.begin();
+    const FrontReport front =
+        front_report(population, profile, common.sampler.batch, reports, static_cast<std::size_t>(ugs));
+    say("\n{}", to_text(front));
+    if (!arguments.out_dir.empty()) {
+      write_file_atomically((std::filesystem::path(arguments.out_dir) / "front.csv").string(), to_csv(front));
+    }
+  }
   if (schedule) save_schedule(arguments.schedule_file, *schedule);
   if (!arguments.trace_file.empty()) write_file_atomically(arguments.trace_file, to_chrome_json(traces));
   return 0;
@@ -243,6 +304,7 @@ int run(int argc, char** argv) {
     say_text(commented_toml(configs.front()));
     return 0;
   }
+  if (arguments.front) check_front(configs);
   check_output_folder("--out", arguments.out_dir);
   check_output_file("--trace", arguments.trace_file, arguments.out_dir);
   check_output_file("--save-schedule", arguments.schedule_file, arguments.out_dir);
@@ -251,7 +313,7 @@ int run(int argc, char** argv) {
     check_output("--trace", arguments.trace_file, inputs);
     check_output("--save-schedule", arguments.schedule_file, inputs);
     if (arguments.out_dir.empty()) continue;
-    for (const char* name : {"samplers.csv", "samplers.json"}) {
+    for (const char* name : {"samplers.csv", "samplers.json", "front.csv"}) {
       check_output("--out", (std::filesystem::path(arguments.out_dir) / name).string(), inputs);
     }
   }

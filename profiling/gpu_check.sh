@@ -123,7 +123,7 @@ done
 # ---- the same schedules and timelines, bit for bit ----
 small=(--set data.name=glyphs --set partition.clients=64 --set sampler.batch=128 --set train.epochs=1
   --set 'clock.jitter={kind="lognormal",mean=1.0,cv=0.3}')
-for sampler in ugs urn fls fpls; do
+for sampler in ugs urn fls fpls pack lbpack; do
   a=$out/hash/$sampler-cpu b=$out/hash/$sampler-$device log=$out/hash-$sampler.log
   mkdir -p "$out/hash"
   first=(--device cpu) second=(--device "$device")

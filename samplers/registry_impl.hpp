@@ -14,6 +14,9 @@
 #include "samplers/local/makespan.hpp"
 #include "samplers/local/relay.hpp"
 #include "samplers/local/speed.hpp"
+#include "samplers/pack/lbpack.hpp"
+#include "samplers/pack/pack.hpp"
+#include "samplers/pack/pack_schedule.hpp"
 #include "samplers/registry.hpp"
 #include "samplers/schedule/schedule_file.hpp"
 
@@ -39,12 +42,12 @@ class KeyedSampler final : public Sampler<Context> {
   KeyedSchedule<Context> schedule_;
 };
 
-template <class Context>
-class LocalSampler final : public Sampler<Context> {
+/// A schedule that is a sampler but for the name.
+template <class Context, class Drawn>
+class OwnSchedule final : public Sampler<Context> {
  public:
-  LocalSampler(Context& ctx, const DevicePopulation<Context>& population, const Schedule& layout,
-               std::int64_t passes = 1)
-      : schedule_(ctx, population, layout, passes) {}
+  template <class... Parts>
+  explicit OwnSchedule(Context& ctx, Parts&&... parts) : schedule_(ctx, std::forward<Parts>(parts)...) {}
 
   ScheduleBounds bounds() const override { return schedule_.bounds(); }
   void build(std::uint64_t seed, std::uint32_t epoch, ScheduleBuffer<Context>& out) override {
@@ -52,23 +55,7 @@ class LocalSampler final : public Sampler<Context> {
   }
 
  private:
-  LocalSchedule<Context> schedule_;
-};
-
-template <class Context>
-class BalancedSampler final : public Sampler<Context> {
- public:
-  BalancedSampler(Context& ctx, const Population& population, const DevicePopulation<Context>& device_population,
-                  ClientTimes times, const Chunks& chunks, Balance balance)
-      : schedule_(ctx, population, device_population, std::move(times), chunks, balance) {}
-
-  ScheduleBounds bounds() const override { return schedule_.bounds(); }
-  void build(std::uint64_t seed, std::uint32_t epoch, ScheduleBuffer<Context>& out) override {
-    schedule_.build(seed, epoch, out);
-  }
-
- private:
-  BalancedSchedule<Context> schedule_;
+  Drawn schedule_;
 };
 
 template <class Context>
@@ -139,11 +126,22 @@ struct SamplerSource {
     return std::make_unique<detail::KeyedSampler<Context>>(ctx, device_population, chunks(), odds);
   }
   Made local(const Schedule& layout, std::int64_t passes = 1) const {
-    return std::make_unique<detail::LocalSampler<Context>>(ctx, device_population, layout, passes);
+    return std::make_unique<detail::OwnSchedule<Context, LocalSchedule<Context>>>(ctx, device_population, layout,
+                                                                                  passes);
   }
   Made balanced(Balance balance) const {
-    return std::make_unique<detail::BalancedSampler<Context>>(ctx, population, device_population, times(), chunks(),
-                                                              balance);
+    return std::make_unique<detail::OwnSchedule<Context, BalancedSchedule<Context>>>(
+        ctx, population, device_population, times(), chunks(), balance, settings.target);
+  }
+  Made pack() const {
+    const LevelStock stock = level_stock(population, profile, settings.levels);
+    const DealingLaw law = pack_law(population, profile, stock, settings);
+    return std::make_unique<detail::OwnSchedule<Context, PackSchedule<Context>>>(ctx, device_population, stock, law,
+                                                                                 chunks(), settings.order);
+  }
+  Made lbpack() const {
+    return std::make_unique<detail::OwnSchedule<Context, LbPackSchedule<Context>>>(
+        ctx, device_population, level_stock(population, profile, settings.levels), chunks(), settings.order);
   }
 };
 
@@ -198,6 +196,14 @@ const std::vector<SamplerRow<Context>>& sampler_rows() {
         "ugs's class counts, supplied by the flow that ends the step soonest (arXiv 2609.32132)",
         {.sees_delays = true, .on_host = true}},
        [](From from) { return from.balanced(Balance::kFlow); }},
+      {{"pack",
+        "the fastest schedule whose batches have every class in its share, or least deviation within a budget (ours)",
+        {.sees_delays = true}},
+       [](From from) { return from.pack(); }},
+      {{"lbpack",
+        "ugs's class counts, within a class the slowest clients' samples first, in the fewest steps (ours)",
+        {.sees_delays = true, .on_host = true}},
+       [](From from) { return from.lbpack(); }},
       {{"relay", "one client after another, each local_epochs times through its data in batches of B"},
        [](From from) {
          const std::int64_t passes = from.settings.local_epochs;

@@ -23,14 +23,13 @@ const std::map<std::string, int> kFloors = {{"base", 1},    {"kernels", 2}, {"sa
 
 // Rooms of a floor: those of one level stand side by side and do not include each other.
 const std::map<std::string, int> kRooms = {
-    {"kernels/device", 1},    {"kernels/primitives", 2},    {"kernels/nn/support", 3},
-    {"kernels/nn/layers", 4}, {"kernels/nn/optimizers", 4}, {"kernels/nn", 4},
-    {"samplers/latency", 1},  {"samplers/population", 1},   {"samplers/schedule", 2},
-    {"samplers/local", 3},    {"samplers/keyed", 4},        {"samplers/balance", 5},
-    {"samplers", 6},          {"runtime/data", 1},          {"runtime/model", 1},
-    {"runtime/clock", 1},     {"runtime/record", 1},        {"runtime/mode", 2},
-    {"runtime/config", 3},    {"runtime/train", 3},         {"runtime/plan", 4},
-    {"runtime/run", 5},       {"runtime/study", 5},         {"runtime/sweep", 6}};
+    {"kernels/device", 1},        {"kernels/primitives", 2}, {"kernels/nn/support", 3}, {"kernels/nn/layers", 4},
+    {"kernels/nn/optimizers", 4}, {"kernels/nn", 4},         {"samplers/latency", 1},   {"samplers/population", 1},
+    {"samplers/schedule", 2},     {"samplers/local", 3},     {"samplers/keyed", 4},     {"samplers/balance", 5},
+    {"samplers/pack", 5},         {"samplers", 6},           {"runtime/data", 1},       {"runtime/model", 1},
+    {"runtime/clock", 1},         {"runtime/record", 1},     {"runtime/mode", 2},       {"runtime/config", 3},
+    {"runtime/train", 3},         {"runtime/plan", 4},       {"runtime/run", 5},        {"runtime/study", 5},
+    {"runtime/sweep", 6}};
 
 const std::set<std::string> kGenerated = {"build_info.hpp", "git_commit.hpp",
                                           "layer_list.hpp"};  // made in the build folder

@@ -46,6 +46,8 @@ enum class Purpose : std::uint8_t {
   kCutUp = 22,            ///< compression of activations at the cut, element = sample id, step = feature / 4
   kCutDown = 23,          ///< and of their gradients
   kCutNoise = 24,         ///< noise on activations at the cut, element = sample id, step = feature
+  kPackOffset = 25,       ///< pack: where a class's samples lie between two places, element = class
+  kStepOrder = 26,        ///< pack, stratified targets: order of an epoch's steps, element = step
   kTest = 255,            ///< tests only
 };
 

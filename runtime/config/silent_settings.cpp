@@ -53,6 +53,9 @@ void of_sampler(const Config& config, const SamplingFacts& facts, Texts& texts) 
     texts.push_back(fmt::format("sampler.delta = {}: all clients have the same {}, so it changes nothing", s.delta,
                                 s.delay_signal == DelaySignal::kParticipation ? "delay" : "time per typical step"));
   }
+  if (s.kind == "lbpack" && !facts.delays_differ) {
+    texts.push_back("sampler.kind = lbpack: all clients are of one delay level, so it draws as ugs does");
+  }
   if (s.kind == "lds" && s.estimate != LdsEstimate::kPrior && s.observed > samples / 2) {
     texts.push_back(fmt::format("sampler.observed = {}: {} are observed, half of the {} samples", s.observed,
                                 samples / 2, samples));

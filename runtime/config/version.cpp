@@ -12,6 +12,7 @@
 // Written by runtime/config/version.cmake.
 #include "build_info.hpp"
 #include "git_commit.hpp"
+#include "samplers/pack/front_program.hpp"
 
 namespace splitsim {
 
@@ -34,7 +35,8 @@ BuildInfo build_info() {
        {"toml++", dotted(TOML_LIB_MAJOR, TOML_LIB_MINOR, TOML_LIB_PATCH)},
        {"nlohmann-json", dotted(NLOHMANN_JSON_VERSION_MAJOR, NLOHMANN_JSON_VERSION_MINOR, NLOHMANN_JSON_VERSION_PATCH)},
        {"zlib", zlibVersion()},
-       {"nettle", fmt::format("{}.{}", nettle_version_major(), nettle_version_minor())}}};
+       {"nettle", fmt::format("{}.{}", nettle_version_major(), nettle_version_minor())},
+       {"Clp", front_solver_version()}}};
 }
 
 }  // namespace splitsim

@@ -9,6 +9,7 @@
 #include "runtime/data/noise.hpp"
 #include "runtime/model/models.hpp"
 #include "samplers/keyed/keyed.hpp"
+#include "samplers/pack/level_stock.hpp"
 
 namespace splitsim {
 
@@ -134,6 +135,8 @@ SamplingFacts sampling_facts(const Population& population, const Profile& profil
   if (sampler.kind == "urn" || sampler.kind == "lds") {
     const std::vector<double> odds = delay_log_odds(population, profile, sampler);
     facts.delays_differ = std::any_of(odds.begin(), odds.end(), [](double x) { return x != 0.0; });
+  } else if (sampler.kind == "lbpack") {
+    facts.delays_differ = level_stock(population, profile, sampler.levels).levels() > 1;
   }
   return facts;
 }

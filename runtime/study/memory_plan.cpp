@@ -16,7 +16,8 @@ constexpr std::uint64_t kBuffers = std::uint64_t{8} << 20;  // of the process, w
 // class where they are allocated.
 std::uint64_t per_sample(const std::string& kind) {
   if (kind == "central") return 41;
-  if (kind == "ugs" || kind == "urn" || kind == "lds" || kind == "relay" || kind == "file" || kind == "callable") {
+  if (kind == "ugs" || kind == "urn" || kind == "lds" || kind == "relay" || kind == "file" || kind == "callable" ||
+      kind == "pack") {
     return 57;
   }
   return 84;

@@ -5,7 +5,8 @@
 //
 // A step can always be dealt, whatever the earlier ones took: they used exactly the ugs counts of each class, so what
 // is left over all clients together is exactly what the remaining steps need of each class, and nothing but its stock
-// limits what a client may give.
+// limits what a client may give. The same holds of any other class counts that use up each class: with
+// sampler.target = "stratified" they are p_c B, rounded up or down (stratified.hpp, ours).
 //
 // What is minimised is the one-barrier client time max_k (d_k [b_k > 0] + tau_k b_k); under two barriers it is a
 // surrogate. Schedules are built on the host, between epochs. Determinism: exact.
@@ -20,6 +21,7 @@
 #include "samplers/keyed/keyed.hpp"
 #include "samplers/local/client_times.hpp"
 #include "samplers/population/population.hpp"
+#include "samplers/schedule/sampler.hpp"
 #include "samplers/schedule/schedule.hpp"
 
 namespace splitsim {
@@ -61,7 +63,7 @@ template <class Context>
 class BalancedSchedule {
  public:
   BalancedSchedule(Context& ctx, const Population& population, const DevicePopulation<Context>& device_population,
-                   ClientTimes times, const Chunks& chunks, Balance balance);
+                   ClientTimes times, const Chunks& chunks, Balance balance, ClassTarget target);
 
   ScheduleBounds bounds() const;
   void build(std::uint64_t seed, std::uint32_t epoch, ScheduleBuffer<Context>& out);
@@ -71,6 +73,7 @@ class BalancedSchedule {
   ClientTimes times_;
   Chunks chunks_;
   Balance balance_;
+  ClassTarget target_;
   KeyedSchedule<Context> ugs_;  // without owners: samples stay in key order
   ScheduleBuffer<Context> drawn_;
   ActiveLists<Context> active_lists_;

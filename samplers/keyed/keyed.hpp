@@ -39,6 +39,12 @@ struct Chunks {
     }
     return t * batch < samples ? t * batch : samples;
   }
+  /// The step of sample i, for i in [0, N).
+  PSL_HD std::int64_t step_of(std::int64_t i) const {
+    if (!even) return i / batch;
+    const std::int64_t size = samples / steps(), larger = samples % steps(), in_larger = larger * (size + 1);
+    return i < in_larger ? i / (size + 1) : larger + (i - in_larger) / size;
+  }
 };
 Chunks make_chunks(std::int64_t samples, const SamplerSettings& settings);
 /// Bounds of a schedule of these chunks in which `clients` clients may take part.

@@ -50,6 +50,19 @@ constexpr auto names_of(Reestimate) {
                               {"every_step", "before every step"}});
 }
 
+/// In which order pack takes its steps, and lbpack deals to them.
+enum class StepOrder : std::uint8_t { kShuffled, kSlowFirst };
+constexpr auto names_of(StepOrder) {
+  return named_values<StepOrder>({{"shuffled", "steps with slow clients lie anywhere in the epoch"},
+                                  {"slow_first", "slow clients give first, fast ones at the end"}});
+}
+/// The class counts of the steps that lb_greedy and lb_flow supply.
+enum class ClassTarget : std::uint8_t { kUgs, kStratified };
+constexpr auto names_of(ClassTarget) {
+  return named_values<ClassTarget>(
+      {{"ugs", "those of ugs with the same seed"}, {"stratified", "p_c B, rounded up or down (ours)"}});
+}
+
 /// Keys of [sampler].
 struct SamplerSettings {
   std::string kind = "ugs";
@@ -64,6 +77,11 @@ struct SamplerSettings {
   DepletionRule depletion = DepletionRule::kOdds;              ///< lds: odds | renormalise
   Reestimate reestimate = Reestimate::kNever;            ///< lds: never | on_depletion | every_step
   std::string file;                            ///< file: a saved schedule (samplers/schedule/schedule_file.hpp)
+  std::int64_t levels = 8;                 ///< pack, lbpack: delay levels at most (samplers/latency/delay_levels.hpp)
+  double budget_time = 0.0;                ///< pack: at most so much of ugs's time; 0: any
+  double budget_deviation = 0.0;           ///< pack: at most so much of ugs's deviation; 0: none
+  StepOrder order = StepOrder::kShuffled;  ///< pack, lbpack: shuffled | slow_first
+  ClassTarget target = ClassTarget::kUgs;  ///< lb_greedy, lb_flow: ugs | stratified
   std::int64_t local_epochs = 1;               ///< relay: passes of a client over its data at its turn
 };
 

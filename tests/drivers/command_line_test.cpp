@@ -112,7 +112,7 @@ TEST_F(AboutItself, BashCompletes) {
             "sampler.delta=|sampler.delay_signal=|sampler.depletion=|");
   EXPECT_EQ(offered("splitsim-run", {"--set", "train.l"}), "train.loss=|train.label_smoothing=|train.lr=|");
   // Bash splits at "=", and --set takes several.
-  EXPECT_EQ(offered("splitsim-run", {"--set", "sampler.kind", "=", "lb"}), "lb_greedy|lb_flow|");
+  EXPECT_EQ(offered("splitsim-run", {"--set", "sampler.kind", "=", "lb"}), "lb_greedy|lb_flow|lbpack|");
   EXPECT_EQ(offered("splitsim-run", {"--set", "seed", "=", "3", "sampler.kind", "=", "ur"}), "urn|");
   EXPECT_EQ(offered("splitsim-run", {"--set", "clock.delay_ms.kind", "=", "two"}), "two_speed|");
   fs::create_directories(in_folder("a folder"));

@@ -43,7 +43,7 @@ TEST_F(Memory, SamplesPlanIsWhatTheyUse) {
   // What the process itself takes, CUDA's libraries among it, varies by tens of megabytes with the pages that the loader
   // touches: the samples are so many that it does not matter.
   const auto process = static_cast<double>(peak(synthetic(1000, 100, "ugs")));
-  for (const char* sampler : {"ugs", "fls", "lb_greedy"}) {
+  for (const char* sampler : {"ugs", "fls", "lb_greedy", "pack", "lbpack"}) {
     for (const auto& [samples, clients] : {std::pair{3000000, 100}, {3000000, 100000}}) {
       const SamplingMemory plan = sampling_memory(samples, clients, 10, {sampler});
       const auto planned = static_cast<double>(plan.device + plan.host);

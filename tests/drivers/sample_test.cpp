@@ -1,5 +1,7 @@
 // splitsim-sample from the outside: tables, files, exit codes, and what is left in the folder.
+#include <map>
 #include <nlohmann/json.hpp>
+#include <sstream>
 
 #include "base/npy.hpp"
 #include "tests/drivers/process.hpp"
@@ -35,8 +37,8 @@ TEST_F(Sample, HelpNamesEveryOption) {
   const Result help = execute("splitsim-sample", {"--help"});
   EXPECT_EQ(help.exit_code, 0);
   for (const char* option : {"CONFIG.toml", "--set", "--samplers", "--epochs", "--out", "--synthetic", "--cut-bytes",
-                             "--trace", "--trace-steps", "--trace-clients", "--save-schedule", "--device", "--threads",
-                             "Examples:", "Exit codes:", "partition.clients"}) {
+                             "--trace", "--trace-steps", "--trace-clients", "--front", "--save-schedule", "--device",
+                             "--threads", "Examples:", "Exit codes:", "partition.clients"}) {
     EXPECT_NE(help.out.find(option), std::string::npos) << option;
   }
 }
@@ -69,6 +71,67 @@ TEST_F(Sample, SamplersSideBySideAndTheSameForAnyThreads) {
   std::set<std::string> names;
   for (const auto& entry : fs::directory_iterator(in_folder("1"))) names.insert(entry.path().filename().string());
   EXPECT_EQ(names, (std::set<std::string>{"samplers.csv", "samplers.json"}));
+}
+
+// Samplers lie on or above the bound, but for what steps that are not full make of it; pack lies on it.
+TEST_F(Sample, TheFrontIsBelowAllSamplers) {
+  const std::vector<std::string> clock = {"--set",
+                                          "clock.compute_ms={kind=\"constant\",value=0.0}",
+                                          "--set",
+                                          "clock.model_sync=none",
+                                          "--front",
+                                          "--out",
+                                          in_folder("out_dir")};
+  const Result result = sample(clock);
+  ASSERT_EQ(result.exit_code, 0) << result.err;
+  EXPECT_NE(result.out.find("Front of time against deviation"), std::string::npos);
+  EXPECT_NE(result.out.find("mean L1 (up) over time/ugs (right)"), std::string::npos);
+  std::istringstream lines(test::slurp(in_folder("out_dir/front.csv")));
+  std::string line;
+  std::getline(lines, line);
+  EXPECT_EQ(line, "name,time_over_ugs,deviation,bound");
+  int bounds = 0, budgets = 0;
+  double last_time = 0.0, last_bound = 2.0;
+  std::map<std::string, std::vector<double>> found;
+  while (std::getline(lines, line)) {
+    std::istringstream cells(line);
+    std::string name, cell;
+    std::getline(cells, name, ',');
+    std::vector<double> numbers;
+    while (std::getline(cells, cell, ',')) numbers.push_back(std::stod(cell));
+    ASSERT_EQ(numbers.size(), 3u) << line;
+    EXPECT_GE(numbers[1], numbers[2] - 1e-6) << line;
+    if (name == "bound") {
+      EXPECT_GE(numbers[0], last_time);
+      EXPECT_LE(numbers[2], last_bound + 1e-9);
+      last_time = numbers[0];
+      last_bound = numbers[2];
+      bounds += 1;
+    }
+    budgets += name.find("pack:budget_time=") == 0;
+    found[name] = numbers;
+  }
+  EXPECT_EQ(bounds, 17);
+  EXPECT_EQ(budgets, 3);
+  EXPECT_NEAR(last_bound, 0.0, 1e-6);
+  EXPECT_EQ(found.at("ugs")[0], 1.0);
+  EXPECT_LT(found.at("pack")[1], 0.3 * found.at("ugs")[1]);
+  EXPECT_LT(found.at("pack")[0], 1.0);
+  EXPECT_EQ(found.at("lbpack")[1], found.at("ugs")[1]);
+  for (const auto& [name, numbers] : found) {
+    if (name.find("pack:budget_time=") != 0) continue;
+    EXPECT_LE(numbers[0], std::stod(name.substr(17)) * 1.1) << name;  // ugs is a draw, the budget's an expectation
+    EXPECT_LT(numbers[1], numbers[2] + 0.06) << name;                 // rounding: 10 classes in steps of 125
+  }
+}
+
+TEST_F(Sample, TheFrontWantsFullSteps) {
+  expect_refused({"--front", "--set", "clock.quorum=0.9"}, {"--front", "clock.quorum", "slowest"});
+  expect_refused({"--front", "--samplers", "ugs,pack:batch=64"}, {"--front", "sampler.batch = 128 and 64"});
+  expect_refused({"--samplers", "pack:budget_time=0.001"}, {"sampler.budget_time = 0.001", "allowed are 0."});
+  expect_refused({"--samplers", "pack:budget_time=0.5:budget_deviation=1"},
+                 {"sampler.budget_deviation", "one of the two"});
+  expect_refused({"--samplers", "ugs:levels=3"}, {"sampler.levels", "pack and lbpack do"});
 }
 
 TEST_F(Sample, ASavedScheduleComesBack) {

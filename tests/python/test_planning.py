@@ -7,7 +7,8 @@ import splitsim
 from support import Case, execute, options
 
 SAMPLERS = {"ugs": {}, "urn": {"delta": 1.5}, "lds": {"delta": 0.5}, "fls": {}, "fpls": {}, "speed": {}, "makespan": {},
-            "lb_greedy": {}, "lb_flow": {}, "relay": {"local_epochs": 2}}
+            "lb_greedy": {"target": "stratified"}, "lb_flow": {}, "pack": {"levels": 4, "order": "slow_first"}, "lbpack": {},
+            "relay": {"local_epochs": 2}}
 
 
 class Parity(Case):

@@ -155,6 +155,8 @@ TYPED_TEST(SamplerTest, SchedulesKeepTheirFingerprints) {
   EXPECT_EQ(hash("ugs"), "5bf2925cca79719cedca487c7c5dbedffd8a2d68ebd09a6bb7a6a1f935df3f40");
   EXPECT_EQ(hash("urn"), "49cb87e480c2e0ab7b14a21d7101ceabec41976be2faacc818f16f585745c9f0");
   EXPECT_EQ(hash("fls"), "a541f07fbc41279fa51ae8029cf0f277a28d32881f81233be530e187b69f8eba");
+  EXPECT_EQ(hash("pack"), "d979f49075196715626c7755781139b5a38268d67316041a83528be6edd07d11");
+  EXPECT_EQ(hash("lbpack"), "9d49cc322430dad35f78c903e68c3231c9b91cacfda48b5d615cb7125ad91b65");
   EXPECT_EQ(hash("fpls"), "7b7dfaec2cd314b3d5065e57abcbcbd4b4928fc51e19bdf8c3e3cce97dbecc9a");
 }
 

@@ -110,7 +110,7 @@ std::vector<Key> sampler_keys() {
       named("sampler.kind", at<&S::kind>, sampler_names(), "who trains on what, in which step"),
       integer("sampler.batch", at<&S::batch>, 1, kMaxInt32, "samples", "B, the global batch size"),
       choice("sampler.chunks", at<&S::chunks>, "keyed samplers: how an epoch is cut into batches")
-          .when({{"sampler.kind", {"ugs", "urn", "lds", "lb_greedy", "lb_flow"}}}),
+          .when({{"sampler.kind", {"ugs", "urn", "lds", "lb_greedy", "lb_flow", "pack", "lbpack"}}}),
       real("sampler.delta", at<&S::delta>, -kUnbounded, kUnbounded, "",
            "urn, lds: weight of the z-scored delay; > 0 draws slow clients first")
           .when({{"sampler.kind", {"urn", "lds"}}}),
@@ -130,6 +130,19 @@ std::vector<Key> sampler_keys() {
       choice("sampler.reestimate", at<&S::reestimate>, "lds: when the shares are estimated anew")
           .when({{"sampler.kind", {"lds"}}, {"sampler.estimate", {"map", "draw"}}})
           .when({{"sampler.kind", {"lds"}}, {"sampler.depletion", {"renormalise"}}}),
+      integer("sampler.levels", at<&S::levels>, 0, kMaxInt32, "levels",
+              "delays are taken as so many at most; fewer: more clients in a step, more time; 0: as they are")
+          .when({{"sampler.kind", {"pack", "lbpack"}}}),
+      real("sampler.budget_time", at<&S::budget_time>, 0.0, kUnbounded, "",
+           "pack: at most so much of ugs's time, as little deviation as that allows; 0: none")
+          .when({{"sampler.kind", {"pack"}}}),
+      real("sampler.budget_deviation", at<&S::budget_deviation>, 0.0, kUnbounded, "",
+           "pack: at most so much of ugs's deviation, as little time as that allows; 0: none")
+          .when({{"sampler.kind", {"pack"}}}),
+      choice("sampler.order", at<&S::order>, "pack, lbpack: where in the epoch slow clients give")
+          .when({{"sampler.kind", {"pack", "lbpack"}}}),
+      choice("sampler.target", at<&S::target>, "lb_greedy, lb_flow: class counts of the steps")
+          .when({{"sampler.kind", {"lb_greedy", "lb_flow"}}}),
       seed("sampler.seed", at<&SeedSettings::sampler>, "seed of schedules: sampling, and the order of turns"),
       path_to("sampler.file", at<&S::file>, "file: a saved schedule, .npy integers [slots, 3]")
           .when({{"sampler.kind", {"file"}}}),

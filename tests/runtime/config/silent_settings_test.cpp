@@ -43,6 +43,9 @@ TEST(SilentSettings, OfPartitionsAndSamplers) {
   expect_one(sampling({"sampler.kind=urn", "sampler.delta=2"}, {kEven, false}),
              "sampler.delta = 2: all clients have the same delay");
   EXPECT_EQ(sampling({"sampler.kind=urn", "sampler.delta=2"}).size(), 0u);
+  expect_one(sampling({"sampler.kind=lbpack"}, {kEven, false}),
+             "sampler.kind = lbpack: all clients are of one delay level");
+  EXPECT_EQ(sampling({"sampler.kind=lbpack"}).size(), 0u);
   expect_one(sampling({"sampler.kind=lds", "sampler.observed=1601"}), "sampler.observed = 1601: 1600 are observed");
   EXPECT_EQ(sampling({"sampler.kind=lds", "sampler.observed=1600"}).size(), 0u);
   expect_one(sampling({"clock.delay_ms.share=0.01"}), "clock.delay_ms.share = 0.01: of 32 clients that is none");
