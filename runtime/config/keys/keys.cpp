@@ -124,6 +124,8 @@ std::vector<Key> sampler_keys() {
           .when({{"sampler.kind", {"lds"}}, {"sampler.estimate", {"map", "draw"}}}),
       choice("sampler.prior", at<&S::prior>, "lds: how the prior is read")
           .when({{"sampler.kind", {"lds"}}, {"sampler.estimate", {"map", "draw"}}}),
+      choice("sampler.em", at<&S::em>, "lds: how far the estimate of the shares is iterated")
+          .when({{"sampler.kind", {"lds"}}, {"sampler.estimate", {"map", "draw"}}}),
       choice("sampler.estimate", at<&S::estimate>, "lds: the shares that a step uses"),
       choice("sampler.depletion", at<&S::depletion>, "lds: what becomes of the odds of depleted clients")
           .when({{"sampler.kind", {"lds"}}}),

@@ -8,49 +8,22 @@
 #include <set>
 
 #include "samplers/keyed/keyed_steps.hpp"
-#include "samplers/keyed/lds_em.hpp"
 #include "samplers/keyed/lds_labels.hpp"
 #include "tests/contexts.hpp"
 #include "tests/reference/lds.hpp"
 #include "tests/reference/populations.hpp"
 #include "tests/reference/statistics.hpp"
+#include "tests/samplers/keyed/lds_helpers.hpp"
 #include "tests/samplers/population/partition_helpers.hpp"
 
 namespace splitsim {
 namespace {
 
+using namespace test::lds;
+
 template <class Context>
 class LdsTest : public test::OnContext<Context> {};
 TYPED_TEST_SUITE(LdsTest, test::Contexts);
-
-std::uint64_t random(std::uint32_t i, std::uint32_t stream) { return random_u64(3, {Purpose::kTest, i, stream, 0, 0}); }
-
-/// n samples of K clients, uneven; client k's labels crowd around class k: single classes where `single`.
-Population skewed(std::int32_t samples, std::int32_t clients, std::int32_t classes, bool single) {
-  std::vector<std::int32_t> owner(samples), label(samples);
-  for (std::uint32_t i = 0; i < owner.size(); ++i) {
-    const double u = uniform53(random(i, 1));
-    owner[i] = static_cast<std::int32_t>(u * std::sqrt(u) * clients);
-    const bool own = single || random(i, 2) % 4 > 0;
-    label[i] = static_cast<std::int32_t>(own ? owner[i] % classes : random(i, 4) % classes);
-  }
-  if (clients > 2) std::replace(owner.begin(), owner.end(), clients / 2, 0);  // one client without samples
-  return make_population(owner, label, clients, classes);
-}
-
-SamplerSettings lds_settings(std::int64_t batch, double delta = 0.0) {
-  SamplerSettings settings;
-  settings.kind = "lds";
-  settings.batch = batch;
-  settings.delta = delta;
-  return settings;
-}
-
-Profile delays(std::int32_t clients) {
-  std::vector<std::int64_t> delay(static_cast<std::size_t>(clients));
-  for (std::int32_t k = 0; k < clients; ++k) delay[k] = 1000 * (k % 4 == 1 ? 6 : 1) + 10 * k;
-  return reference::profile_of(delay);
-}
 
 TEST(LdsPrecision, MatchesTheHypergeometricVariance) {
   EXPECT_DOUBLE_EQ(lds_precision(50000, 1000), 1019.3877551020408);
@@ -87,120 +60,6 @@ TYPED_TEST(LdsTest, ObservedLabelsAreTheSmallestKeys) {
       const auto expected = reference::observed_labels(population, gone, count, 6, 2);
       EXPECT_EQ(std::vector<double>(counts.begin(), counts.end()), expected) << observed << " of " << remaining;
     }
-  }
-}
-
-/// A random EM problem on the device and as vectors.
-template <class Context>
-struct EmProblem {
-  EmProblem(Context& context, const Population& population, bool mode)
-      : ctx(context),
-        mixture(reference::mixture_of(population, std::vector<bool>(population.samples()))),
-        samples(population.samples()),
-        solver(context, population) {
-    for (std::int32_t c = 0; c < population.classes; ++c) {
-      observed.push_back(population.class_total[c] > 0 ? static_cast<std::int32_t>(random(c, 6) % 200) : 0);
-    }
-    observed[population.label[0]] = 77;
-    observed[population.classes > 1 ? 1 : 0] = 0;  // a class that nobody drew
-    // As in lds, empty clients have prior 0, and the prior's sum is about the number of labels; weights span four
-    // orders.
-    double weights = 0.0, labels = 0.0;
-    for (const std::int32_t n : observed) labels += n;
-    for (std::int32_t k = 0; k < population.clients; ++k) {
-      const double weight = uniform53(random(k, 7)) * (mode ? 1.0 : std::pow(10.0, -double(k % 4)));
-      prior.push_back(population.size(k) > 0 ? weight : 0.0);
-      weights += prior.back();
-    }
-    for (double& a : prior) a *= labels / weights;
-    counts.assign(observed.begin(), observed.end());
-    device_observed = Buffer<std::int32_t, Context>(ctx, observed);
-    device_prior = Buffer<double, Context>(ctx, prior);
-  }
-  std::vector<double> solve(double tolerance, std::int32_t iterations) {
-    solver.run(device_observed.view(), device_prior.view(), samples, {tolerance, iterations});
-    std::vector<double> pi(prior.size());
-    ctx.download(pi.data(), solver.weights().data(), pi.size() * sizeof pi[0]);
-    return pi;
-  }
-
-  Context& ctx;
-  reference::Mixture mixture;
-  std::int64_t samples;
-  std::vector<std::int32_t> observed;
-  std::vector<double> counts, prior;
-  MixtureEm<Context> solver;
-  Buffer<std::int32_t, Context> device_observed;
-  Buffer<double, Context> device_prior;
-};
-
-TYPED_TEST(LdsTest, EmEqualsNaiveEm) {
-  for (const int clients : {1, 3, 40, 1300}) {
-    EmProblem<TypeParam> problem(this->ctx(), skewed(9000, clients, 6, false), false);
-    const auto expected = reference::em(problem.mixture, problem.counts, problem.prior);
-    const auto pi = problem.solve(1e-5, 1000);
-    for (int k = 0; k < clients; ++k) EXPECT_NEAR(pi[k], expected[k], 1e-11 * expected[k] + 1e-300) << k;
-    EXPECT_GT(problem.solver.iterations(), 0);
-    EXPECT_LE(problem.solver.iterations(), 1000);
-    problem.solve(-1.0, 13);  // never content
-    EXPECT_EQ(problem.solver.iterations(), 13);
-
-    Buffer<double, TypeParam> out(this->ctx(), clients);
-    problem.solver.add_responsibilities(problem.device_prior.view(), out.view());
-    const auto sums = reference::responsibilities(problem.mixture, problem.counts,
-                                                  reference::em(problem.mixture, problem.counts, problem.prior, 0, 13));
-    const auto computed = out.download();
-    for (int k = 0; k < clients; ++k) EXPECT_NEAR(computed[k], problem.prior[k] + sums[k], 1e-10 * (1 + sums[k]));
-  }
-}
-
-TYPED_TEST(LdsTest, EmNeverDecreasesTheObjective) {
-  for (const bool single : {false, true}) {
-    for (const bool mode : {false, true}) {
-      EmProblem<TypeParam> problem(this->ctx(), skewed(5000, 60, 8, single), mode);
-      double before = reference::objective(problem.mixture, problem.counts, problem.prior, problem.mixture.start);
-      const double first = before;
-      for (const int iterations : {1, 2, 3, 4, 5, 7, 9, 15, 30, 60}) {
-        const auto pi = problem.solve(0.0, iterations);
-        const double now = reference::objective(problem.mixture, problem.counts, problem.prior, pi);
-        EXPECT_GE(now, before - 1e-12 * std::abs(before)) << iterations;
-        before = now;
-      }
-      EXPECT_GT(before, first);
-    }
-  }
-}
-
-// Karush-Kuhn-Tucker: the gradient is the same, S + sum of the prior, for every client with samples. EM stops where a
-// step changes no weight by more than 1e-13 of itself, and the ratio of a step is that of the two sides.
-TYPED_TEST(LdsTest, EmEndsAtTheOptimum) {
-  struct Case {
-    int samples, clients, classes;
-    bool single, mode;
-  };
-  for (const Case& c : {Case{3000, 20, 5, false, false}, Case{3000, 20, 5, true, false}, Case{3000, 20, 5, false, true},
-                        Case{800, 300, 12, true, false}, Case{50000, 10000, 10, false, false}}) {
-    EmProblem<TypeParam> problem(this->ctx(), skewed(c.samples, c.clients, c.classes, c.single), c.mode);
-    const auto pi = problem.solve(1e-13, 20000);
-    ASSERT_LT(problem.solver.iterations(), 20000);
-    const auto q = reference::mix(problem.mixture, pi);
-    double right = 0.0, sum = 0.0;
-    for (const double n : problem.counts) right += n;
-    for (const double a : problem.prior) right += a;
-    for (int k = 0; k < c.clients; ++k) {
-      sum += pi[k];
-      if (problem.mixture.start[k] == 0.0) {
-        EXPECT_EQ(pi[k], 0.0);
-        continue;
-      }
-      ASSERT_GT(pi[k], 0.0);
-      double left = problem.prior[k] / pi[k];
-      for (std::size_t i = 0; i < q.size(); ++i) {
-        left += problem.counts[i] > 0 ? problem.counts[i] * problem.mixture.beta[k][i] / q[i] : 0.0;
-      }
-      ASSERT_NEAR(left / right, 1.0, 1e-11) << "client " << k << " of " << c.clients;
-    }
-    EXPECT_NEAR(sum, 1.0, 1e-12);
   }
 }
 
