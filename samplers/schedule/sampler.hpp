@@ -71,7 +71,7 @@ struct SamplerSettings {
   DepletionRule depletion = DepletionRule::kOdds;              ///< lds: odds | renormalise
   Reestimate reestimate = Reestimate::kNever;            ///< lds: never | on_depletion | every_step
   std::string file;                            ///< file: a saved schedule (samplers/schedule/schedule_file.hpp)
-  std::int64_t levels = 8;  ///< pack, lbpack: delay levels at most (samplers/latency/delay_levels.hpp)
+  std::int64_t levels = 8;  ///< pack, lbpack, makespan: delay levels at most (samplers/latency/delay_levels.hpp)
   std::int64_t local_epochs = 1;               ///< relay: passes of a client over its data at its turn
 };
 

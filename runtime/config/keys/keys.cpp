@@ -134,7 +134,7 @@ std::vector<Key> sampler_keys() {
           .when({{"sampler.kind", {"lds"}}, {"sampler.depletion", {"renormalise"}}}),
       integer("sampler.levels", at<&S::levels>, 0, kMaxInt32, "levels",
               "delays are taken as so many at most; fewer: more clients in a step, more time; 0: as they are")
-          .when({{"sampler.kind", {"pack", "lbpack"}}}),
+          .when({{"sampler.kind", {"pack", "lbpack", "makespan"}}}),
       seed("sampler.seed", at<&SeedSettings::sampler>, "seed of schedules: sampling, and the order of turns"),
       path_to("sampler.file", at<&S::file>, "file: a saved schedule, .npy integers [slots, 3]")
           .when({{"sampler.kind", {"file"}}}),

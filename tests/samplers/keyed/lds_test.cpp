@@ -133,33 +133,41 @@ TYPED_TEST(LdsTest, SteppedCountsFollowTheirLaw) {
   }
 }
 
-// With rates that do not change, steps and one sort are the same schedule.
+// With rates that do not change, steps and one sort are the same schedule, whichever way a step's end is searched for:
+// few clients, many, more than a step has samples.
 TYPED_TEST(LdsTest, SteppedWithConstantRatesIsOneSort) {
-  const Population population = skewed(3000, 50, 4, false);
-  const DevicePopulation<TypeParam> device(this->ctx(), population);
-  std::vector<double> rates(50), logs(50);
-  for (int k = 0; k < 50; ++k) {
-    rates[k] = std::exp(6.0 * uniform53(random(k, 8)));
-    logs[k] = exact_log(rates[k]);
-  }
-  const Buffer<double, TypeParam> device_rates(this->ctx(), rates), device_logs(this->ctx(), logs);
-  for (const auto rule : {DepletionRule::kOdds, DepletionRule::kRenormalise}) {
-    for (const std::int64_t batch : {1, 64, 3000}) {
-      const Chunks chunks{3000, batch, true};
-      ClientThresholds<TypeParam> thresholds(this->ctx(), population, device, rule);
-      KeyedSchedule<TypeParam> keyed(this->ctx(), device, chunks);
-      SteppedSchedule<TypeParam> stepped(this->ctx(), device, chunks);
-      ScheduleBuffer<TypeParam> a(this->ctx(), keyed.bounds()), b(this->ctx(), keyed.bounds());
-      thresholds.build(keyed.workspace(), 9, 4);
-      stepped.start(thresholds, b);
-      for (std::int64_t t = 0; t < chunks.steps(); ++t) stepped.step(t, device_logs.view(), {}, {}, b);
-      stepped.finish(b);
-      EXPECT_EQ(stepped.depleted(), 49);
-      keyed.build(thresholds, device_rates.view(), a);
-      EXPECT_EQ(download(a).sha256(), download(b).sha256()) << batch;
-      if (rule == DepletionRule::kOdds) {  // the same keys in another way
-        keyed.build(device_rates.view(), 9, 4, a);
-        EXPECT_EQ(download(a).sha256(), download(b).sha256()) << batch;
+  for (const int clients : {50, 3000}) {
+    const std::int64_t samples = clients == 50 ? 3000 : 9000;
+    const Population population = skewed(static_cast<std::int32_t>(samples), clients, 4, false);
+    const DevicePopulation<TypeParam> device(this->ctx(), population);
+    std::vector<double> rates(clients), logs(clients);
+    for (int k = 0; k < clients; ++k) {
+      rates[k] = std::exp(6.0 * uniform53(random(k, 8)));
+      logs[k] = exact_log(rates[k]);
+    }
+    std::int64_t with_samples = 0;
+    for (int k = 0; k < clients; ++k) with_samples += population.size(k) > 0 ? 1 : 0;
+    const Buffer<double, TypeParam> device_rates(this->ctx(), rates), device_logs(this->ctx(), logs);
+    for (const auto rule : {DepletionRule::kOdds, DepletionRule::kRenormalise}) {
+      for (const std::int64_t batch :
+           {samples == 3000 ? std::int64_t{1} : std::int64_t{700}, std::int64_t{64}, samples}) {
+        if (samples == 9000 && batch == 64 && TypeParam::kIsDevice) continue;  // may be emulated
+        const Chunks chunks{samples, batch, true};
+        ClientThresholds<TypeParam> thresholds(this->ctx(), population, device, rule);
+        KeyedSchedule<TypeParam> keyed(this->ctx(), device, chunks);
+        SteppedSchedule<TypeParam> stepped(this->ctx(), device, chunks);
+        ScheduleBuffer<TypeParam> a(this->ctx(), keyed.bounds()), b(this->ctx(), keyed.bounds());
+        thresholds.build(keyed.workspace(), 9, 4);
+        stepped.start(thresholds, b);
+        for (std::int64_t t = 0; t < chunks.steps(); ++t) stepped.step(t, device_logs.view(), {}, {}, b);
+        stepped.finish(b);
+        EXPECT_EQ(stepped.depleted(), with_samples);
+        keyed.build(thresholds, device_rates.view(), a);
+        EXPECT_EQ(download(a).sha256(), download(b).sha256()) << clients << ", " << batch;
+        if (rule == DepletionRule::kOdds) {  // the same keys in another way
+          keyed.build(device_rates.view(), 9, 4, a);
+          EXPECT_EQ(download(a).sha256(), download(b).sha256()) << clients << ", " << batch;
+        }
       }
     }
   }
@@ -167,25 +175,55 @@ TYPED_TEST(LdsTest, SteppedWithConstantRatesIsOneSort) {
 
 // Many samples at the same instant: thresholds below the smallest that is told apart. Nothing is lost or given twice.
 TYPED_TEST(LdsTest, SteppedSurvivesTiesAndExtremeRates) {
-  const Population population = skewed(2000, 30, 4, false);
-  const DevicePopulation<TypeParam> device(this->ctx(), population);
-  const Chunks chunks{2000, 37, true};
-  PairSort<TypeParam> pairs(this->ctx(), 2000);
-  for (const double scale : {0.0, 1e3, 1e6, 1e290}) {
-    std::vector<double> logs(30);
-    for (int k = 0; k < 30; ++k) logs[k] = -scale * uniform53(random(k, 9));
-    const Buffer<double, TypeParam> device_logs(this->ctx(), logs);
-    ClientThresholds<TypeParam> thresholds(this->ctx(), population, device, DepletionRule::kOdds);
-    SteppedSchedule<TypeParam> stepped(this->ctx(), device, chunks);
-    ScheduleBuffer<TypeParam> out(this->ctx(), keyed_bounds(chunks, 30));
-    thresholds.build(pairs, 1, 0);
-    stepped.start(thresholds, out);
-    for (std::int64_t t = 0; t < chunks.steps(); ++t) stepped.step(t, device_logs.view(), {}, {}, out);
-    stepped.finish(out);
-    const Schedule schedule = download(out);
-    EXPECT_NO_THROW(check_schedule(schedule, out.bounds)) << scale;
-    EXPECT_EQ(std::set<int>(schedule.sample.begin(), schedule.sample.end()).size(), 2000u) << scale;
+  for (const int clients : {30, 2500}) {
+    const std::int64_t samples = clients == 30 ? 2000 : 6000, batch = clients == 30 ? 37 : 1100;
+    const Population population = skewed(static_cast<std::int32_t>(samples), clients, 4, false);
+    const DevicePopulation<TypeParam> device(this->ctx(), population);
+    const Chunks chunks{samples, batch, true};
+    PairSort<TypeParam> pairs(this->ctx(), samples);
+    for (const double scale : {0.0, 1e3, 1e6, 1e290}) {
+      std::vector<double> logs(clients);
+      for (int k = 0; k < clients; ++k) logs[k] = -scale * uniform53(random(k, 9));
+      const Buffer<double, TypeParam> device_logs(this->ctx(), logs);
+      ClientThresholds<TypeParam> thresholds(this->ctx(), population, device, DepletionRule::kOdds);
+      SteppedSchedule<TypeParam> stepped(this->ctx(), device, chunks);
+      ScheduleBuffer<TypeParam> out(this->ctx(), keyed_bounds(chunks, clients));
+      thresholds.build(pairs, 1, 0);
+      stepped.start(thresholds, out);
+      for (std::int64_t t = 0; t < chunks.steps(); ++t) stepped.step(t, device_logs.view(), {}, {}, out);
+      stepped.finish(out);
+      const Schedule schedule = download(out);
+      EXPECT_NO_THROW(check_schedule(schedule, out.bounds)) << scale;
+      EXPECT_EQ(std::set<int>(schedule.sample.begin(), schedule.sample.end()).size(), static_cast<std::size_t>(samples))
+          << scale;
+    }
   }
+}
+
+// Clocks that stand at the same place, as after steps whose rates differ beyond all scales: everybody's next sample leaves
+// at once, and what is too much is given back from the last client on.
+TYPED_TEST(LdsTest, SteppedGivesTiesBackFromTheLastClient) {
+  constexpr int kClients = 5000;
+  const Population population = reference::population_of(std::vector<int>(kClients, 2), 3);
+  const DevicePopulation<TypeParam> device(this->ctx(), population);
+  const Chunks chunks{2 * kClients, 100, true};
+  PairSort<TypeParam> pairs(this->ctx(), 2 * kClients);
+  ClientThresholds<TypeParam> thresholds(this->ctx(), population, device, DepletionRule::kOdds);
+  SteppedSchedule<TypeParam> stepped(this->ctx(), device, chunks);
+  ScheduleBuffer<TypeParam> out(this->ctx(), keyed_bounds(chunks, kClients));
+  thresholds.build(pairs, 1, 0);
+  stepped.start(thresholds, out);
+  // The first step's rates move the clocks of those from 1000 on beyond their thresholds, but take nothing of theirs.
+  std::vector<double> logs(kClients, 0.0);
+  for (int k = 0; k < kClients; ++k) logs[k] = k < 1000 ? 0.0 : -1e300;
+  stepped.step(0, Buffer<double, TypeParam>(this->ctx(), logs).view(), {}, {}, out);
+  for (int k = 0; k < kClients; ++k) logs[k] = k < 1000 ? -1e300 : -1e290;
+  stepped.step(1, Buffer<double, TypeParam>(this->ctx(), logs).view(), {}, {}, out);
+  const std::vector<std::int32_t> client = out.client.download(200);
+  EXPECT_LT(client[99], 1000);
+  // ln of a threshold is lost beside 1e290: all of 1000 .. 4999 have samples that leave at one time; the first 100 do.
+  EXPECT_EQ(client[100], 1000);
+  for (int i = 101; i < 200; ++i) EXPECT_LE(client[i] - client[i - 1], 1) << i;
 }
 
 TYPED_TEST(LdsTest, PriorIsUrnAndUgsAtDeltaZero) {
