@@ -67,7 +67,7 @@ TEST(ConfigErrors, WrongTypes) {
   EXPECT_EQ(
       override_error("sampler=3"),
       "--set: sampler = 3: allowed: a table with the keys kind, batch, chunks, delta, delay_signal, concentration, "
-      "observed, prior, em, estimate, depletion, reestimate, seed, file, local_epochs");
+      "observed, prior, em, estimate, depletion, reestimate, levels, seed, file, local_epochs");
   expect_contains(error_of("[[sampler]]\nbatch = 1\n"),
                   {"sampler = [...]: allowed: a table with the keys kind, batch"});
   EXPECT_EQ(override_error("data.augment.flip=1"), "--set: data.augment.flip = 1: allowed: true, false");

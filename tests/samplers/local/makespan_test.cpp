@@ -141,7 +141,7 @@ TYPED_TEST(MakespanTest, EqualsSimulation) {
 TYPED_TEST(MakespanTest, LevelsBringClientsTogether) {
   const Population population = reference::population_of(std::vector<int>(60, 70), 5);
   std::vector<std::int64_t> delay;
-  for (int k = 0; k < 60; ++k) delay.push_back(1'000'000 + 1000 * ((k * 37) % 60) * ((k * 37) % 60));
+  for (int k = 0; k < 60; ++k) delay.push_back(1'000'000'000 + 100'000'000 * std::int64_t{k * 37 % 60} * (k * 37 % 60));
   const DevicePopulation<TypeParam> device(this->ctx(), population);
   const auto epoch = [&](const std::vector<std::int64_t>& delays, std::int64_t levels) {
     SamplerSettings settings;
