@@ -124,6 +124,8 @@ std::vector<Key> sampler_keys() {
           .when({{"sampler.kind", {"lds"}}, {"sampler.estimate", {"map", "draw"}}}),
       choice("sampler.prior", at<&S::prior>, "lds: how the prior is read")
           .when({{"sampler.kind", {"lds"}}, {"sampler.estimate", {"map", "draw"}}}),
+      choice("sampler.em", at<&S::em>, "lds: how far the estimate of the shares is iterated")
+          .when({{"sampler.kind", {"lds"}}, {"sampler.estimate", {"map", "draw"}}}),
       choice("sampler.estimate", at<&S::estimate>, "lds: the shares that a step uses"),
       choice("sampler.depletion", at<&S::depletion>, "lds: what becomes of the odds of depleted clients")
           .when({{"sampler.kind", {"lds"}}}),
@@ -132,7 +134,7 @@ std::vector<Key> sampler_keys() {
           .when({{"sampler.kind", {"lds"}}, {"sampler.depletion", {"renormalise"}}}),
       integer("sampler.levels", at<&S::levels>, 0, kMaxInt32, "levels",
               "delays are taken as so many at most; fewer: more clients in a step, more time; 0: as they are")
-          .when({{"sampler.kind", {"pack", "lbpack"}}}),
+          .when({{"sampler.kind", {"pack", "lbpack", "makespan"}}}),
       real("sampler.budget_time", at<&S::budget_time>, 0.0, kUnbounded, "",
            "pack: at most so much of ugs's time, as little deviation as that allows; 0: none")
           .when({{"sampler.kind", {"pack"}}}),
