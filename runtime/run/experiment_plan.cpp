@@ -37,6 +37,11 @@ std::map<std::string, std::string> input_hashes(const Scene& scene) {
     hash.add(read_text_file(config.train.conv_table));
     inputs["conv_table"] = hash.hex();
   }
+  if (config.model.init == InitKind::kFile && !config.model.file.empty()) {
+    Sha256 hash;
+    hash.add(read_text_file(config.model.file));
+    inputs["model_file"] = hash.hex();
+  }
   return inputs;
 }
 

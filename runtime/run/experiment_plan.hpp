@@ -31,7 +31,8 @@ struct ExperimentPlan {
 };
 
 /// Content of what a run reads, name -> SHA-256: images, labels, partition; schedule, trace, groups, availability,
-/// conv_table where there are any. Of initial weights (initial_model) only the device's side knows the shape.
+/// conv_table, model_file where there are any. What the weights of model_file are in this run (initial_model) only the
+/// device's side knows. Errors: InputError for a file that cannot be read.
 std::map<std::string, std::string> input_hashes(const Scene& scene);
 
 /// All but what only a device knows: memory, and hashes of what is not in the scene.

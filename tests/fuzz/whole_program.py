@@ -6,9 +6,12 @@
 BIN is a folder of executables with config_keys_json. A configuration that is refused with "KEY = VALUE: allowed: ..." is mended as
 the message says and tried again, so that messages have to be true. What is checked of every one: exit code 0, 2 or 4, never
 a crash or a hang; a refusal is one line; the files of a run that ends have no NaN where there must be a number and every
-sample once per epoch; --resume of a finished run changes nothing. --only N repeats one of them and shows its command.
+sample once per epoch; --resume of a finished run changes nothing; a sweep of two seeds, one by one or as one, leaves the
+same files. --only N repeats one of them and shows its command.
 """
 import argparse, concurrent.futures, csv, json, math, os, random, re, shutil, struct, subprocess, sys, tempfile
+
+from sweeps import Finding, check_sweep
 
 TIMEOUT_S = 120  # of one run; with --slow (sanitizers) ten times as long
 EXPECTED = re.compile(r"splitsim-run: warning: |epoch \d+/\d+ step \d+/\d+ loss ")  # a long run says how far it is
@@ -16,10 +19,6 @@ CUTS = {"mlp": ["fc1", "relu1"], "cnn": ["pool1", "conv1", "relu1"], "lenet": ["
         "vgg11": ["pool1", "conv1"], "layers": ["a", "b"]}
 RESNET_CUTS = ["conv1", "norm1", "relu1", "layer1", "layer2", "layer3", "layer4"]
 SANITIZER = re.compile(r"AddressSanitizer|runtime error:|LeakSanitizer|ThreadSanitizer|terminate called|Assertion")
-
-
-class Finding(Exception):
-    pass
 
 
 def npy(path, code, shape, data):
@@ -297,6 +296,8 @@ def one(number, args, keys, sets):
             again, _, _ = run([command[0], "--device", "cpu", "--resume", out], env)
             if again != 0 or contents(out) != before:
                 raise Finding("--resume of a finished run changed something")
+        if code != 2 and number % 4 == 1 and os.path.exists(os.path.join(args.bin, "splitsim-sweep")):
+            check_sweep(args.bin, number, values, out, folder, env, 4 * TIMEOUT_S)
         shutil.rmtree(folder)
         return {"code": code, "mended": attempt, "refusal": err.strip() if code == 2 else ""}
     except Finding as finding:
