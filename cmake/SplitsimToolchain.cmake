@@ -51,6 +51,12 @@ find_package(nlohmann_json REQUIRED)
 find_package(ZLIB REQUIRED)
 find_path(SPLITSIM_NETTLE_INCLUDE nettle/sha2.h REQUIRED)
 find_library(SPLITSIM_NETTLE_LIBRARY nettle REQUIRED)
+# By hand: libzip's own CMake file asks for its tools, which its package does not bring.
+find_path(SPLITSIM_ZIP_INCLUDE zip.h REQUIRED)
+find_library(SPLITSIM_ZIP_LIBRARY zip REQUIRED)
+find_package(PNG 1.6 REQUIRED)
+find_path(SPLITSIM_TURBOJPEG_INCLUDE turbojpeg.h REQUIRED)
+find_library(SPLITSIM_TURBOJPEG_LIBRARY turbojpeg REQUIRED)
 find_path(SPLITSIM_LEMON_INCLUDE lemon/edmonds_karp.h REQUIRED)
 find_path(SPLITSIM_CSV_INCLUDE csv.h PATH_SUFFIXES libfccp fast-cpp-csv-parser REQUIRED)
 

@@ -16,11 +16,12 @@ namespace {
 
 Population population_of(const Dataset& dataset, const Config& config) {
   try {
-    return make_partition(dataset.train_labels, dataset.classes, config.partition, seeds_of(config).partition);
+    return make_partition(dataset.train_labels, dataset.classes, config.partition, seeds_of(config).partition,
+                          dataset.train_clients);
   } catch (const InputError& error) {
     if (dataset.validation_size() == 0 || config.partition.kind != "file") throw;
     throw InputError(
-        fmt::format("{} (data.validation = {} holds out {} of the {} training images: a partition file has "
+        fmt::format("{} (data.validation = {} holds out {} of the {} training samples: a partition file has "
                     "an entry for each of the other {})",
                     error.what(), config.data.validation, dataset.validation_size(),
                     dataset.train_size() + dataset.validation_size(), dataset.train_size()));

@@ -97,7 +97,7 @@ def draw_config(draw, keys, sets, folder):
     for key in keys:
         path, kind = key["key"], key["type"]
         rare = draw.random()
-        if path in values or path in ("data.name", "data.split"):  # npy has no splits
+        if path in values or path in ("data.name", "data.split", "data.read_as"):  # npy has no splits
             continue
         important = path in ("partition.kind", "sampler.kind", "train.mode", "model.name", "model.cut", "model.client_norm",
                              "model.server_norm", "clock.barrier", "clock.delay_ms", "eval.replicas", "train.loss", "cut.up", "cut.down",
@@ -107,7 +107,8 @@ def draw_config(draw, keys, sets, folder):
         if kind == "flag":
             value = draw.choice(["true", "false"])
         elif kind == "choice":
-            value = json.dumps(draw.choice([name for name in key["choices"] if name != "callable"]))  # Python's
+            value = json.dumps(draw.choice([name for name in key["choices"]
+                                            if name not in ("callable", "by_column")]))  # Python's; the sets name nobody
         elif kind == "integer":
             low, high = key["low"], key["high"]
             value = str(min(high, max(low, draw.choice([low, low + 1, 2, 3, 5, 10, n // 2, n, low, 2**31 - 1 if rare < 0.01 else 1]))))

@@ -56,6 +56,12 @@ class Parity(Case):
             self.assertEqual((owner.dtype, owner.shape, owner.flags.c_contiguous), (np.int32, (240,), True))
         self.assertNotEqual(owner.tolist(), splitsim.partition(self.labels, kind, 6, seed=8, **keys).tolist())
 
+    def test_partition_by_whom_samples_come_from(self):
+        people = np.array(["mona", "ada", "zoe"])[np.arange(240) % 3]
+        owner = splitsim.partition(self.labels, "by_column", 3, column=people)
+        self.assertEqual(owner[:3].tolist(), [1, 0, 2])
+        np.testing.assert_array_equal(owner, splitsim.partition(self.labels, "by_column", 3, column=owner * 10 - 7))
+
     def test_an_owner_of_ones_own(self):
         owner = np.arange(240) % 5
         schedule = splitsim.schedule(labels=self.labels, owner=owner, sampler={"kind": "fls", "batch": 20})
@@ -183,6 +189,11 @@ class Mistakes(Case):
     def test_of_partition(self):
         for text, keywords in {"partition.clients = 0": dict(clients=0), "partition.alpha = -1": dict(alpha=-1.0),
                                "partition.kind": dict(kind="none"), "label_noise": dict(label_noise=0.1),
+                               "rotation": dict(rotation="half"), "column: must be given": dict(kind="by_column"),
+                               "column: not read": dict(column=np.zeros(240, int)),
+                               "column: float64": dict(kind="by_column", column=np.zeros(240)),
+                               "shape (3,)": dict(kind="by_column", column=np.zeros(3, int)),
+                               "partition.clients = 32": dict(kind="by_column", column=np.zeros(240, int)),
                                "partition.alpha": dict(kind="iid", alpha=1.0), "seed": dict(seed=-1),
                                "241": dict(kind="iid", clients=241)}.items():
             with self.subTest(text):
