@@ -78,7 +78,7 @@ Scene make_scene(const Config& config, SceneParts given) {
   scene.mode = mode_map(config.train);
   scene.network = build_network(model_layers(config.model, data.classes), config.model.cut,
                                 {data.channels, data.height, data.width}, data.classes,
-                                network_options(config.model, config.cut, scene.mode.local_loss));
+                                network_options(config.model, config.cut, scene.mode.local_loss, data.vocabulary));
   scene.cut = cut_costs_of(scene.network, scene.mode);
   if (given.cut_activation > 0) {
     scene.cut.activation = given.cut_activation;

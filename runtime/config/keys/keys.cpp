@@ -151,7 +151,7 @@ std::vector<Key> model_keys() {
       named("model.name", at<&S::name>, model_infos(), "network"),
       text("model.cut", at<&S::cut>, "the client runs the layers up to and including this one, or this group of them"),
       integer("model.width", at<&S::width>, 0, 65536, "channels",
-              "cnn, resnet*, vgg*: of the first stage, the others in proportion; 0: the model's own")
+              "of the first stage (text_cnn, vit: of a token), the others in proportion; 0: the model's own")
           .when({{"model.name", models_where(has_width)}}),
       choice("model.client_norm", at<&S::client_norm>, "the model's norms on the client")
           .when({{"model.name", models_where(has_norms)}}),
