@@ -73,7 +73,8 @@ class Planner:
     train.round, and [model] and [cut] for what crosses the cut.
     labels: (N,) classes of the samples, instead of the config's data set; owner: (N,) their clients, instead of
     [partition] (clients: the largest and one, unless partition.clients is given); classes: C, if more than the labels
-    say. image_shape: (channels, height, width), for the model; cut_bytes: of one sample's activations at the cut, instead
+    say. image_shape: (channels, height, width), for the model
+    (a window: (C, 1, L), a row: (D, 1, 1)); cut_bytes: of one sample's activations at the cut, instead
     of the model's. sampler: a function (docs/python.md), or keys of [sampler].
     device: "auto", "cpu" or "cuda"; threads: of the host. Neither changes a bit.
 
@@ -165,8 +166,8 @@ def _epoch(epoch):
 def _shape(shape):
     ok = isinstance(shape, (tuple, list)) and len(shape) == 3 and all(
         isinstance(n, numbers.Integral) and not isinstance(n, bool) and 1 <= n <= 65536 for n in shape)
-    if not ok or shape[0] > 4:
-        raise InputError(f"image_shape = {shape!r}: allowed: (channels, height, width), at most 4 channels")
+    if not ok:
+        raise InputError(f"image_shape = {shape!r}: allowed: (channels, height, width), integers from 1 to 65536")
     return tuple(int(n) for n in shape)
 
 

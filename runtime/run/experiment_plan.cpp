@@ -45,6 +45,7 @@ ExperimentPlan describe(const Scene& scene, const ScheduleBounds& bounds) {
   const Config& config = scene.config;
   ExperimentPlan plan;
   plan.dataset = data.name;
+  plan.samples = data.kind;
   plan.train_samples = data.train_size();
   plan.test_samples = data.test_size();
   plan.validation_samples = data.validation_size();

@@ -173,7 +173,7 @@ class Mistakes(Case):
                 "epoch = 1.5: allowed": dict(epoch=1.5),
                 "epoch = True: allowed": dict(epoch=True),
                 "image_shape = (28, 28)": dict(labels=labels, image_shape=(28, 28)),
-                "at most 4 channels": dict(labels=labels, image_shape=(5, 28, 28)),
+                "integers from 1 to 65536": dict(labels=labels, image_shape=(65537, 1, 1)),
                 "cut_bytes = 0": dict(cut_bytes=0),
                 "threads = 0": dict(threads=0),
                 "threads = 5000": dict(threads=5000),
