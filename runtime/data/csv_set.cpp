@@ -108,6 +108,8 @@ Table read_table(const std::string& path, const DataSettings& settings, const st
       if (cells[client].empty()) fail(fmt::format("{:.40} = \"\": allowed: a client", settings.client_column));
       table.clients.emplace_back(cells[client]);
     }
+  } catch (const io::error::escaped_string_not_closed&) {
+    fail("a quote is not closed; allowed: quotes that end in their line");
   } catch (const io::error::base& error) {
     throw InputError(fmt::format("{}: cannot be read as CSV: {}", path, error.what()));
   }

@@ -48,7 +48,7 @@ constexpr float kSpread = .75f, kAssayNoise = .6f, kOffset = .35f;  // of a clou
 
 // ---- phrases ----
 constexpr std::int32_t kTopicWords = 60, kFavourites = 10, kShortest = 12;
-constexpr float kOfTopic = 1.f / 6, kOfPartner = .3f, kOfAuthor = .2f;
+constexpr float kOfTopic = .25f, kOfPartner = .2f, kOfAuthor = .2f;
 
 /// A rank in [0, n), r with a chance of about 1 / (r + 1).
 std::int32_t zipf(Draws& draw, double log_of_n, std::int32_t n) {

@@ -35,7 +35,7 @@ void draw_gesture(std::uint64_t seed, std::int64_t id, float* window);
 constexpr std::int32_t kAssayClasses = 5, kAssayColumns = 24;
 void draw_assay(std::uint64_t seed, std::int64_t id, float* row);
 
-/// Sentences of 12 to 32 words of a vocabulary of 500 (0: behind the end), frequent ones more often (Zipf), every sixth
+/// Sentences of 12 to 32 words of a vocabulary of 500 (0: behind the end), frequent ones more often (Zipf), every fourth
 /// of the class's topic or, in part, of its partner's. Authors have ten favourite words each.
 constexpr std::int32_t kPhraseClasses = 4, kPhraseWords = 32, kPhraseVocabulary = 500;
 void draw_phrase(std::uint64_t seed, std::int64_t id, float* tokens);

@@ -108,7 +108,7 @@ TEST(Csv, Mistakes) {
   train("age,label,height\n1,1,nan\n", ":2:", "height = \"nan\"");
   train("age,label,height\n1,1,1e50\n", ":2:", "height = \"1e50\"");
   train("age,label,height\n1,,1\n", ":2:", "label = \"\"", "a class");
-  train("age,label,height\n1,1,\"1\n", "cannot be read as CSV", "not closed");
+  train("age,label,height\n1,1,\"1\n", ":2:", "a quote is not closed");
   train("age,label,height\n1,2000000,1\n", "label 2000000 is out of range");
   train(std::string("age,label\0,height\n", 18), "NUL");
   const auto changed = [&](auto change, const auto&... parts) {

@@ -174,7 +174,7 @@ TEST(Npy, BadFiles) {
       [](const TempDir& d) {
         write_npy<std::int32_t>(d / "y.npy", {{3}, {0, 1, 2}});
       },
-      "y.npy", "2 images", "x.npy");
+      "y.npy", "2 samples", "x.npy");
   expect_bad(
       [](const TempDir& d) {
         write_npy<std::int32_t>(d / "y.npy", {{1, 2}, {0, 1}});
