@@ -211,7 +211,7 @@ Scene scene_of(const Context& ctx, const Arguments& arguments, const std::vector
     given.dataset = synthetic_labels(arguments.synthetic[0], arguments.synthetic[1]);
   } else {
     given.dataset = load_dataset(config.data, seeds_of(config).data);
-    given.dataset->train_images = given.dataset->test_images = {};  // labels are enough
+    given.dataset->train_features = given.dataset->test_features = {};  // labels are enough
     plan_memory(ctx, arguments, configs, given.dataset->train_size(), given.dataset->classes);
   }
   Scene scene = make_scene(config, std::move(given));

@@ -14,7 +14,8 @@ namespace splitsim {
 struct ExperimentPlan {
   std::string dataset;
   std::int64_t train_samples = 0, test_samples = 0, validation_samples = 0;
-  std::vector<double> pixel_mean, pixel_std;  ///< per channel of the training images, scaled to 0..1
+  SampleKind samples = SampleKind::kImages;
+  std::vector<double> pixel_mean, pixel_std;  ///< per channel of the training samples, of pixels scaled to 0..1
   std::int32_t classes = 0, clients = 0;
   std::int64_t smallest_client = 0, largest_client = 0;  ///< samples
   std::int64_t steps_per_epoch = 0;
