@@ -9,7 +9,7 @@
 
 #include "base/error.hpp"
 #include "base/npy.hpp"
-#include "base/zip_file.hpp"
+#include "runtime/data/zip_file.hpp"
 #include "runtime/data/array_features.hpp"
 #include "runtime/data/loaders.hpp"
 

@@ -1,4 +1,4 @@
-#include "base/zip_file.hpp"
+#include "runtime/data/zip_file.hpp"
 
 #include <fmt/format.h>
 #include <zip.h>
