@@ -15,13 +15,13 @@ build: setup  ## build everything: preset cuda where a CUDA compiler is found, e
 
 demo: setup  ## train the embedded default with ugs, fpls and fls, print the comparison and make a page of it
 	@scripts/python.sh
-	@scripts/build.sh "" splitsim-run
+	@scripts/build.sh "" splitsim-run splitsim-sweep
 	@scripts/demo.sh
 
 test: setup  ## build and pass every test
 	@scripts/setup.sh test
 	@scripts/build.sh
-	@scripts/python.sh
+	@scripts/python.sh tensorboard
 	@scripts/test.sh
 
 test-debug: setup  ## the same with AddressSanitizer and UndefinedBehaviorSanitizer, CPU backend

@@ -7,8 +7,10 @@
 #include <cstddef>
 #include <cstring>
 #include <filesystem>
+#include <fstream>
 #include <limits>
 #include <optional>
+#include <sstream>
 #include <string_view>
 #include <type_traits>
 #include <utility>
@@ -60,11 +62,22 @@ void with_integer_type(const NpyType& type, F f) {
 NpyFile::NpyFile(const std::string& path) : path_(path) {
   std::error_code no_size;
   const std::uint64_t file_bytes = std::filesystem::file_size(path, no_size);
-  if (!no_size) file_.open(path, std::ios::binary);  // whatever has no size may block
-  if (no_size || !file_) throw InputError(fmt::format("{}: cannot be read as a file", path));
+  if (!no_size) file_ = std::make_unique<std::ifstream>(path, std::ios::binary);  // whatever has no size may block
+  if (no_size || !*file_) throw InputError(fmt::format("{}: cannot be read as a file", path));
+  read_header(file_bytes);
+}
 
+NpyFile::NpyFile(const std::string& path, std::string bytes) : path_(path) {
+  const std::uint64_t file_bytes = bytes.size();
+  file_ = std::make_unique<std::istringstream>(std::move(bytes));
+  read_header(file_bytes);
+}
+
+void NpyFile::read_header(std::uint64_t file_bytes) {
+  const std::string& path = path_;
+  std::istream& file = *file_;
   char start[8] = {};
-  if (!file_.read(start, sizeof start) || std::string_view(start, kMagic.size()) != kMagic) {
+  if (!file.read(start, sizeof start) || std::string_view(start, kMagic.size()) != kMagic) {
     throw InputError(fmt::format("{}: not a .npy file (it does not begin with \\x93NUMPY)", path));
   }
   const int version = static_cast<unsigned char>(start[6]);
@@ -73,16 +86,16 @@ NpyFile::NpyFile(const std::string& path) : path_(path) {
   }
   unsigned char length[4] = {};
   const std::size_t length_bytes = version == 1 ? 2 : 4;
-  file_.read(reinterpret_cast<char*>(length), static_cast<std::streamsize>(length_bytes));
+  file.read(reinterpret_cast<char*>(length), static_cast<std::streamsize>(length_bytes));
   std::uint32_t header_bytes = 0;
   std::memcpy(&header_bytes, length, sizeof header_bytes);
   values_at_ = sizeof start + length_bytes + header_bytes;
-  if (!file_ || values_at_ > file_bytes) throw InputError(fmt::format("{}: truncated within its header", path));
+  if (!file || values_at_ > file_bytes) throw InputError(fmt::format("{}: truncated within its header", path));
   std::string text(std::min(header_bytes, kMaxHeader), '\0');
-  file_.read(text.data(), static_cast<std::streamsize>(text.size()));
+  file.read(text.data(), static_cast<std::streamsize>(text.size()));
 
   std::optional<NpyHeader> header = parse_npy_header(text);
-  if (!file_ || !header || header_bytes > kMaxHeader) {
+  if (!file || !header || header_bytes > kMaxHeader) {
     throw InputError(fmt::format("{}: its .npy header is malformed", path));
   }
   header_ = std::move(*header);
@@ -103,12 +116,12 @@ template <class Raw, class Visit>
 void NpyFile::for_each_piece(Visit visit) {
   constexpr std::int64_t kPiece = kPieceBytes / static_cast<std::int64_t>(sizeof(Raw));
   std::vector<Raw> piece(static_cast<std::size_t>(std::min(kPiece, size_)));
-  file_.clear();
-  file_.seekg(static_cast<std::streamoff>(values_at_));
+  file_->clear();
+  file_->seekg(static_cast<std::streamoff>(values_at_));
   for (std::int64_t first = 0; first < size_; first += kPiece) {
     piece.resize(static_cast<std::size_t>(std::min(kPiece, size_ - first)));
     auto* bytes = reinterpret_cast<char*>(piece.data());
-    if (!file_.read(bytes, static_cast<std::streamsize>(piece.size() * sizeof(Raw)))) {
+    if (!file_->read(bytes, static_cast<std::streamsize>(piece.size() * sizeof(Raw)))) {
       throw InputError(fmt::format("{}: reading its values failed", path_));
     }
     if (type().big_endian) {

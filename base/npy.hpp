@@ -4,8 +4,9 @@
 #pragma once
 
 #include <cstdint>
-#include <fstream>
 #include <functional>
+#include <istream>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -31,6 +32,8 @@ class NpyFile {
  public:
   /// Errors: a file that is missing, is no .npy, or is shorter or longer than its header says.
   explicit NpyFile(const std::string& path);
+  /// A file that is in memory already; `path` is for messages.
+  NpyFile(const std::string& path, std::string bytes);
 
   const std::string& path() const { return path_; }
   const std::vector<std::int64_t>& shape() const { return header_.shape; }
@@ -54,11 +57,12 @@ class NpyFile {
   std::int64_t c_index(std::int64_t index) const;
 
  private:
+  void read_header(std::uint64_t file_bytes);
   template <class Raw, class Visit>
   void for_each_piece(Visit visit);
 
   std::string path_;
-  std::ifstream file_;
+  std::unique_ptr<std::istream> file_;
   NpyHeader header_;
   std::uint64_t values_at_ = 0;
   std::int64_t size_ = 0;

@@ -1,5 +1,5 @@
-# splitsim_pages(target): the executable writes its man page and its completions after it is built, and they are installed. As a
-# script (-DPROGRAM=... -DOUT=...) this file does the writing: a program that cannot run here (another machine's libraries) is
+# splitsim_pages(name program depends...): the program writes its man page and its completions when what it depends on has
+# changed, and they are installed. As a script (-DPROGRAM=... -DOUT=...) this file does the writing: a program that cannot run here (another machine's libraries) is
 # a warning, not a failed build.
 if(CMAKE_SCRIPT_MODE_FILE)
   get_filename_component(name ${PROGRAM} NAME)
@@ -18,16 +18,16 @@ if(CMAKE_SCRIPT_MODE_FILE)
 endif()
 
 set(SPLITSIM_PAGES_SCRIPT ${CMAKE_CURRENT_LIST_FILE})
-function(splitsim_pages target)
+function(splitsim_pages name program)
   set(out ${CMAKE_BINARY_DIR}/share)
-  set(stamp ${CMAKE_BINARY_DIR}/pages-${target}.stamp)
+  set(stamp ${CMAKE_BINARY_DIR}/pages-${name}.stamp)
   add_custom_command(OUTPUT ${stamp}
-    COMMAND ${CMAKE_COMMAND} -DPROGRAM=$<TARGET_FILE:${target}> -DOUT=${out} -P ${SPLITSIM_PAGES_SCRIPT}
+    COMMAND ${CMAKE_COMMAND} -DPROGRAM=${program} -DOUT=${out} -P ${SPLITSIM_PAGES_SCRIPT}
     COMMAND ${CMAKE_COMMAND} -E touch ${stamp}
-    DEPENDS ${target} ${SPLITSIM_PAGES_SCRIPT} VERBATIM)
-  add_custom_target(pages-${target} ALL DEPENDS ${stamp})
-  foreach(page man/man1/${target}.1 bash-completion/completions/${target} zsh/site-functions/_${target}
-          fish/vendor_completions.d/${target}.fish)
+    DEPENDS ${ARGN} ${SPLITSIM_PAGES_SCRIPT} VERBATIM)
+  add_custom_target(pages-${name} ALL DEPENDS ${stamp})
+  foreach(page man/man1/${name}.1 bash-completion/completions/${name} zsh/site-functions/_${name}
+          fish/vendor_completions.d/${name}.fish)
     get_filename_component(folder share/${page} DIRECTORY)
     install(FILES ${out}/${page} DESTINATION ${folder} COMPONENT splitsim OPTIONAL)
   endforeach()

@@ -107,14 +107,6 @@ void DeviceOptions::add_to(CLI::App& app) {
       ->type_name("N");
 }
 
-bool use_cuda(const DeviceOptions& options) {
-  if (options.device == "cpu") return false;
-  std::string why_not;
-  const bool available = cuda_available(&why_not);
-  if (!available && options.device == "cuda") throw NoDevice(fmt::format("--device cuda: {}", why_not));
-  return available;
-}
-
 void watch_interrupts() {
   sigset_t signals;
   sigemptyset(&signals);

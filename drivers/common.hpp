@@ -1,5 +1,4 @@
-// What the drivers share: errors become one line and an exit code, devices are chosen here and nowhere below, Ctrl-C is
-// a flag.
+// What the drivers share: errors become one line and an exit code, Ctrl-C is a flag.
 #pragma once
 
 #include <fmt/format.h>
@@ -12,8 +11,7 @@
 
 #include "base/text.hpp"
 #include "drivers/command_line.hpp"
-#include "kernels/device/context.hpp"
-#include "kernels/device/machine.hpp"
+#include "drivers/device.hpp"
 
 namespace splitsim {
 
@@ -40,29 +38,10 @@ void take_config_file(std::vector<std::string>& overrides, std::string& config_f
 /// Makes a folder and its parents if it is not there. Errors: InputError.
 void make_folder(const std::string& path);
 
-/// Adds --device and --threads.
-struct DeviceOptions {
-  std::string device = "auto";
-  int threads = 0;
+/// As --device and --threads say.
+struct DeviceOptions : DeviceChoice {
   void add_to(CLI::App& app);
 };
-
-/// Whether to use the GPU. Errors: NoDevice if the user insists on a GPU and there is none.
-bool use_cuda(const DeviceOptions& options);
-
-/// Calls f(context) with the backend that the options choose. `threads` is the team of host code on either backend.
-template <class F>
-auto with_context(const DeviceOptions& options, F f) {
-  if (use_cuda(options)) {
-#if SPLITSIM_WITH_CUDA
-    claim_threads(options.threads);
-    CudaContext ctx;
-    return f(ctx);
-#endif
-  }
-  CpuContext ctx(options.threads);
-  return f(ctx);
-}
 
 /// Call before any other thread is made. Gives SIGINT, SIGTERM and SIGHUP to a thread of their own: oneDNN's kernels use the
 /// stack pointer as an ordinary register, so a handler that interrupts one of them writes its frame into the heap.

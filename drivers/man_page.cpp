@@ -107,8 +107,8 @@ std::string man_page(const CLI::App& app, const Manual& manual) {
   if (manual.reads_config) text += configuration();
   if (!manual.notes.empty()) text += ".SH NOTES\n" + verbatim(manual.notes);
   std::string others;
-  for (const char* other :
-       {"splitsim-run", "splitsim-sample", "splitsim-retime", "splitsim-sweep", "splitsim-info", "splitsim-bench"}) {
+  for (const char* other : {"splitsim-run", "splitsim-sample", "splitsim-retime", "splitsim-sweep", "splitsim-report",
+                            "splitsim-info", "splitsim-bench"}) {
     if (other != program) others += fmt::format("{}.BR {} (1)", others.empty() ? "" : ",\n", roff(other));
   }
   return text + ".SH SEE ALSO\n" + others + "\n";

@@ -88,8 +88,8 @@ Config resolve(const Arguments& arguments) {
 template <class Context>
 void print_plan(const Context& ctx, const Config& config, const ExperimentPlan& plan, const std::string& run_dir) {
   const auto line = [](const char* name, const std::string& text) { say("{:<10} {}\n", name, text); };
-  line("data", fmt::format("{}: {} training and {} test images, {} classes", plan.dataset, plan.train_samples,
-                           plan.test_samples, plan.classes));
+  line("data", fmt::format("{}: {} training and {} test {}, {} classes", plan.dataset, plan.train_samples,
+                           plan.test_samples, name_of(plan.samples), plan.classes));
   line("partition", fmt::format("{}: {} clients with {} to {} samples", config.partition.kind, plan.clients,
                                 plan.smallest_client, plan.largest_client));
   line("sampler", fmt::format("{}: B = {}, {} steps per epoch, at most {} samples in a step", config.sampler.kind,

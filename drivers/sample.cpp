@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <functional>
 #include <iterator>
 #include <optional>
 #include <sstream>
@@ -148,12 +149,27 @@ std::vector<Config> configs_of(const Arguments& arguments) {
   return parse_variants(text, {arguments.overrides.begin(), arguments.overrides.end()}, variants);
 }
 
+// Whether a schedule is needed as a whole: by what looks at it, or where its steps are not independent.
+bool looks_at_epochs(const Arguments& arguments) {
+  return !arguments.trace_file.empty() || !arguments.schedule_file.empty();
+}
+bool holds_epochs(const Config& config) {
+  const ClockMode mode = clock_mode_of(config, mode_map(config.train));
+  return resolved_kind(mode, config.clock) != ClockKind::kBarrier || config.clock.drops_late() ||
+         !config.clients.all_there();
+}
+
 // Refuses what does not fit, before it is made.
 template <class Context>
-void plan_memory(const Context& ctx, const std::vector<Config>& configs, std::int64_t samples, std::int64_t classes) {
+void plan_memory(const Context& ctx, const Arguments& arguments, const std::vector<Config>& configs,
+                 std::int64_t samples, std::int64_t classes) {
   std::vector<std::string> kinds;
-  for (const Config& config : configs) kinds.push_back(config.sampler.kind);
-  const SamplingMemory need = sampling_memory(samples, configs.front().partition.clients, classes, kinds);
+  bool whole = looks_at_epochs(arguments);
+  for (const Config& config : configs) {
+    kinds.push_back(config.sampler.kind);
+    whole = whole || holds_epochs(config);
+  }
+  const SamplingMemory need = sampling_memory(samples, configs.front().partition.clients, classes, kinds, whole);
   const auto check = [](std::uint64_t bytes, const char* whose, std::uint64_t available) {
     if (bytes <= available) return;
     throw OutOfMemory(
@@ -191,12 +207,12 @@ Scene scene_of(const Context& ctx, const Arguments& arguments, const std::vector
   SceneParts given;
   given.cut_activation = arguments.cut_bytes;
   if (!arguments.synthetic.empty()) {
-    plan_memory(ctx, configs, arguments.synthetic[0], arguments.synthetic[1]);
+    plan_memory(ctx, arguments, configs, arguments.synthetic[0], arguments.synthetic[1]);
     given.dataset = synthetic_labels(arguments.synthetic[0], arguments.synthetic[1]);
   } else {
     given.dataset = load_dataset(config.data, seeds_of(config).data);
-    given.dataset->train_images = given.dataset->test_images = {};  // labels are enough
-    plan_memory(ctx, configs, given.dataset->train_size(), given.dataset->classes);
+    given.dataset->train_features = given.dataset->test_features = {};  // labels are enough
+    plan_memory(ctx, arguments, configs, given.dataset->train_size(), given.dataset->classes);
   }
   Scene scene = make_scene(config, std::move(given));
   scene.dataset.train_labels = {};  // the population has them
@@ -263,8 +279,9 @@ int run(Context& ctx, Arguments arguments, std::vector<Config> configs) {
       }
       if (!arguments.schedule_file.empty()) schedule = plan.schedule;
     };
+    using OnEpoch = std::function<void(std::int32_t, const EpochPlan&)>;
     reports.push_back(measure_sampler(ctx, population, device_population, timing, config, arguments.samplers[i],
-                                      arguments.epochs, on_epoch));
+                                      arguments.epochs, looks_at_epochs(arguments) ? OnEpoch(on_epoch) : OnEpoch()));
   }
   say("{}", to_table(reports));
   say("\nSerfling: a ugs step's max class deviation is below {:.4f} with 95 % or more (B = {}); population: {} on the "

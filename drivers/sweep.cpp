@@ -158,7 +158,7 @@ int jobs_of(const Arguments& arguments) { return number_or_auto("--jobs", argume
 
 int together_of(const Arguments& arguments) {
   const int given = number_or_auto("--together", arguments.together);
-  return given > 0 ? given : 1;  // by the cost model more does not pay yet (docs/sweeps.md)
+  return given > 0 ? given : 1;  // more pays for small nets on a GPU alone (docs/sweeps.md)
 }
 
 SweepSpec spec_of(const Arguments& arguments) {

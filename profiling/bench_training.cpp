@@ -39,7 +39,7 @@ class Training {
         scene_(make_scene(config_of(what), {.dataset = random_data(what)})),
         population_(ctx_, scene_.population),
         planner_(ctx, scene_.population, population_, scene_.config, scene_.timing.profile, scene_.timing),
-        images_(ctx, scene_.dataset.train_images, scene_.dataset.train_labels),
+        images_(ctx, scene_.dataset.train_features, scene_.dataset.train_labels),
         engine_(ctx, scene_.network, {engine_settings()}) {
     planner_.start();
     const GatherShape gather{what.input.channels, what.input.height, what.input.width};
@@ -97,9 +97,9 @@ class Training {
     data.height = what.input.height;
     data.width = what.input.width;
     data.classes = 10;
-    data.train_images.resize(static_cast<std::size_t>(what.samples * what.input.size()));
-    for (std::size_t i = 0; i < data.train_images.size(); ++i) {
-      data.train_images[i] = static_cast<std::uint8_t>((i * 2654435761u) >> 13);
+    data.train_features.resize(static_cast<std::size_t>(what.samples * what.input.size()));
+    for (std::size_t i = 0; i < data.train_features.size(); ++i) {
+      data.train_features[i] = static_cast<std::uint8_t>((i * 2654435761u) >> 13);
     }
     for (std::int64_t i = 0; i < what.samples; ++i) data.train_labels.push_back(static_cast<std::int32_t>(i % 10));
     return data;

@@ -185,9 +185,11 @@ const std::vector<SamplerRow<Context>>& sampler_rows() {
         {.sees_delays = true}},
        [](From from) { return from.local(speed_layout(from.population, from.times(), from.settings.batch)); }},
       {{"makespan",
-        "every step dealt so that its slowest client finishes as early as possible (ours)",
+        "every step dealt so that its slowest client finishes as early as possible; blind to classes (ours)",
         {.sees_delays = true}},
-       [](From from) { return from.local(makespan_layout(from.population, from.times(), from.settings.batch)); }},
+       [](From from) {
+         return from.local(makespan_layout(from.population, from.times(), from.settings.batch, from.settings.levels));
+       }},
       {{"lb_greedy",
         "ugs's class counts, each sample supplied by the client that finishes next (arXiv 2609.32132)",
         {.sees_delays = true, .on_host = true}},

@@ -60,8 +60,9 @@ install_packages() {
   local missing=() package
   if ! command -v dpkg-query >/dev/null; then
     say "not a Debian system: please see to these packages yourself: $*"
-    say "what CMake looks for: OpenMP, Threads, fmt, CLI11, tomlplusplus, nlohmann_json, ZLIB, GTest, rapidcheck (by name);" \
-      "oneapi/dnnl/dnnl.h with libdnnl, nettle/sha2.h with libnettle, lemon/edmonds_karp.h, Clp_C_Interface.h with libClp (by file)"
+    say "what CMake looks for: OpenMP, Threads, fmt, CLI11, tomlplusplus, nlohmann_json, ZLIB, PNG, GTest, rapidcheck (by name);" \
+      "oneapi/dnnl/dnnl.h with libdnnl, nettle/sha2.h with libnettle, zip.h with libzip, turbojpeg.h with libturbojpeg," \
+      "lemon/edmonds_karp.h, Clp_C_Interface.h with libClp (by file)"
     return 0
   fi
   for package in "$@"; do

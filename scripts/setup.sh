@@ -12,8 +12,8 @@ set -euo pipefail
 source "$(dirname "$0")/common.sh"
 
 packages=(g++ make cmake ninja-build git ca-certificates libdnnl-dev libfmt-dev libcli11-dev libtomlplusplus-dev
-  nlohmann-json3-dev zlib1g-dev nettle-dev libgtest-dev librapidcheck-dev liblemon-dev libfccp-dev
-  coinor-libclp-dev python3 pkg-config python3-dev python3-venv)
+  nlohmann-json3-dev zlib1g-dev nettle-dev libzip-dev libpng-dev libturbojpeg0-dev libgtest-dev librapidcheck-dev
+  liblemon-dev libfccp-dev coinor-libclp-dev python3 pkg-config python3-dev python3-venv)
 # Without them some tests are skipped, and say so: the notebook's, the page's in a browser, those of a real Slurm.
 [[ ${1:-} == test ]] && packages+=(python3-nbclient python3-ipykernel python3-matplotlib chromium slurmctld slurmd
   slurm-client munge)

@@ -30,7 +30,7 @@ enum class Purpose : std::uint8_t {
   kJitter = 5,            ///< per (step, client) factor, element = client
   kInit = 6,              ///< parameter initialisation, element = index within the tensor, step = tensor
   kAugment = 7,           ///< augmentation, element = sample id
-  kGlyphs = 8,            ///< the embedded data set, element = sample id
+  kGlyphs = 8,            ///< the embedded data sets, element = sample id, step = part (runtime/data/draws.hpp)
   kLdsLabels = 9,         ///< lds: observed labels, element = sample id
   kLdsDraw = 10,          ///< lds: Dirichlet draws, element = client
   kServiceOrder = 11,     ///< random service orders, element = client

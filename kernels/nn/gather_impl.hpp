@@ -51,6 +51,11 @@ struct GatherPlanes {
 template <class Context>
 void gather_images(Context& ctx, Slots slots, const GatherShape& shape, View<const GatherSource> sources,
                    const GatherSlots& of, View<float> x) {
+  if (shape.floats) {
+    for_each_cell(ctx, Extent{slots.max}, static_cast<std::int32_t>(shape.size()),
+                  detail::GatherValues(slots.count, shape, sources.data(), of, x.data()));
+    return;
+  }
   if constexpr (!Context::kIsDevice) {
     if (shape.layout == Layout::kChannelsFirst) {
       for_each_block(ctx, slots.max, detail::GatherPlanes{slots.count, shape, sources.data(), of, x.data()});

@@ -1,4 +1,4 @@
-// How an image becomes the input of a slot, pixel by pixel.
+// How a sample becomes the input of a slot, pixel by pixel, or value by value.
 #pragma once
 
 #include <cstdint>
@@ -32,10 +32,21 @@ struct Augmentation {
   PSL_HD bool none() const { return shift_y == 0 && shift_x == 0 && !mirror; }
   /// Pixel (row, column) of what is cut out of a plane, 0..1; outside of the plane 0.
   PSL_HD float at(const GatherShape& shape, const std::uint8_t* plane, std::int32_t row, std::int32_t column) const {
+    const std::int32_t from = place(shape, row, column);
+    return from >= 0 ? static_cast<float>(plane[from]) / 255.0f : 0.0f;
+  }
+  PSL_HD float at(const GatherShape& shape, const float* plane, std::int32_t row, std::int32_t column) const {
+    const std::int32_t from = place(shape, row, column);
+    return from >= 0 ? plane[from] : 0.0f;
+  }
+
+ private:
+  /// Where it is in the plane; -1: outside.
+  PSL_HD std::int32_t place(const GatherShape& shape, std::int32_t row, std::int32_t column) const {
     const std::int32_t from_row = row + shift_y;
     const std::int32_t from_column = (mirror ? shape.width - 1 - column : column) + shift_x;
     const bool inside = from_row >= 0 && from_row < shape.height && from_column >= 0 && from_column < shape.width;
-    return inside ? static_cast<float>(plane[from_row * shape.width + from_column]) / 255.0f : 0.0f;
+    return inside ? from_row * shape.width + from_column : -1;
   }
 };
 
@@ -71,6 +82,48 @@ struct GatherPixels {
       const float value = valid ? cut.at(shape, image + c * pixels, row, column) : source.mean[c];
       out[c] = (value - source.mean[c]) * source.inverse_std[c];
     }
+  }
+};
+
+/// Floats, in either layout. A row is a slot, a column a value of x.
+struct GatherValues {
+  const std::int32_t* slots;
+  GatherShape shape;
+  FastDiv width, inner;  ///< inner: channels (channels last) or pixels of a plane
+  const GatherSource* sources;
+  GatherSlots of;
+  float* x;
+
+  PSL_HD GatherValues(const std::int32_t* count, const GatherShape& s, const GatherSource* from, const GatherSlots& where,
+                      float* to)
+      : slots(count),
+        shape(s),
+        width(s.width),
+        inner(s.layout == Layout::kChannelsFirst ? s.height * s.width : s.channels),
+        sources(from),
+        of(where),
+        x(to) {}
+
+  PSL_HD void operator()(std::int64_t slot, std::int32_t value) const {
+    const bool valid = slot < *slots;
+    write(slot, value, valid ? of.sample[slot] : -1, valid && of.source != nullptr ? of.source[slot] : 0,
+          of.epoch == nullptr ? nullptr : of.epoch + slot);
+  }
+  /// sample: -1 for an empty slot.
+  PSL_HD void write(std::int64_t slot, std::int32_t value, std::int32_t sample, std::int32_t from,
+                    const std::int32_t* epoch) const {
+    const std::int64_t size = shape.size();
+    float& out = x[slot * size + value];
+    if (sample < 0) {
+      out = 0.0f;
+      return;
+    }
+    const std::int32_t outer = inner.quotient(value), rest = value - outer * inner.divisor();
+    const bool channels_first = shape.layout == Layout::kChannelsFirst;
+    const std::int32_t channel = channels_first ? outer : rest, pixel = channels_first ? rest : outer;
+    const float* plane = sources[from].values + sample * size + channel * shape.height * shape.width;
+    const std::int32_t row = width.quotient(pixel), column = pixel - row * shape.width;
+    out = Augmentation(shape, sources[from].seed, sample, epoch).at(shape, plane, row, column);
   }
 };
 

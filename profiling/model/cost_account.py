@@ -6,7 +6,7 @@ counts launches, bytes and instructions; its cost model of an H100 estimates mic
     profiling/model/cost_account.py --update     write costs.json
     profiling/model/cost_account.py --table      print a case's kernels, the costliest first (--cases NAME)
 
---cases all takes the slow ones too, which emulate for minutes: four experiments as one, the full ResNet-18 in every precision, and a schedule of 10^7
+--cases all takes the slow ones too, which emulate for minutes: experiments as one, the full ResNet-18 in every precision, and a schedule of 10^7
 samples (a step of it is an epoch's schedule and timeline).
 
 Needs build/emulated (scripts/test_emulated.py or `run.sh . --target splitsim-run` of the emulator makes it) and the emulator's
@@ -44,8 +44,9 @@ CASES = {
 
 RESNET = ["model.name=resnet18", "model.cut=layer1", "partition.clients=16"]
 SLOW = {
-    # Four experiments as one: the launches of one.
+    # Experiments as one: the launches of one.
     "lenet_psl_4": ((1, 28), 512, ["model.name=lenet", "model.cut=pool1", "partition.clients=128"]),
+    "lenet_psl_16": ((1, 28), 512, ["model.name=lenet", "model.cut=pool1", "partition.clients=128"]),
     "resnet18_psl": ((3, 32), 256, RESNET),
     "resnet18_psl_tf32": ((3, 32), 256, [*RESNET, "train.precision=tf32"]),
     "resnet18_psl_bf16": ((3, 32), 256, [*RESNET, "train.precision=bf16"]),
@@ -54,7 +55,7 @@ SLOW = {
 
 
 # How many experiments of a case, with seeds 1, 2, .., are trained as one.
-TOGETHER = {"lenet_psl_4": 4}
+TOGETHER = {"lenet_psl_4": 4, "lenet_psl_16": 16}
 
 
 def together(folder, count, settings):

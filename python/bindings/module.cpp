@@ -19,21 +19,13 @@ namespace splitsim::python {
 namespace nb = nanobind;
 using nb::literals::operator""_a;
 
-Device::Device(std::string kind, int thread_count) : name(std::move(kind)), threads(thread_count) {
-  if (name != "auto" && name != "cpu" && name != "cuda") {
-    throw InputError(fmt::format("device = {}: allowed: \"auto\", \"cpu\", \"cuda\"", quoted(name)));
+Device::Device(std::string kind, int thread_count) : DeviceChoice{std::move(kind), thread_count, "device = \"cuda\""} {
+  if (device != "auto" && device != "cpu" && device != "cuda") {
+    throw InputError(fmt::format("device = {}: allowed: \"auto\", \"cpu\", \"cuda\"", quoted(device)));
   }
   if (threads < 0 || threads > 4096) {
     throw InputError(fmt::format("threads = {}: allowed: None, or an integer in [1, 4096]", threads));
   }
-}
-
-bool use_cuda(const Device& device) {
-  if (device.name == "cpu") return false;
-  std::string why_not;
-  const bool available = cuda_available(&why_not);
-  if (!available && device.name == "cuda") throw NoDevice(fmt::format("device = \"cuda\": {}", why_not));
-  return available;
 }
 
 namespace {

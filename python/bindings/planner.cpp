@@ -136,7 +136,7 @@ class Planner {
   void make(const Config& config, const Device& device, SceneParts given) {
     if (!given.dataset) {
       given.dataset = load_dataset(config.data, seeds_of(config).data);
-      given.dataset->train_images = given.dataset->test_images = given.dataset->validation_images = {};
+      given.dataset->train_features = given.dataset->test_features = given.dataset->validation_features = {};
     }
     scene_ = make_scene(config, std::move(given));
     warnings_ = silent_settings(config, sampling_facts(scene_.population, scene_.timing.profile, config.sampler));
@@ -173,19 +173,20 @@ class Planner {
   std::unique_ptr<Epochs> epochs_;
 };
 
-/// The owner of every sample, by [partition] of a config.
-nb::object partition(const ReadConfig& read, const Array<std::int32_t>& labels, std::int32_t classes) {
-  const std::vector<std::int32_t> of = vector_of(labels);
+/// The owner of every sample, by [partition] of a config. natural: whom the samples come from, or nothing.
+nb::object partition(const ReadConfig& read, const Array<std::int32_t>& labels, std::int32_t classes,
+                     const Array<std::int32_t>& natural) {
+  const std::vector<std::int32_t> of = vector_of(labels), from = vector_of(natural);
   Population population;
   WorkThread thread;
-  thread.run([&] { population = make_partition(of, classes, read.config.partition, seeds_of(read.config).partition); });
+  thread.run([&] { population = make_partition(of, classes, read.config.partition, seeds_of(read.config).partition, from); });
   return array_of(std::move(population.owner));
 }
 
 }  // namespace
 
 void bind_planner(nb::module_& module) {
-  module.def("partition", &partition, "config"_a, "labels"_a, "classes"_a);
+  module.def("partition", &partition, "config"_a, "labels"_a, "classes"_a, "natural"_a);
   nb::class_<Planner>(module, "Planner")
       .def(nb::init<const ReadConfig&, const Device&, nb::object, const Planner::Labels&, const Planner::Labels&,
                     std::tuple<int, int, int, int>, std::int64_t>(),

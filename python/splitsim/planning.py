@@ -34,11 +34,12 @@ def classes_of(labels, classes):
     return int(classes)
 
 
-def partition(labels, kind="extended_dirichlet", clients=32, *, seed=1, classes=None, **settings):
+def partition(labels, kind="extended_dirichlet", clients=32, *, seed=1, classes=None, column=None, **settings):
     """Deals samples to clients: the client of every sample.
 
     labels: (N,) integers from 0, the class of each sample. kind: iid, dirichlet, client_dirichlet, extended_dirichlet,
-    shards, label_count, quantity or file; settings: other keys of [partition], such as alpha=0.3,
+    shards, label_count, quantity, file or by_column; column: (N,) by_column's: whom each sample comes from, any numbers or
+    texts, whose number must be `clients`; client k is the k-th of them in order. settings: other keys of [partition], such as alpha=0.3,
     classes_per_client=2, min_samples=10 (Config(partition={"kind": kind}).commented lists them). classes: C, if more
     than the largest label says.
     Gives an array (N,) of int32 in [0, clients), C-contiguous: partition.npy of a run with this seed and these labels.
@@ -47,12 +48,22 @@ def partition(labels, kind="extended_dirichlet", clients=32, *, seed=1, classes=
     """
     labels = array_of("labels", labels)
     classes = classes_of(labels, classes)
-    for name in ("label_noise", "contrast_sd", "brightness_sd", "pixel_noise"):
+    if (column is None) == (kind == "by_column"):
+        raise InputError(f"column: {'must be given' if column is None else 'not read'} with kind = {kind!r}; allowed: with "
+                         "\"by_column\", and there only")
+    natural = np.zeros(0, np.int32)
+    if column is not None:
+        column = np.asarray(column)
+        if column.shape != labels.shape or column.dtype.kind not in "iuUS":
+            raise InputError(f"column: {column.dtype} of shape {column.shape}; allowed: integers or texts of shape "
+                             f"{labels.shape}")
+        natural = np.unique(column, return_inverse=True)[1].astype(np.int32)
+    for name in ("label_noise", "contrast_sd", "brightness_sd", "pixel_noise", "rotation"):
         if name in settings:
             raise InputError(f"partition.{name} = {settings[name]!r}: changes data, not whose they are; allowed: in run(), "
                              "schedule() and timeline()")
     config = Config({"seed": seed, "partition": {"kind": kind, "clients": clients, **settings}})
-    return core().partition(config._core, labels, classes)
+    return core().partition(config._core, labels, classes, natural)
 
 
 class Planner:
@@ -62,7 +73,8 @@ class Planner:
     train.round, and [model] and [cut] for what crosses the cut.
     labels: (N,) classes of the samples, instead of the config's data set; owner: (N,) their clients, instead of
     [partition] (clients: the largest and one, unless partition.clients is given); classes: C, if more than the labels
-    say. image_shape: (channels, height, width), for the model; cut_bytes: of one sample's activations at the cut, instead
+    say. image_shape: (channels, height, width), for the model
+    (a window: (C, 1, L), a row: (D, 1, 1)); cut_bytes: of one sample's activations at the cut, instead
     of the model's. sampler: a function (docs/python.md), or keys of [sampler].
     device: "auto", "cpu" or "cuda"; threads: of the host. Neither changes a bit.
 
@@ -154,8 +166,8 @@ def _epoch(epoch):
 def _shape(shape):
     ok = isinstance(shape, (tuple, list)) and len(shape) == 3 and all(
         isinstance(n, numbers.Integral) and not isinstance(n, bool) and 1 <= n <= 65536 for n in shape)
-    if not ok or shape[0] > 4:
-        raise InputError(f"image_shape = {shape!r}: allowed: (channels, height, width), at most 4 channels")
+    if not ok:
+        raise InputError(f"image_shape = {shape!r}: allowed: (channels, height, width), integers from 1 to 65536")
     return tuple(int(n) for n in shape)
 
 

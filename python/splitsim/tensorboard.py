@@ -30,7 +30,8 @@ def to_tensorboard(run, logdir):
     try:
         from tensorboard.summary import Writer
     except ImportError:
-        raise ImportError("TensorBoard's writer is not installed: pip install 'splitsim[tensorboard]'") from None
+        raise ImportError("TensorBoard's writer is not installed: pip install 'splitsim[tensorboard]' (in a checkout: "
+                          "scripts/python.sh tensorboard)") from None
     if isinstance(run, (Result, str, os.PathLike)):
         return _write(_result(run), pathlib.Path(logdir), Writer)
     results = [_result(each) for each in run]

@@ -25,15 +25,19 @@ struct ProfileView {
   }
 };
 
-/// An epoch's active entries e and their durations. Entries of step t are [first(t), first(t + 1)).
+/// An epoch's active entries e and their durations. Entries of step t are [first(t), first(t + 1)). The durations at hand
+/// are those of the steps from from_step on: of all, or of a piece of an epoch that is too long to hold them.
 struct EpochEntries {
   ScheduleView schedule;
   std::int64_t steps;
-  std::int64_t* forward_ns;   ///< [entries]
-  std::int64_t* backward_ns;  ///< [entries]
+  std::int64_t* forward_at;   ///< [entries of the piece]
+  std::int64_t* backward_at;  ///< [entries of the piece]
   ServiceOrder service_order;
   const std::int32_t* order;  ///< [entries] random service order: position -> entry; else null
+  std::int64_t from_step = 0;
 
+  PSL_HD std::int64_t& forward_ns(std::int64_t e) const { return forward_at[e - first(from_step)]; }
+  PSL_HD std::int64_t& backward_ns(std::int64_t e) const { return backward_at[e - first(from_step)]; }
   PSL_HD std::int64_t first(std::int64_t t) const { return schedule.active_first[t]; }
   PSL_HD std::int64_t active(std::int64_t t) const { return first(t + 1) - first(t); }
   PSL_HD std::int32_t client(std::int64_t e) const { return schedule.active_client[e]; }
@@ -73,8 +77,20 @@ struct EntryDurations {
     const std::int32_t k = entries.client(e);
     const double factor = jitter(seed, jitter_address(k, t, epoch), clients, b);
     const EntryParts parts = entry_parts(profile.client[k], factor, b, sync_every_step, uploads.in(t));
-    entries.forward_ns[e] = parts.fwd_ns();
-    entries.backward_ns[e] = parts.bwd_ns();
+    entries.forward_ns(e) = parts.fwd_ns();
+    entries.backward_ns(e) = parts.bwd_ns();
+  }
+};
+
+/// The same for the entries of steps [entries.from_step, to_step), counted from 0.
+struct PieceDurations {
+  EntryDurations durations;
+  std::int64_t to_step;
+
+  PSL_HD void operator()(std::int64_t i) const {
+    const EpochEntries& entries = durations.entries;
+    const std::int64_t e = entries.first(entries.from_step) + i;
+    if (e < entries.first(to_step)) durations(e);
   }
 };
 

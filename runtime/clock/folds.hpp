@@ -44,7 +44,7 @@ struct SumNs {
   PSL_HD std::int64_t operator()(std::int64_t a, std::int64_t b) const { return add_ns(a, b); }
 };
 
-/// Both barriers, a block per step.
+/// Both barriers, a block per step of the piece.
 struct BarrierFold {
   EpochEntries entries;
   ProfileView profile;
@@ -53,15 +53,16 @@ struct BarrierFold {
   StepTime* times;                  ///< [T]
 
   template <class Team>
-  PSL_HD void operator()(Team& team, std::int64_t t) const {
+  PSL_HD void operator()(Team& team, std::int64_t block) const {
+    const std::int64_t t = entries.from_step + block;
     const std::int64_t first = entries.first(t), n = entries.active(t);
     const std::int64_t server = profile.server_ns(entries.batch(t));
     const auto forward = [&](std::int64_t i) {
-      const std::int64_t ns = entries.forward_ns[first + i];
-      return Latest{one_barrier ? add_ns(ns, entries.backward_ns[first + i]) : ns, entries.client(first + i)};
+      const std::int64_t ns = entries.forward_ns(first + i);
+      return Latest{one_barrier ? add_ns(ns, entries.backward_ns(first + i)) : ns, entries.client(first + i)};
     };
     const auto backward = [&](std::int64_t i) {
-      return Latest{entries.backward_ns[first + i], entries.client(first + i)};
+      return Latest{entries.backward_ns(first + i), entries.client(first + i)};
     };
     const Latest last_forward = team.reduce(n, Latest{}, forward, LaterOf{});
     Latest last_backward = last_forward;
@@ -96,9 +97,9 @@ struct ChainFold {
     for (std::int64_t i = 0; i < n; ++i) {
       const std::int64_t e = entries.served(t, i);
       const std::int32_t k = entries.client(e);
-      if (i == 0 || entries.forward_ns[e] > finished) opener = k;
-      finished = add_ns(max_ns(finished, entries.forward_ns[e]), profile.server_ns(entries.samples(t, e)));
-      const Latest done = LaterOf{}(last, {add_ns(finished, entries.backward_ns[e]), k});
+      if (i == 0 || entries.forward_ns(e) > finished) opener = k;
+      finished = add_ns(max_ns(finished, entries.forward_ns(e)), profile.server_ns(entries.samples(t, e)));
+      const Latest done = LaterOf{}(last, {add_ns(finished, entries.backward_ns(e)), k});
       if (done.client != last.client) last_opener = opener;
       last = done;
     }
@@ -115,8 +116,8 @@ struct RelayFold {
   /// What the entry at position i of step t adds to the step.
   PSL_HD std::int64_t own_ns(std::int64_t t, std::int64_t i) const {
     const std::int64_t e = entries.served(t, i);
-    std::int64_t ns = add_ns(entries.forward_ns[e], profile.server_ns(entries.samples(t, e)));
-    ns = add_ns(ns, entries.backward_ns[e]);
+    std::int64_t ns = add_ns(entries.forward_ns(e), profile.server_ns(entries.samples(t, e)));
+    ns = add_ns(ns, entries.backward_ns(e));
     const std::int32_t k = entries.client(e);
     if (k == before(t, i)) return ns;
     return add_ns(ns, add_ns(profile.client[k].model_down_ns, profile.client[k].model_up_ns));
@@ -175,7 +176,7 @@ struct ClusterFold {
       const std::int64_t e = entries.served(t, turn.end);
       const std::int32_t k = entries.client(e);
       if (group[k] != mine) break;
-      const std::int64_t fwd = entries.forward_ns[e], bwd = entries.backward_ns[e];
+      const std::int64_t fwd = entries.forward_ns(e), bwd = entries.backward_ns(e);
       turn.samples += entries.samples(t, e);
       turn.forward = LaterOf{}(turn.forward, {one_barrier ? add_ns(fwd, bwd) : fwd, k});
       turn.backward = one_barrier ? turn.forward : LaterOf{}(turn.backward, {bwd, k});
@@ -205,7 +206,7 @@ struct ClusterFold {
   }
 };
 
-/// Where waiting times go: [K], [K] and [entries], or all null.
+/// Where waiting times go: [K], [K] and [entries]; the last or all null.
 struct WaitingSums {
   std::int64_t* waiting_ns;
   std::int64_t* total_ns;
@@ -216,7 +217,7 @@ struct WaitingSums {
     if (waiting_ns == nullptr) return;
     waiting_ns[k] = add_ns(waiting_ns[k], waited);
     total_ns[k] = add_ns(total_ns[k], total);
-    entry[e] = {waited, total};
+    if (entry != nullptr) entry[e] = {waited, total};
   }
 };
 
@@ -229,10 +230,11 @@ struct WaitingFold {
   const std::int32_t* group;  ///< [K] of clusters
   const StepTime* times;      ///< [T] before model_sync = round
   WaitingSums sums;
+  std::int64_t to_step;  ///< of steps [entries.from_step, to_step)
 
   template <class Team>
   PSL_HD void operator()(Team& team, std::int64_t) const {
-    for (std::int64_t t = 0; t < entries.steps; ++t) {
+    for (std::int64_t t = entries.from_step; t < to_step; ++t) {
       const std::int64_t n = entries.active(t), step = times[t].end_ns;
       for (std::int64_t i = team.rank(); i < n; i += team.size()) {
         const std::int64_t e = entries.served(t, i);
@@ -257,7 +259,7 @@ struct WaitingFold {
       while (first > 0 && group[entries.client(entries.served(t, first - 1))] == group[entries.client(e)]) --first;
       samples = fold.turn(t, first).samples;
     }
-    return add_ns(add_ns(entries.forward_ns[e], entries.backward_ns[e]), profile.server_ns(samples));
+    return add_ns(add_ns(entries.forward_ns(e), entries.backward_ns(e)), profile.server_ns(samples));
   }
 };
 

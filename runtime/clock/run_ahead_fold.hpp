@@ -32,7 +32,7 @@ struct RunAheadFold {
       const std::int64_t server = waits ? profile.server_ns(entries.batch(t)) : 0;  // that clients wait for
       const auto ready = [&](std::int64_t i) { return ready_ns[entries.client(first + i)]; };
       const auto arrival = [&](std::int64_t i) {
-        return Latest{add_ns(ready(i), entries.forward_ns[first + i]), entries.client(first + i)};
+        return Latest{add_ns(ready(i), entries.forward_ns(first + i)), entries.client(first + i)};
       };
       const std::int64_t idle = waits ? server_ready : latest_end;
       const std::int64_t start = n > 0 ? team.reduce(n, kForever, ready, EarlierNs{}) : idle;
@@ -42,14 +42,14 @@ struct RunAheadFold {
       }
       const auto done = [&](std::int64_t i) {
         const std::int64_t from = waits ? server_ready : arrival(i).ns;
-        return Latest{add_ns(from, entries.backward_ns[first + i]), entries.client(first + i)};
+        return Latest{add_ns(from, entries.backward_ns(first + i)), entries.client(first + i)};
       };
       const Latest last_done = team.reduce(n, Latest{}, done, LaterOf{});
       for (std::int64_t i = team.rank(); i < n; i += team.size()) {
         const std::int64_t e = first + i;
         const std::int32_t k = entries.client(e);
         const std::int64_t before = ready_ns[k], after = done(i).ns;
-        const std::int64_t busy = add_ns(add_ns(entries.forward_ns[e], server), entries.backward_ns[e]);
+        const std::int64_t busy = add_ns(add_ns(entries.forward_ns(e), server), entries.backward_ns(e));
         sums.add(e, k, after - before - busy, after - before);
         ready_ns[k] = after;
       }

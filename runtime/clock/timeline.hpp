@@ -83,6 +83,9 @@ struct ClockMode {
   ServiceOrder service_order = ServiceOrder::kCyclic;
   std::int64_t round_steps = 0;  ///< model_sync = round: steps per round, 0: the epoch
   bool track_waiting = false;    ///< keep ClientWaiting and EntryWaiting; costs a pass over all entries
+  /// 0: all entries' durations are held at once, EntryWaiting is kept. Else only ClientWaiting is, and epochs of barriers,
+  /// whose steps know nothing of each other, are folded in pieces of about so many entries.
+  std::int64_t held_entries = 0;
   /// Of random service orders; absent: the one that build() gets. A run that is timed anew with other draws keeps its
   /// turns: learning took them.
   std::optional<std::uint64_t> service_seed = {};
@@ -134,8 +137,8 @@ class Clock {
   Timeline build(const ScheduleBuffer<Context>& schedule, std::uint64_t seed, std::uint32_t epoch,
                  const std::vector<std::int64_t>& earliest_ns = {});
 
-  /// fwd and bwd of the epoch's `entries` active entries, which build() folds; the clock stays where it is.
-  /// Synchronises.
+  /// fwd and bwd of the epoch's `entries` active entries, which build() folds; the clock stays where it is. Requires
+  /// mode.held_entries = 0 or settings.drops_late(). Synchronises.
   EntryTimes entry_times(const ScheduleBuffer<Context>& schedule, std::int64_t entries, std::uint64_t seed,
                          std::uint32_t epoch);
 
@@ -149,7 +152,7 @@ class Clock {
   /// Requires mode.track_waiting. Synchronises.
   ClientWaiting waiting() const;
   /// Of the last epoch's `entries` active entries, in the order of its schedule's active_client. Requires
-  /// mode.track_waiting. Synchronises.
+  /// mode.track_waiting and mode.held_entries = 0. Synchronises.
   std::vector<EntryWaiting> entry_waiting(std::int64_t entries) const;
 
   struct Impl;

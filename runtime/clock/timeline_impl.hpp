@@ -54,11 +54,12 @@ struct Clock<Context>::Impl {
         jitter(checked_drawer(settings.jitter)),
         clients(host_profile.clients()),
         capacity(std::min(bounds.slots, bounds.steps * bounds.active)),
+        piece(steps_of_piece(settings, bounds)),
         server_fixed_ns(host_profile.server_fixed_ns),
         server_per_sample_ns(host_profile.server_per_sample_ns),
         client_times(ctx, packed(host_profile)),
-        entry_forward_ns(ctx, capacity),
-        entry_backward_ns(ctx, capacity),
+        entry_forward_ns(ctx, std::min(capacity, piece * bounds.active)),
+        entry_backward_ns(ctx, entry_forward_ns.size()),
         times(ctx, bounds.steps) {
     if (mode.round_steps < 0) {
       throw InputError("round length = " + std::to_string(mode.round_steps) + " steps: must be >= 0 (0: the epoch)");
@@ -80,7 +81,7 @@ struct Clock<Context>::Impl {
     if (mode.track_waiting) {
       waiting_ns = Buffer<std::int64_t, Context>(ctx, clients);
       total_ns = Buffer<std::int64_t, Context>(ctx, clients);
-      entry_waiting = Buffer<EntryWaiting, Context>(ctx, capacity);
+      if (mode.held_entries == 0) entry_waiting = Buffer<EntryWaiting, Context>(ctx, capacity);
       waiting_ns.fill_zero();
       total_ns.fill_zero();
     }
@@ -96,6 +97,14 @@ struct Clock<Context>::Impl {
     if (!info.jitter)
       throw InputError("clock.jitter.kind = \"" + info.name + "\": cannot be drawn per step and client");
     return make_drawer(distribution);
+  }
+
+  /// Steps whose durations are held at a time: all of them, unless nobody asks for entries and steps know nothing of each
+  /// other.
+  std::int64_t steps_of_piece(const LatencySettings& settings, const ScheduleBounds& bounds) const {
+    const bool whole = mode.held_entries == 0 || mode.kind != ClockKind::kBarrier || settings.drops_late();
+    if (whole || bounds.active == 0) return bounds.steps;
+    return std::min(bounds.steps, std::max<std::int64_t>(1, mode.held_entries / bounds.active));
   }
 
   bool sorts() const {
@@ -116,22 +125,51 @@ struct Clock<Context>::Impl {
     server_ns.upload({t, t});
   }
 
+  EntryDurations durations(const ScheduleBuffer<Context>& schedule, std::uint64_t seed, std::uint32_t epoch,
+                           std::int64_t from_step = 0) {
+    const EpochEntries entries{
+        schedule.view(), schedule.steps, entry_forward_ns.data(), entry_backward_ns.data(), mode.service_order,
+        nullptr,         from_step};
+    return {entries, profile(), jitter, clients, seed, epoch, model_sync == ModelSync::kStep, {mode.upload_every}};
+  }
   EpochEntries enqueue_durations(const ScheduleBuffer<Context>& schedule, std::uint64_t seed, std::uint32_t epoch) {
-    const std::int64_t steps = schedule.steps;
-    const EpochEntries entries{schedule.view(),    steps,  entry_forward_ns.data(), entry_backward_ns.data(),
-                               mode.service_order, nullptr};
-    const Extent all_entries{capacity, schedule.active_first.data() + steps, 1};
-    for_each_index(
-        ctx, all_entries,
-        EntryDurations{
-            entries, profile(), jitter, clients, seed, epoch, model_sync == ModelSync::kStep, {mode.upload_every}});
-    return entries;
+    const EntryDurations all = durations(schedule, seed, epoch);
+    for_each_index(ctx, Extent{capacity, schedule.active_first.data() + schedule.steps, 1}, all);
+    return all.entries;
+  }
+
+  /// Barriers of an epoch, piece by piece.
+  void enqueue_pieces(const ScheduleBuffer<Context>& schedule, std::uint64_t seed, std::uint32_t epoch) {
+    for (std::int64_t from = 0; from < schedule.steps; from += piece) {
+      const std::int64_t to = std::min(from + piece, schedule.steps);
+      const EntryDurations of = durations(schedule, seed, epoch, from);
+      for_each_index(ctx, entry_forward_ns.size(), PieceDurations{of, to});
+      for_each_block(ctx, to - from, BarrierFold{of.entries, profile(), one_barrier, nullptr, times.data()});
+      enqueue_waiting(of.entries, to);
+    }
+  }
+
+  void enqueue_waiting(const EpochEntries& entries, std::int64_t to_step) {
+    if (!mode.track_waiting) return;
+    for_each_block(ctx, 1,
+                   WaitingFold{entries,
+                               profile(),
+                               mode.kind,
+                               group.data(),
+                               times.data(),
+                               {waiting_ns.data(), total_ns.data(), entry_waiting.data()},
+                               to_step});
   }
 
   /// Fills times[0, T) on the device.
   void enqueue(const ScheduleBuffer<Context>& schedule, std::uint64_t seed, std::uint32_t epoch,
                const std::vector<std::int64_t>& earliest) {
     const std::int64_t steps = schedule.steps;
+    if (piece < steps) {
+      enqueue_pieces(schedule, seed, epoch);
+      enqueue_rounds(durations(schedule, seed, epoch).entries);
+      return;
+    }
     EpochEntries entries = enqueue_durations(schedule, seed, epoch);
     earliest_ns.upload(earliest);
     if (service) {
@@ -178,17 +216,13 @@ struct Clock<Context>::Impl {
                                     times.data()});
         return;  // it did the rest as well
     }
-    if (mode.track_waiting) {
-      for_each_block(ctx, 1,
-                     WaitingFold{entries,
-                                 profile(),
-                                 mode.kind,
-                                 group.data(),
-                                 times.data(),
-                                 {waiting_ns.data(), total_ns.data(), entry_waiting.data()}});
-    }
+    enqueue_waiting(entries, steps);
+    enqueue_rounds(entries);
+  }
+
+  void enqueue_rounds(const EpochEntries& entries) {
     if (model_sync == ModelSync::kRound) {
-      for_each_block(ctx, steps, RoundSync{entries, profile(), {mode.round_steps}, times.data()});
+      for_each_block(ctx, entries.steps, RoundSync{entries, profile(), {mode.round_steps}, times.data()});
     }
   }
 
@@ -199,15 +233,16 @@ struct Clock<Context>::Impl {
   Drawer jitter;
   std::int32_t clients;
   std::int64_t capacity;  // of active entries per epoch
+  std::int64_t piece;     // steps whose durations are held at a time
   std::int64_t now_ns = 0;
   std::int64_t server_fixed_ns, server_per_sample_ns;
   Buffer<ProfileRow, Context> client_times;                           // [K]
-  Buffer<std::int64_t, Context> entry_forward_ns, entry_backward_ns;  // [capacity]
+  Buffer<std::int64_t, Context> entry_forward_ns, entry_backward_ns;  // [entries of a piece]
   std::optional<PairSort<Context>> service;                           // random order only
   Buffer<std::int32_t, Context> group;                                // [K], clusters only
   Buffer<std::int64_t, Context> ready_ns, server_ns;                  // [K], [2], where steps overlap
   Buffer<std::int64_t, Context> waiting_ns, total_ns;                 // [K], track_waiting only
-  Buffer<EntryWaiting, Context> entry_waiting;                        // [capacity], track_waiting only
+  Buffer<EntryWaiting, Context> entry_waiting;                        // [capacity], track_waiting and held_entries = 0
   Buffer<std::int64_t, Context> earliest_ns;                          // [T], where somebody can be late
   Buffer<StepTime, Context> times;                                    // [T]
 };

@@ -93,9 +93,9 @@ Dataset load(const DataSettings& settings, bool ten) {
   if (!std::filesystem::exists(dir / test_name, ignored)) fail_missing(settings.dir, {test_name, ""}, page);
 
   for (const std::string& path : train) {
-    append_records(path, label_bytes, set.classes, set.train_images, set.train_labels);
+    append_records(path, label_bytes, set.classes, set.train_features, set.train_labels);
   }
-  append_records((dir / test_name).string(), label_bytes, set.classes, set.test_images, set.test_labels);
+  append_records((dir / test_name).string(), label_bytes, set.classes, set.test_features, set.test_labels);
   warn_of_other_size(set, settings, missing);
   return set;
 }

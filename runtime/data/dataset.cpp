@@ -14,16 +14,17 @@
 
 namespace splitsim {
 
-std::string Dataset::images_sha256() const {
+std::string Dataset::features_sha256() const {
   Sha256 hash;
-  const auto add = [&](std::int64_t count, const std::vector<std::uint8_t>& images) {
+  if (type != FeatureType::kUint8) hash.add(&type, sizeof type);
+  const auto add = [&](std::int64_t count, const std::vector<std::uint8_t>& features) {
     const std::int64_t shape[] = {count, channels, height, width};
     hash.add(shape, sizeof shape);
-    hash.add(images);
+    hash.add(features);
   };
-  add(train_size(), train_images);
-  add(test_size(), test_images);
-  if (validation_size() > 0) add(validation_size(), validation_images);
+  add(train_size(), train_features);
+  add(test_size(), test_features);
+  if (validation_size() > 0) add(validation_size(), validation_features);
   return hash.hex();
 }
 
@@ -39,23 +40,27 @@ std::string Dataset::labels_sha256() const {
 }
 
 namespace datasets {
-DatasetInfo glyphs(), fashion_mnist(), mnist(), emnist(), cifar10(), cifar100(), npy();
+DatasetInfo glyphs(), gestures(), assays(), phrases(), fashion_mnist(), mnist(), emnist(), cifar10(), cifar100(), npy(),
+    npz(), csv(), har(), folder();
 }
 
 const std::vector<DatasetInfo>& dataset_infos() {
   using namespace datasets;
-  static const std::vector<DatasetInfo> infos = {glyphs(),  fashion_mnist(), mnist(), emnist(),
-                                                 cifar10(), cifar100(),      npy()};
+  static const std::vector<DatasetInfo> infos = {glyphs(), gestures(), assays(),   phrases(), fashion_mnist(), mnist(),
+                                                 emnist(), cifar10(),  cifar100(), npy(),     npz(),
+                                                 csv(),    har(),      folder()};
   return infos;
 }
 
-void set_mean_and_std(Dataset& set) {
+namespace {
+
+void set_mean_and_std_of_pixels(Dataset& set) {
   const std::int64_t plane = std::int64_t{set.height} * set.width, images = set.train_size();
   for (std::int32_t c = 0; c < set.channels; ++c) {
     std::uint64_t sum = 0, squares = 0;  // exact: at most 2^16 per pixel
 #pragma omp parallel for schedule(static) reduction(+ : sum, squares)
     for (std::int64_t i = 0; i < images; ++i) {
-      const std::uint8_t* pixels = set.train_images.data() + (i * set.channels + c) * plane;
+      const std::uint8_t* pixels = set.train_features.data() + (i * set.channels + c) * plane;
       for (std::int64_t j = 0; j < plane; ++j) {
         sum += pixels[j];
         squares += std::uint64_t{pixels[j]} * pixels[j];
@@ -72,6 +77,46 @@ void set_mean_and_std(Dataset& set) {
   }
 }
 
+/// Of a channel's values, and those values without them: sums of doubles, sample by sample.
+void normalise_channel(Dataset& set, std::int32_t channel) {
+  const std::int64_t plane = std::int64_t{set.height} * set.width, n = set.train_size() * plane;
+  const auto k = static_cast<std::size_t>(channel);
+  const auto each = [&](std::vector<std::uint8_t>& features, std::int64_t samples, const auto& visit) {
+    for (std::int64_t i = 0; i < samples; ++i) {
+      float* values = floats_of(features) + (i * set.channels + channel) * plane;
+      for (std::int64_t j = 0; j < plane; ++j) visit(values[j]);
+    }
+  };
+  double sum = 0.0, squares = 0.0;
+  each(set.train_features, set.train_size(), [&](float v) { sum += static_cast<double>(v); });
+  const double mean = sum / static_cast<double>(n);
+  each(set.train_features, set.train_size(), [&](float v) {
+    const double off = static_cast<double>(v) - mean;
+    squares += off * off;
+  });
+  const double std = std::sqrt(squares / static_cast<double>(n));
+  set.mean[k] = static_cast<float>(mean);
+  set.std[k] = static_cast<float>(std) > 0.0f ? static_cast<float>(std) : 1.0f;
+  const double scale = static_cast<double>(set.std[k]), shift = static_cast<double>(set.mean[k]);
+  const auto normalise = [&](float& v) { v = static_cast<float>((static_cast<double>(v) - shift) / scale); };
+  each(set.train_features, set.train_size(), normalise);
+  each(set.test_features, set.test_size(), normalise);
+  each(set.validation_features, set.validation_size(), normalise);
+}
+
+}  // namespace
+
+void normalise(Dataset& set) {
+  set.mean.assign(static_cast<std::size_t>(set.channels), 0.0f);
+  set.std.assign(static_cast<std::size_t>(set.channels), 1.0f);
+  if (set.type == FeatureType::kUint8) {
+    set_mean_and_std_of_pixels(set);
+  } else if (set.kind != SampleKind::kTokens) {
+#pragma omp parallel for schedule(static)
+    for (std::int32_t c = 0; c < set.channels; ++c) normalise_channel(set, c);
+  }
+}
+
 namespace {
 
 /// Labels that count from 1, or a part of the data that lost a class, train without an error to a model of a class too
@@ -85,6 +130,14 @@ void warn_of_missing_classes(const Dataset& set, const DataSettings& settings) {
   warn(fmt::format("data.dir = '{}': {} of {} classes never occur{} in the training labels: {}{}", settings.dir,
                    missing, set.classes, missing == 1 ? "s" : "", missing == 1 ? "class " : "the first is class ",
                    first == 0 ? "0 (labels count from 0; do these count from 1?)" : fmt::to_string(first)));
+}
+
+/// Windows, rows and sentences are not pictures.
+void check_augmentation(const Dataset& set, const DataSettings& settings) {
+  if (set.kind == SampleKind::kImages || (settings.crop_pad == 0 && !settings.flip)) return;
+  const std::string key = settings.crop_pad > 0 ? fmt::format("crop_pad = {}", settings.crop_pad) : "flip = true";
+  throw InputError(fmt::format("data.augment.{}: the samples of data.name = '{}' are {}; allowed: {}", key, set.name,
+                               name_of(set.kind), settings.crop_pad > 0 ? "0" : "false"));
 }
 
 }  // namespace
@@ -105,9 +158,10 @@ Dataset load_dataset(const DataSettings& settings, std::uint64_t seed) {
         fmt::format("data.dir = '' must name the folder with the files of data.name = '{}'", settings.name));
   }
   Dataset set = found->load(settings, seed);
+  check_augmentation(set, settings);
   if (found->has_files) warn_of_missing_classes(set, settings);
   split_validation(set, settings.validation, seed);
-  set_mean_and_std(set);
+  normalise(set);
   return set;
 }
 

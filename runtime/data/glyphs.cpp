@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "kernels/device/philox.hpp"
+#include "runtime/data/draws.hpp"
 
 namespace splitsim {
 namespace {
@@ -76,31 +77,6 @@ constexpr float kNoiseLow = .3f, kNoise = 45.f;       // standard deviation of t
 constexpr int kPieces = 8;  // line segments per curve
 constexpr int kPixels = kGlyphSide * kGlyphSide;
 
-enum Part : std::uint32_t { kGeometry = 0, kPixelNoise = 1 };
-
-/// Uniform floats, one after another, at one image's address.
-class Draws {
- public:
-  Draws(std::uint64_t seed, std::uint32_t element) : seed_(seed), at_{Purpose::kGlyphs, element, kGeometry, 0, 0} {}
-  /// Uniform in (low, high).
-  float operator()(float low, float high) {
-    if (left_ == 0) {
-      const Bits128 bits = random_bits(seed_, at_);
-      ++at_.attempt;
-      words_ = {bits.x, bits.y, bits.z, bits.w};
-      left_ = 4;
-    }
-    const float u = (static_cast<float>(words_[--left_] >> 9) + .5f) * 0x1p-23f;
-    return low + (high - low) * u;
-  }
-
- private:
-  std::uint64_t seed_;
-  Address at_;
-  std::array<std::uint32_t, 4> words_{};
-  int left_ = 0;
-};
-
 Point mix(Point a, Point b, float t) { return {a.x + (b.x - a.x) * t, a.y + (b.y - a.y) * t}; }
 Point on_curve(const Stroke& s, float t) { return mix(mix(s.p0, s.p1, t), mix(s.p1, s.p2, t), t); }
 
@@ -140,7 +116,7 @@ float coverage(float distance2, float half_width) {
 
 void draw_glyph(std::uint64_t seed, std::int64_t id, std::uint8_t* image) {
   const auto element = static_cast<std::uint32_t>(id);
-  Draws draw(seed, element);
+  Draws draw(seed, element, DrawnPart::kGlyphGeometry);
   const std::size_t label = static_cast<std::size_t>(glyph_label(id));
   const Shape& own = kShapes[label];
   const Shape& partner = kShapes[label ^ 1];
@@ -195,7 +171,7 @@ void draw_glyph(std::uint64_t seed, std::int64_t id, std::uint8_t* image) {
   // Noise: the sum of four bytes is near enough normal; its standard deviation is sqrt(4 (256^2 - 1) / 12) = 147.8.
   const float amplitude = draw(kNoiseLow, 1.f) * kNoise / 147.8f;
   for (std::uint32_t block = 0; block < kPixels / 4; ++block) {
-    const Bits128 bits = random_bits(seed, {Purpose::kGlyphs, element, kPixelNoise, 0, block});
+    const Bits128 bits = random_bits(seed, {Purpose::kGlyphs, element, static_cast<std::uint32_t>(DrawnPart::kGlyphPixels), 0, block});
     const std::array<std::uint32_t, 4> words = {bits.x, bits.y, bits.z, bits.w};
     for (std::size_t i = 0; i < 4; ++i) {
       const std::size_t pixel = std::size_t{block} * 4 + i;
@@ -223,8 +199,8 @@ Dataset draw_glyphs(std::uint64_t seed) {
       labels[static_cast<std::size_t>(i)] = glyph_label(first + i);
     }
   };
-  fill(0, kGlyphTrainImages, set.train_images, set.train_labels);
-  fill(kGlyphTrainImages, kGlyphTestImages, set.test_images, set.test_labels);
+  fill(0, kGlyphTrainImages, set.train_features, set.train_labels);
+  fill(kGlyphTrainImages, kGlyphTestImages, set.test_features, set.test_labels);
   return set;
 }
 

@@ -157,8 +157,8 @@ Dataset load_files(const DataSettings& settings, const IdxSet& source) {
   set.name = settings.name;
   set.channels = 1;
   set.classes = source.classes;
-  load_half(paths[0], paths[1], source, set, set.train_images, set.train_labels);
-  load_half(paths[2], paths[3], source, set, set.test_images, set.test_labels);
+  load_half(paths[0], paths[1], source, set, set.train_features, set.train_labels);
+  load_half(paths[2], paths[3], source, set, set.test_features, set.test_labels);
   return set;
 }
 

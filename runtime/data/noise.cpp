@@ -1,8 +1,14 @@
 #include "runtime/data/noise.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cmath>
+#include <string>
+#include <type_traits>
+#include <utility>
 
+#include "base/error.hpp"
 #include "kernels/device/math.hpp"
 #include "kernels/device/philox.hpp"
 
@@ -38,21 +44,74 @@ void flip_labels(Dataset& dataset, const std::vector<std::int32_t>& owner, doubl
   }
 }
 
+/// What is wrong with the settings for samples of this kind.
+void check_shifts(const Dataset& dataset, const PartitionSettings& settings) {
+  const auto refuse = [&](const char* key, const std::string& value, const std::string& why) {
+    throw InputError(fmt::format("partition.{} = {}: {}", key, value, why));
+  };
+  const std::string kind(name_of(dataset.kind));
+  const std::string what = fmt::format("the samples of data.name = \"{}\" are {}", dataset.name, kind);
+  if (dataset.kind == SampleKind::kTokens) {
+    for (const auto& [key, value] : {std::pair{"contrast_sd", settings.contrast_sd},
+                                     std::pair{"brightness_sd", settings.brightness_sd},
+                                     std::pair{"pixel_noise", settings.pixel_noise}}) {
+      if (value > 0.0) refuse(key, fmt::to_string(value), what + "; allowed: 0.0");
+    }
+  }
+  if (settings.rotation == Rotation::kNone) return;
+  const std::string value = fmt::format("\"{}\"", name_of(settings.rotation));
+  if (dataset.kind != SampleKind::kImages) refuse("rotation", value, what + "; allowed: \"none\"");
+  if (settings.rotation == Rotation::kQuarter && dataset.height != dataset.width) {
+    refuse("rotation", value,
+           fmt::format("the images of data.name = \"{}\" are {} x {}; allowed: \"none\", \"half\"", dataset.name,
+                       dataset.height, dataset.width));
+  }
+}
+
+/// The same pixels, turned left by quarters of a circle: an odd number of them for squares only.
+template <class T>
+void turn(const Dataset& dataset, int quarters, T* sample, std::vector<T>& plane) {
+  const std::int32_t height = dataset.height, width = dataset.width;
+  plane.resize(static_cast<std::size_t>(height) * static_cast<std::size_t>(width));
+  for (std::int32_t c = 0; c < dataset.channels; ++c) {
+    T* pixels = sample + std::int64_t{c} * height * width;
+    std::copy(pixels, pixels + plane.size(), plane.begin());
+    for (std::int32_t y = 0; y < height; ++y) {
+      for (std::int32_t x = 0; x < width; ++x) {
+        const std::int32_t from_y = quarters == 1 ? x : quarters == 2 ? height - 1 - y : height - 1 - x;
+        const std::int32_t from_x = quarters == 1 ? width - 1 - y : quarters == 2 ? width - 1 - x : y;
+        pixels[y * width + x] = plane[static_cast<std::size_t>(from_y * width + from_x)];
+      }
+    }
+  }
+}
+
+/// range: of a pixel; of floats their standard deviation, which is 1.
+template <class T>
 void shift_features(Dataset& dataset, const std::vector<std::int32_t>& owner, const PartitionSettings& settings,
-                    std::uint64_t seed) {
-  const auto size = static_cast<std::size_t>(dataset.image_size());
+                    std::uint64_t seed, double range) {
+  const auto size = static_cast<std::size_t>(dataset.sample_size());
+  const bool shades = settings.contrast_sd > 0.0 || settings.brightness_sd > 0.0 || settings.pixel_noise > 0.0;
+  std::vector<T> plane;
   for (std::size_t s = 0; s < owner.size(); ++s) {
     const auto client = static_cast<std::uint32_t>(owner[s]);
+    T* values = reinterpret_cast<T*>(dataset.train_features.data()) + s * size;
+    if (settings.rotation != Rotation::kNone) {
+      const std::uint32_t word = random_bits(seed, {Purpose::kFeatureShift, client, 2}).x;
+      const int quarters = static_cast<int>(settings.rotation == Rotation::kHalf ? word >> 31 << 1 : word >> 30);
+      if (quarters > 0) turn(dataset, quarters, values, plane);
+    }
+    if (!shades) continue;
     const double factor = exact_exp(settings.contrast_sd * exact_normal(seed, {Purpose::kFeatureShift, client, 0}));
-    const double shift = 255.0 * settings.brightness_sd * exact_normal(seed, {Purpose::kFeatureShift, client, 1});
-    std::uint8_t* pixels = dataset.train_images.data() + s * size;
+    const double shift = range * settings.brightness_sd * exact_normal(seed, {Purpose::kFeatureShift, client, 1});
     for (std::size_t p = 0; p < size; ++p) {
-      double value = factor * pixels[p] + shift;
+      double value = factor * static_cast<double>(values[p]) + shift;
       if (settings.pixel_noise > 0.0) {
         const Address at{Purpose::kPixelNoise, static_cast<std::uint32_t>(s), static_cast<std::uint32_t>(p)};
-        value += 255.0 * settings.pixel_noise * exact_normal(seed, at);
+        value += range * settings.pixel_noise * exact_normal(seed, at);
       }
-      pixels[p] = static_cast<std::uint8_t>(std::clamp(std::nearbyint(value), 0.0, 255.0));
+      if constexpr (std::is_same_v<T, std::uint8_t>) value = std::clamp(std::nearbyint(value), 0.0, 255.0);
+      values[p] = static_cast<T>(value);
     }
   }
 }
@@ -61,9 +120,14 @@ void shift_features(Dataset& dataset, const std::vector<std::int32_t>& owner, co
 
 void add_noise(Dataset& dataset, const std::vector<std::int32_t>& owner, const PartitionSettings& settings,
                std::uint64_t seed) {
+  check_shifts(dataset, settings);
   if (settings.label_noise > 0.0) flip_labels(dataset, owner, settings.label_noise, seed);
-  const bool shifts = settings.contrast_sd > 0.0 || settings.brightness_sd > 0.0 || settings.pixel_noise > 0.0;
-  if (shifts && !dataset.train_images.empty()) shift_features(dataset, owner, settings, seed);
+  if (!settings.shifts_features() || dataset.train_features.empty()) return;
+  if (dataset.type == FeatureType::kUint8) {
+    shift_features<std::uint8_t>(dataset, owner, settings, seed, 255.0);
+  } else {
+    shift_features<float>(dataset, owner, settings, seed, 1.0);
+  }
 }
 
 }  // namespace splitsim

@@ -38,26 +38,28 @@ void split_validation(Dataset& set, double share, std::uint64_t seed) {
   const std::vector<bool> held = chosen(set, share, seed);
   const auto taken = std::count(held.begin(), held.end(), true);
   if (taken == 0 || taken == set.train_size()) {
-    throw InputError(fmt::format("data.validation = {}: holds out {} of the {} training images of {}; allowed: a share "
+    throw InputError(fmt::format("data.validation = {}: holds out {} of the {} training samples of {}; allowed: a share "
                                  "that leaves both parts some",
                                  share, taken, set.train_size(), set.name));
   }
-  const auto size = static_cast<std::size_t>(set.image_size());
-  set.validation_images.reserve(static_cast<std::size_t>(taken) * size);
+  const auto size = static_cast<std::size_t>(set.sample_bytes());
+  set.validation_features.reserve(static_cast<std::size_t>(taken) * size);
   std::size_t kept = 0;
   for (std::size_t i = 0; i < held.size(); ++i) {
-    const auto image = set.train_images.begin() + static_cast<std::ptrdiff_t>(i * size);
+    const auto sample = set.train_features.begin() + static_cast<std::ptrdiff_t>(i * size);
     if (held[i]) {
-      set.validation_images.insert(set.validation_images.end(), image, image + static_cast<std::ptrdiff_t>(size));
+      set.validation_features.insert(set.validation_features.end(), sample, sample + static_cast<std::ptrdiff_t>(size));
       set.validation_labels.push_back(set.train_labels[i]);
     } else {
-      std::copy(image, image + static_cast<std::ptrdiff_t>(size),
-                set.train_images.begin() + static_cast<std::ptrdiff_t>(kept * size));
+      std::copy(sample, sample + static_cast<std::ptrdiff_t>(size),
+                set.train_features.begin() + static_cast<std::ptrdiff_t>(kept * size));
+      if (!set.train_clients.empty()) set.train_clients[kept] = set.train_clients[i];
       set.train_labels[kept++] = set.train_labels[i];
     }
   }
-  set.train_images.resize(kept * size);
+  set.train_features.resize(kept * size);
   set.train_labels.resize(kept);
+  if (!set.train_clients.empty()) set.train_clients.resize(kept);
 }
 
 }  // namespace splitsim

@@ -98,7 +98,7 @@ class Planner {
   }
 
   void emit(BackwardOp::Kind kind, std::int32_t layer, std::int32_t from, std::int32_t to) {
-    plan_.backward.push_back({kind, layer, from, to});
+    plan_.backward.push_back({kind, layer, from, to, false});
   }
 
   // The gradient of layer i's output, for a user that will change it: a copy if another one shares it.
@@ -160,11 +160,26 @@ class Planner {
           give(summand, dy);
         }
         pool_.release(dy);
+      } else if (layer.spec.kind->concatenates) {
+        const std::int32_t dy = gradient_[at(i)];
+        for (const bool second : {false, true}) {
+          const std::int32_t part = second ? layer.other : layer.input;
+          if (!wanted(part, i)) continue;
+          const std::int32_t dx = pool_.take(floats(part));
+          plan_.backward.push_back({BackwardOp::Kind::kLayer, i, dy, dx, second});
+          give(part, dx);
+        }
+        pool_.release(dy);
       } else if (layer.spec.kind->in_place || layer.spec.kind->gradient_in_place) {
-        if (!wanted(layer.input, i)) continue;
+        const bool goes_on = wanted(layer.input, i);
+        if (!goes_on && !layer.has_parameters()) continue;
         const std::int32_t dy = own(i);
         emit(BackwardOp::Kind::kLayer, i, dy, dy);
-        give(layer.input, dy);
+        if (goes_on) {
+          give(layer.input, dy);
+        } else {
+          pool_.release(dy);
+        }
       } else {
         const std::int32_t dy = gradient_[at(i)];
         const std::int32_t dx = wanted(layer.input, i) ? pool_.take(layer.in.size()) : -1;

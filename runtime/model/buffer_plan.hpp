@@ -21,6 +21,7 @@ struct BackwardOp {
   Kind kind;
   std::int32_t layer;
   std::int32_t from = -1, to = -1;
+  bool second = false;  ///< kLayer: `to` is the gradient of the layer's second input
 
   friend bool operator==(const BackwardOp&, const BackwardOp&) = default;
 };

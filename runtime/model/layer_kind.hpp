@@ -58,7 +58,7 @@ struct LayerIo {
   bool training = true;
   Layout layout = Layout::kChannelsFirst;  ///< of all activations
   Precision precision = Precision::kFp32;  ///< of products
-  View<const float> x = {}, other = {};    ///< other: the second summand
+  View<const float> x = {}, other = {};    ///< other: the second input
   View<float> y = {};                      ///< may be x, where the kind works in place
   View<float> dy = {}, dx = {};  ///< backward only; dx is dy where the kind works in place, empty where nobody needs it
   Tensors parameters = {}, gradients = {};
@@ -66,6 +66,7 @@ struct LayerIo {
   View<float> kept = {};   ///< training only: what the layer left there in the step before
   SampleKeys keys = {};    ///< addresses of random bits
   std::int32_t index = 0;  ///< place in the network
+  bool second = false;     ///< backward of a layer that concatenates: dx is of the second input
   bool relu = false;       ///< forward: y is rectified; backward: dy is the gradient of that
   bool rectified = false;  ///< backward: x is what a ReLU gave; dx is the gradient of what that was given
   View<float> workspace = {};
@@ -93,6 +94,8 @@ struct LayerKind {
   bool gradient_in_place = false;  ///< dx comes where dy was, but y is memory of its own
   bool reads_output = false;   ///< its backward pass reads y
   bool adds = false;           ///< y = x + other, and dy is the gradient of both: there is no backward pass
+  bool concatenates = false;   ///< y is x, then other; a backward pass gives the gradient of either
+  bool takes_vocabulary = false;  ///< its input are ids of tokens, below spec.vocabulary
   // A ReLU is no pass of its own where its neighbours do its work (runtime/train/layer_stack.hpp):
   bool rectifies = false;     ///< is one
   bool rectifies_y = false;   ///< its forward pass can end with one (LayerIo::relu)

@@ -23,20 +23,22 @@ LayerSpec conv(std::string name, std::int32_t out, Size2 kernel, Size2 stride, S
 LayerSpec linear(std::string name, std::int32_t out) {
   return {.kind = &layer_kind("linear"), .name = std::move(name), .out = out};
 }
-LayerSpec relu(std::string name) { return {.kind = &layer_kind("relu"), .name = std::move(name)}; }
-LayerSpec relu6(std::string name) { return {.kind = &layer_kind("relu6"), .name = std::move(name)}; }
+LayerSpec plain(const char* kind, std::string name) { return {.kind = &layer_kind(kind), .name = std::move(name)}; }
+LayerSpec relu(std::string name) { return plain("relu", std::move(name)); }
+LayerSpec relu6(std::string name) { return plain("relu6", std::move(name)); }
 LayerSpec max_pool(std::string name, Size2 window, Size2 stride, Size2 padding) {
   return {
       .kind = &layer_kind("max_pool"), .name = std::move(name), .kernel = window, .stride = stride, .padding = padding};
 }
-LayerSpec global_avg_pool(std::string name) {
-  return {.kind = &layer_kind("global_avg_pool"), .name = std::move(name)};
-}
+LayerSpec global_avg_pool(std::string name) { return plain("global_avg_pool", std::move(name)); }
 LayerSpec norm(std::string name, std::int32_t groups) {
   return {.kind = &layer_kind("norm"), .name = std::move(name), .groups = groups};
 }
 LayerSpec add(std::string name, std::string input, std::string other) {
   return {.kind = &layer_kind("add"), .name = std::move(name), .input = std::move(input), .other = std::move(other)};
+}
+LayerSpec concat(std::string name, std::string input, std::string other) {
+  return {.kind = &layer_kind("concat"), .name = std::move(name), .input = std::move(input), .other = std::move(other)};
 }
 LayerSpec scale(std::string name, float factor) {
   return {.kind = &layer_kind("scale"), .name = std::move(name), .factor = factor};
@@ -107,7 +109,9 @@ struct Entry {
 };
 const std::vector<Entry>& registry() {
   static const std::vector<Entry> entries = {
-      {{"mlp", "3 linear layers (256, 128, classes) with ReLU; cuts fc1 relu1 fc2 relu2"}, 0, mlp},
+      {{"mlp", "3 linear layers (256, 128, classes) with ReLU, of images or table rows; cuts fc1 relu1 fc2 relu2"},
+       0,
+       mlp},
       {{"lenet", "LeNet-5 with ReLU and max pooling; cuts conv1 relu1 pool1 conv2 relu2 pool2 fc1 relu3 fc2 relu4"},
        0,
        lenet},
@@ -141,6 +145,22 @@ const std::vector<Entry>& registry() {
         "conv2 norm2 relu2"},
        32,
        mobilenet_v2},
+      {{"har_cnn",
+        "sensor windows [C, 1, L]: 2 blocks of conv1x9 (32, 64), ReLU, max pool, then linear (1024, 512, classes); "
+        "cuts "
+        "conv1 relu1 pool1 .. pool2 fc1 relu3 fc2 relu4"},
+       32,
+       har_cnn},
+      {{"text_cnn",
+        "token sequences [1, 1, L]: embedding (64), convolutions of 3, 4 and 5 tokens (64 each), ReLU, max over time, "
+        "linear; cuts embedding concat"},
+       64,
+       text_cnn},
+      {{"vit",
+        "a small vision transformer: patches of 4x4, 4 blocks of width 64 with 4 heads, mean pool, linear; cuts patch "
+        "position block1 .. block4 norm pool"},
+       64,
+       vit},
   };
   return entries;
 }
@@ -215,7 +235,8 @@ std::vector<LayerSpec> model_layers(const std::string& name, std::int32_t classe
   return model_layers(settings, classes);
 }
 
-NetworkOptions network_options(const ModelSettings& settings, const CutSettings& cut, bool auxiliary) {
+NetworkOptions network_options(const ModelSettings& settings, const CutSettings& cut, bool auxiliary,
+                               std::int32_t vocabulary) {
   NetworkOptions options;
   options.norm[kClientSide] = settings.client_norm;
   options.norm[kServerSide] = settings.server_norm;
@@ -223,6 +244,7 @@ NetworkOptions network_options(const ModelSettings& settings, const CutSettings&
   options.init = settings.init;
   options.cut = cut;
   options.auxiliary = auxiliary;
+  options.vocabulary = vocabulary;
   return options;
 }
 

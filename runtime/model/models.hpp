@@ -43,8 +43,9 @@ std::vector<LayerSpec> model_layers(const ModelSettings& settings, std::int32_t 
 /// The same for a model as it comes.
 std::vector<LayerSpec> model_layers(const std::string& name, std::int32_t classes);
 
-/// What the settings say beside the layers and the cut.
-NetworkOptions network_options(const ModelSettings& settings, const CutSettings& cut = {}, bool auxiliary = false);
+/// What the settings say beside the layers and the cut; vocabulary: of the data.
+NetworkOptions network_options(const ModelSettings& settings, const CutSettings& cut = {}, bool auxiliary = false,
+                               std::int32_t vocabulary = 0);
 
 // Shorthands for the functions that write models down.
 namespace layer {
@@ -57,6 +58,9 @@ LayerSpec global_avg_pool(std::string name);
 LayerSpec norm(std::string name, std::int32_t groups = 0);
 LayerSpec add(std::string name, std::string input, std::string other);
 LayerSpec scale(std::string name, float factor);
+LayerSpec concat(std::string name, std::string input, std::string other);
+/// Of a kind that needs no numbers.
+LayerSpec plain(const char* kind, std::string name);
 }  // namespace layer
 
 /// What a model's function gets: width is the model's own unless set.
@@ -64,6 +68,13 @@ struct ModelRequest {
   std::int32_t classes, width;
   std::string cut;
 };
+
+// sequences.cpp: of sensor windows and of token sequences.
+std::vector<LayerSpec> har_cnn(const ModelRequest& request);
+std::vector<LayerSpec> text_cnn(const ModelRequest& request);
+
+// vit.cpp.
+std::vector<LayerSpec> vit(const ModelRequest& request);
 
 // mobilenet.cpp.
 std::vector<LayerSpec> mobilenet_v2(const ModelRequest& request);

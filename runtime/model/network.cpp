@@ -41,7 +41,7 @@ std::vector<Edge> edges_of(const std::vector<LayerSpec>& layers) {
   for (const LayerSpec& spec : layers) {
     const auto place = static_cast<std::int32_t>(edges.size());
     Edge edge{spec.input.empty() ? place - 1 : find(spec, spec.input), -1};
-    if (spec.kind->adds) edge.other = find(spec, spec.other);
+    if (spec.kind->adds || spec.kind->concatenates) edge.other = find(spec, spec.other);
     if (!places.emplace(spec.name, place).second) {
       throw InputError(fmt::format("model: two layers are named '{}'", spec.name));
     }
@@ -124,6 +124,19 @@ void append_to_client(Resolved& resolved, LayerSpec spec, std::int32_t input, bo
   resolved.specs.insert(resolved.specs.begin() + at, std::move(spec));
   resolved.edges.insert(resolved.edges.begin() + at, Edge{input, -1});
   ++resolved.client_layers;
+}
+
+// The rows of an embedding: as many as the data has tokens, unless its spec says more.
+void settle_vocabulary(LayerSpec& spec, std::int32_t vocabulary) {
+  if (!spec.kind->takes_vocabulary) return;
+  if (vocabulary == 0) {
+    throw InputError(fmt::format("model: layer '{}' reads ids of tokens; allowed: data sets of tokens", spec.name));
+  }
+  if (spec.vocabulary == 0) spec.vocabulary = vocabulary;
+  if (spec.vocabulary < vocabulary) {
+    throw InputError(fmt::format("model: layer '{}' has vocabulary = {}; allowed: at least the data's {}, or 0 for it",
+                                 spec.name, spec.vocabulary, vocabulary));
+  }
 }
 
 // What options add to the client half behind the cut.
@@ -220,9 +233,11 @@ Network build_network(const std::vector<LayerSpec>& layers, const std::string& c
     layer.input = edge.input;
     layer.other = edge.other;
     layer.in = shape_of(edge.input);
+    if (edge.other >= 0) layer.other_in = shape_of(edge.other);
+    settle_vocabulary(layer.spec, options.vocabulary);
     layer.spec.kind->place(layer);
     layer.tensors = layer.spec.kind->tensors(layer);
-    if (edge.other >= 0 && shape_of(edge.other) != layer.in) {
+    if (layer.spec.kind->adds && layer.other_in != layer.in) {
       throw InputError(fmt::format("model: layer '{}' adds '{}' of another shape", layer.spec.name, layer.spec.other));
     }
     layer.first_tensor = tensors;
@@ -252,7 +267,9 @@ std::vector<float> initial_parameters(const Network& network, int side, std::uin
           values[static_cast<std::size_t>(tensor.offset + e)] = static_cast<float>(value(at));
         }
       };
-      if (kaiming && tensor.kaiming > 0.0) {
+      if (tensor.normal > 0.0) {
+        fill([&](const Address& at) { return tensor.normal * exact_normal(seed, at); });
+      } else if (kaiming && tensor.kaiming > 0.0) {
         fill([&](const Address& at) { return tensor.kaiming * exact_normal(seed, at); });
       } else if (tensor.fan_in == 0 || (kaiming && tensor.kaiming == 0.0)) {
         fill([&](const Address&) { return tensor.initial; });

@@ -25,12 +25,15 @@ struct LayerSpec {
   Size2 stride = 1;          ///< conv2d, pools
   Size2 padding = 0;         ///< conv2d, max pool
   std::int32_t conv_groups = 1;  ///< conv2d: groups of channels, each convolved by itself; its inputs: depthwise
+  bool tiles = false;            ///< conv2d: its windows must fill the input, as patches do
+  std::int32_t heads = 1;        ///< attention
+  std::int32_t vocabulary = 0;   ///< embedding: rows; 0: as many as the data has tokens
   std::int32_t groups = 0;   ///< norm as GroupNorm; 0: gcd(32, channels)
   bool bias = true;          ///< conv2d; one that a norm follows may do without, and gets it back if there is no norm
   float factor = 1.0f;       ///< scale
   double probability = 0.5;  ///< dropout: of a feature to become 0
   std::string input = {};    ///< name of the layer it reads; empty: the one before
-  std::string other = {};    ///< add: name of the second summand
+  std::string other = {};    ///< add, concat: name of the second input
   CutSettings cut = {};      ///< link: what happens to rows on it
 
   friend bool operator==(const LayerSpec&, const LayerSpec&) = default;
@@ -50,6 +53,7 @@ struct LayerTensor {
   bool trained = true;              ///< false: a running statistic
   float initial = 0.0f;             ///< of what is not drawn
   std::int64_t fan_in = 0;          ///< > 0: drawn uniformly in +-1/sqrt(fan_in)
+  double normal = 0.0;              ///< > 0: drawn normally with this standard deviation, whatever init says
   double kaiming = -1.0;            ///< >= 0: standard deviation that init = kaiming draws with instead
   /// The last dimensions as channels of pixels: their order where activations lie channels last is the other one.
   std::int64_t channels = 1, pixels = 1;
@@ -62,8 +66,9 @@ struct LayerTensor {
 struct Layer {
   LayerSpec spec;
   std::int32_t input = -1;  ///< index of the layer it reads, -1: the network's input
-  std::int32_t other = -1;  ///< add: the second summand
+  std::int32_t other = -1;  ///< add, concat: the second input
   FeatureShape in, out;
+  FeatureShape other_in = {};        ///< of the second input
   std::vector<LayerTensor> tensors;  ///< weight, bias, then running statistics; empty: nothing to train
   std::int32_t first_tensor = 0;     ///< number of the weight among all parameter tensors, two for each layer with any
 
@@ -98,6 +103,7 @@ struct NetworkOptions {
   bool client_segments = true;
   InitKind init = InitKind::kTorch;
   CutSettings cut = {};  ///< where rows do not arrive as they were sent, the client half ends with a layer that does it
+  std::int32_t vocabulary = 0;  ///< ids of tokens in the data are below it; 0: the data are no tokens
   bool auxiliary = false;  ///< the client half has a head of its own: a linear layer from the cut to the classes
 };
 
@@ -122,7 +128,7 @@ struct Network {
   std::size_t cut_layer() const { return options.cut.is_plain() ? own_client_layers - 1 : client_layers - 1; }
 };
 
-/// Multiply-adds of a sample's forward pass through a side: convolutions and linear layers.
+/// Multiply-adds of a sample's forward pass through a side: convolutions, linear layers and attention.
 std::int64_t multiply_adds(const Network& network, int side);
 
 /// The names at which a model can be cut: layers, and groups of layers ("layer1" for "layer1.0.conv1" and on), behind
@@ -131,12 +137,12 @@ std::vector<std::string> possible_cuts(const std::vector<LayerSpec>& layers);
 
 /// Lays the layers out for an input, cut after the layer or group of layers named `cut`. Names must be unique; the last
 /// layer must give `classes` features. Errors: InputError (no such cut, listing the possible ones; an input too small
-/// for a layer; a summand of another shape).
+/// for a layer; a second input that does not suit; an embedding of what are no tokens).
 Network build_network(const std::vector<LayerSpec>& layers, const std::string& cut, FeatureShape input,
                       std::int32_t classes, const NetworkOptions& options = {});
 
 /// Initial state of one replica of a side, [replica_size]: weights and biases of convolutions and linear layers as
-/// options.init says, gamma 1, beta 0, running means 0, running variances 1. Addressed by (seed, tensor, element).
+/// options.init says, embeddings normal, gamma 1, beta 0, running means 0, running variances 1. Addressed by (seed, tensor, element).
 /// Determinism: exact.
 std::vector<float> initial_parameters(const Network& network, int side, std::uint64_t seed);
 

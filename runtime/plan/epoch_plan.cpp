@@ -44,7 +44,13 @@ void EpochPlanner<Context>::start() {
 }
 
 template <class Context>
-std::vector<std::int64_t> EpochPlanner<Context>::transform(std::uint32_t epoch, EpochPlan& plan) {
+std::vector<std::int64_t> EpochPlanner<Context>::transform(std::uint32_t epoch, bool whole, EpochPlan& plan) {
+  if (!whole && !presence_ && !latency_.drops_late()) {
+    plan.schedule.step_first = schedule_->step_first.download(schedule_->steps + 1);
+    plan.schedule.active_first = schedule_->active_first.download(schedule_->steps + 1);
+    plan.losses = Losses(schedule_->steps);
+    return {};
+  }
   plan.schedule = download(*schedule_);
   plan.losses = Losses(plan.schedule.steps());
   if (presence_) {
@@ -63,6 +69,16 @@ std::vector<std::int64_t> EpochPlanner<Context>::transform(std::uint32_t epoch, 
 
 template <class Context>
 EpochPlan EpochPlanner<Context>::plan(std::uint32_t epoch, bool waiting) {
+  return plan(epoch, waiting, true);
+}
+
+template <class Context>
+EpochPlan EpochPlanner<Context>::outline(std::uint32_t epoch) {
+  return plan(epoch, false, false);
+}
+
+template <class Context>
+EpochPlan EpochPlanner<Context>::plan(std::uint32_t epoch, bool waiting, bool whole) {
   const Range range("schedule and timeline");
   EpochPlan plan;
   ctx_.synchronize();
@@ -70,7 +86,7 @@ EpochPlan EpochPlanner<Context>::plan(std::uint32_t epoch, bool waiting) {
   sampler_->build(sampler_seed_, epoch, *schedule_);
   ctx_.synchronize();
   plan.construction_s = seconds_since(start);
-  const std::vector<std::int64_t> earliest_ns = transform(epoch, plan);
+  const std::vector<std::int64_t> earliest_ns = transform(epoch, whole, plan);
   batch_distances(ctx_, population_, *schedule_, deviation_.view(), drift_.view());
   plan.timeline = clock_.build(*schedule_, clock_seed_, epoch, earliest_ns);
   plan.deviation = deviation_.download(schedule_->steps);

@@ -48,6 +48,9 @@ class EpochPlanner {
   /// Makes the schedule of an epoch and its timeline, which goes on where the clock was; with `waiting` also how long each
   /// active client waited. Synchronises.
   EpochPlan plan(std::uint32_t epoch, bool waiting = false);
+  /// The same, but of the schedule only step_first and active_first come to the host: schedule() has the rest. An epoch
+  /// that somebody misses has it all.
+  EpochPlan outline(std::uint32_t epoch);
 
   Clock<Context>& clock() { return clock_; }
   const Clock<Context>& clock() const { return clock_; }
@@ -55,7 +58,8 @@ class EpochPlanner {
  private:
   /// Puts what is left of the sampler's schedule in its place. Gives when each step's server begins at the earliest;
   /// empty: once everybody has arrived.
-  std::vector<std::int64_t> transform(std::uint32_t epoch, EpochPlan& plan);
+  std::vector<std::int64_t> transform(std::uint32_t epoch, bool whole, EpochPlan& plan);
+  EpochPlan plan(std::uint32_t epoch, bool waiting, bool whole);
 
   Context& ctx_;
   const DevicePopulation<Context>& population_;

@@ -17,11 +17,12 @@ namespace {
 
 Population population_of(const Dataset& dataset, const Config& config) {
   try {
-    return make_partition(dataset.train_labels, dataset.classes, config.partition, seeds_of(config).partition);
+    return make_partition(dataset.train_labels, dataset.classes, config.partition, seeds_of(config).partition,
+                          dataset.train_clients);
   } catch (const InputError& error) {
     if (dataset.validation_size() == 0 || config.partition.kind != "file") throw;
     throw InputError(
-        fmt::format("{} (data.validation = {} holds out {} of the {} training images: a partition file has "
+        fmt::format("{} (data.validation = {} holds out {} of the {} training samples: a partition file has "
                     "an entry for each of the other {})",
                     error.what(), config.data.validation, dataset.validation_size(),
                     dataset.train_size() + dataset.validation_size(), dataset.train_size()));
@@ -78,7 +79,7 @@ Scene make_scene(const Config& config, SceneParts given) {
   scene.mode = mode_map(config.train);
   scene.network = build_network(model_layers(config.model, data.classes), config.model.cut,
                                 {data.channels, data.height, data.width}, data.classes,
-                                network_options(config.model, config.cut, scene.mode.local_loss));
+                                network_options(config.model, config.cut, scene.mode.local_loss, data.vocabulary));
   scene.cut = cut_costs_of(scene.network, scene.mode);
   if (given.cut_activation > 0) {
     scene.cut.activation = given.cut_activation;

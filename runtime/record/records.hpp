@@ -249,7 +249,8 @@ struct Summary {
   std::string config_sha256, partition_sha256, schedule_sha256, timeline_sha256, model_sha256;
   std::string model_average_sha256;  ///< empty: no side has replicas
   RunSettings settings;
-  /// Content of what the run read, name -> SHA-256: images, labels, partition; schedule, trace, initial_model if any.
+  /// Content of what the run read, name -> SHA-256: images, labels, partition; schedule, trace, groups, availability,
+  /// conv_table, model_file, initial_model if any.
   std::map<std::string, std::string> inputs;
   std::int32_t epochs = 0;  ///< finished ones
   std::int64_t steps_per_epoch = 0;

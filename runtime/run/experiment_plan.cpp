@@ -14,7 +14,7 @@ namespace splitsim {
 
 std::map<std::string, std::string> input_hashes(const Scene& scene) {
   const Config& config = scene.config;
-  std::map<std::string, std::string> inputs = {{"images", scene.dataset.images_sha256()},
+  std::map<std::string, std::string> inputs = {{"images", scene.dataset.features_sha256()},
                                                {"labels", scene.dataset.labels_sha256()},
                                                {"partition", scene.population.sha256()}};
   if (config.sampler.kind == "file") inputs["schedule"] = load_schedule(config.sampler.file).sha256();
@@ -37,6 +37,11 @@ std::map<std::string, std::string> input_hashes(const Scene& scene) {
     hash.add(read_text_file(config.train.conv_table));
     inputs["conv_table"] = hash.hex();
   }
+  if (config.model.init == InitKind::kFile && !config.model.file.empty()) {
+    Sha256 hash;
+    hash.add(read_text_file(config.model.file));
+    inputs["model_file"] = hash.hex();
+  }
   return inputs;
 }
 
@@ -45,11 +50,12 @@ ExperimentPlan describe(const Scene& scene, const ScheduleBounds& bounds) {
   const Config& config = scene.config;
   ExperimentPlan plan;
   plan.dataset = data.name;
+  plan.samples = data.kind;
   plan.train_samples = data.train_size();
   plan.test_samples = data.test_size();
   plan.validation_samples = data.validation_size();
-  plan.pixel_mean.assign(data.mean.begin(), data.mean.begin() + data.channels);
-  plan.pixel_std.assign(data.std.begin(), data.std.begin() + data.channels);
+  plan.pixel_mean.assign(data.mean.begin(), data.mean.end());
+  plan.pixel_std.assign(data.std.begin(), data.std.end());
   plan.classes = data.classes;
   plan.clients = scene.population.clients;
   const std::vector<std::int64_t> sizes = scene.population.sizes();

@@ -14,7 +14,8 @@ namespace splitsim {
 struct ExperimentPlan {
   std::string dataset;
   std::int64_t train_samples = 0, test_samples = 0, validation_samples = 0;
-  std::vector<double> pixel_mean, pixel_std;  ///< per channel of the training images, scaled to 0..1
+  SampleKind samples = SampleKind::kImages;
+  std::vector<double> pixel_mean, pixel_std;  ///< per channel of the training samples, of pixels scaled to 0..1
   std::int32_t classes = 0, clients = 0;
   std::int64_t smallest_client = 0, largest_client = 0;  ///< samples
   std::int64_t steps_per_epoch = 0;
@@ -31,7 +32,8 @@ struct ExperimentPlan {
 };
 
 /// Content of what a run reads, name -> SHA-256: images, labels, partition; schedule, trace, groups, availability,
-/// conv_table where there are any. Of initial weights (initial_model) only the device's side knows the shape.
+/// conv_table, model_file where there are any. What the weights of model_file are in this run (initial_model) only the
+/// device's side knows. Errors: InputError for a file that cannot be read.
 std::map<std::string, std::string> input_hashes(const Scene& scene);
 
 /// All but what only a device knows: memory, and hashes of what is not in the scene.

@@ -36,19 +36,19 @@ Tester<Context>::Tester(Context& ctx, const Scene& scene)
 
 template <class Context>
 void Tester<Context>::start(const Tester* other) {
-  if (other != nullptr && other != this && other->dataset_.test_images == dataset_.test_images &&
+  if (other != nullptr && other != this && other->dataset_.test_features == dataset_.test_features &&
       other->dataset_.test_labels == dataset_.test_labels &&
-      other->dataset_.validation_images == dataset_.validation_images &&
+      other->dataset_.validation_features == dataset_.validation_features &&
       other->dataset_.validation_labels == dataset_.validation_labels) {
     images_ = other->images_;
   } else if (validates()) {
-    std::vector<std::uint8_t> images = dataset_.test_images;
-    images.insert(images.end(), dataset_.validation_images.begin(), dataset_.validation_images.end());
+    std::vector<std::uint8_t> features = dataset_.test_features;
+    features.insert(features.end(), dataset_.validation_features.begin(), dataset_.validation_features.end());
     std::vector<std::int32_t> labels = dataset_.test_labels;
     labels.insert(labels.end(), dataset_.validation_labels.begin(), dataset_.validation_labels.end());
-    images_ = std::make_shared<DeviceImages<Context>>(ctx_, images, labels);
+    images_ = std::make_shared<DeviceImages<Context>>(ctx_, features, labels);
   } else {
-    images_ = std::make_shared<DeviceImages<Context>>(ctx_, dataset_.test_images, dataset_.test_labels);
+    images_ = std::make_shared<DeviceImages<Context>>(ctx_, dataset_.test_features, dataset_.test_labels);
   }
   evaluator_.start(*images_, gather_shape(dataset_, config_.data, false),
                    gather_source(*images_, dataset_, seeds_of(config_).data));

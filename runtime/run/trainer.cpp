@@ -56,7 +56,7 @@ std::vector<MemoryItem> Trainer<Context>::plan() const {
   MemoryItem images{"data set", 0}, turns{"turns", 0}, evaluation{"evaluation", 0};
   for (const Lane& lane : lanes_) {
     const Dataset& data = lane.scene->dataset;
-    images.bytes += data.train_images.size() + data.test_images.size() + data.validation_images.size();
+    images.bytes += data.train_features.size() + data.test_features.size() + data.validation_features.size();
     images.bytes += static_cast<std::uint64_t>(data.train_size() + data.test_size() + data.validation_size()) *
                     sizeof(std::int32_t);
     if (lane.turn_rules) turns.bytes += DealtBuffer<Context>::bytes(lane.turn_bounds);
@@ -77,11 +77,11 @@ void Trainer<Context>::start(const std::vector<ScheduleView>& schedules) {
     const Dataset& data = lane.scene->dataset;
     // What several train on lies on the device once.
     const auto same = std::find_if(lanes_.begin(), lanes_.begin() + static_cast<std::ptrdiff_t>(e), [&](const Lane& a) {
-      return a.scene->dataset.train_images == data.train_images && a.scene->dataset.train_labels == data.train_labels;
+      return a.scene->dataset.train_features == data.train_features && a.scene->dataset.train_labels == data.train_labels;
     });
     const bool shared = same != lanes_.begin() + static_cast<std::ptrdiff_t>(e);
     lane.images =
-        shared ? same->images : std::make_shared<DeviceImages<Context>>(ctx_, data.train_images, data.train_labels);
+        shared ? same->images : std::make_shared<DeviceImages<Context>>(ctx_, data.train_features, data.train_labels);
     if (lane.turn_rules) lane.turns = std::make_unique<DealtBuffer<Context>>(ctx_, lane.turn_bounds);
     inputs.push_back({lane.images.get(), gather_source(*lane.images, data, seeds_of(lane.scene->config).data),
                       lane.turns != nullptr ? lane.turns->view(*lane.turn_rules) : schedules[e]});

@@ -47,7 +47,8 @@ std::vector<CutRow> cut_table(const Scene& scene) {
   const DevicePopulation<CpuContext> population(ctx, scene.population);
   const Dataset& data = scene.dataset;
   const std::vector<LayerSpec> layers = model_layers(scene.config.model, data.classes);
-  const NetworkOptions options = network_options(scene.config.model, scene.config.cut, scene.mode.local_loss);
+  const NetworkOptions options =
+      network_options(scene.config.model, scene.config.cut, scene.mode.local_loss, data.vocabulary);
   std::size_t last = 0;  // layers of the last row's client
   std::vector<std::string> cuts = possible_cuts(layers);
   if (scene.mode.local_loss) cuts.pop_back();  // the server has a layer

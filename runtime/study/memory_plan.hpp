@@ -15,7 +15,8 @@ struct SamplingMemory {
 };
 
 /// For the largest of the samplers `kinds`, which are measured one after another. samples: N, clients: K, classes: C.
+/// whole: an epoch's schedule comes to the host at once, and its entries' times are all held (measure_sampler()).
 SamplingMemory sampling_memory(std::int64_t samples, std::int64_t clients, std::int64_t classes,
-                               const std::vector<std::string>& kinds);
+                               const std::vector<std::string>& kinds, bool whole = false);
 
 }  // namespace splitsim

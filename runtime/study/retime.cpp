@@ -49,7 +49,7 @@ RecordedRun load_run(const std::string& dir, const std::vector<std::string>& ove
                                  recorded.owner->size(), recorded.dataset->name, recorded.dataset->train_size()));
   }
   for (std::vector<std::uint8_t>* images :
-       {&recorded.dataset->train_images, &recorded.dataset->test_images, &recorded.dataset->validation_images}) {
+       {&recorded.dataset->train_features, &recorded.dataset->test_features, &recorded.dataset->validation_features}) {
     images->clear();  // timing needs labels alone
     images->shrink_to_fit();
   }

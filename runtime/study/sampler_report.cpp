@@ -29,24 +29,80 @@ double serfling_bound(std::int64_t samples, std::int32_t classes, std::int64_t b
   return std::sqrt(left * std::log(2.0 * classes / failure) / (2.0 * b));
 }
 
+namespace {
+
+// max_c |p_hat_c - p_c| of steps [t, ..), whose samples these are.
+class ClassDeviation {
+ public:
+  explicit ClassDeviation(const Population& population)
+      : population_(population), count_(static_cast<std::size_t>(population.classes)) {}
+
+  double of(const std::int32_t* samples, std::int64_t batch) {
+    std::fill(count_.begin(), count_.end(), 0);
+    for (std::int64_t i = 0; i < batch; ++i) {
+      ++count_[static_cast<std::size_t>(population_.label[static_cast<std::size_t>(samples[i])])];
+    }
+    double largest = 0.0;
+    for (std::size_t c = 0; c < count_.size() && batch > 0; ++c) {
+      const double pooled =
+          static_cast<double>(population_.class_total[c]) / static_cast<double>(population_.samples());
+      largest = std::max(largest, std::abs(static_cast<double>(count_[c]) / static_cast<double>(batch) - pooled));
+    }
+    return largest;
+  }
+
+ private:
+  const Population& population_;
+  std::vector<std::int64_t> count_;
+};
+
+// Calls visit(values, first step, its end) for runs of whole steps, at most `most` slots if these are one step's or more,
+// of an array of slots on the device.
+template <class Context, class Visit>
+void for_pieces(Context& ctx, const std::int32_t* slots, const std::vector<std::int32_t>& step_first, std::int64_t most,
+                Visit visit) {
+  const std::size_t steps = step_first.size() - 1;
+  std::vector<std::int32_t> piece;
+  for (std::size_t from = 0; from < steps;) {
+    std::size_t to = from + 1;
+    while (to < steps && step_first[to + 1] - step_first[from] <= most) ++to;
+    piece.resize(static_cast<std::size_t>(step_first[to] - step_first[from]));
+    ctx.download(piece.data(), slots + step_first[from], piece.size() * sizeof piece[0]);
+    visit(piece, from, to);
+    from = to;
+  }
+}
+
+// The deviations of an epoch whose slots are on the device, and the schedule's hash: Schedule::sha256().
+template <class Context>
+std::vector<double> read_slots(Context& ctx, const ScheduleView& slots, const std::vector<std::int32_t>& step_first,
+                               const Population& population, std::int64_t most, std::string& sha256) {
+  std::vector<double> deviation;
+  ClassDeviation of_step(population);
+  Sha256 hash;
+  for_pieces(ctx, slots.sample, step_first, most,
+             [&](const std::vector<std::int32_t>& piece, std::size_t from, std::size_t to) {
+               hash.add(piece);
+               for (std::size_t t = from; t < to; ++t) {
+                 deviation.push_back(
+                     of_step.of(piece.data() + (step_first[t] - step_first[from]), step_first[t + 1] - step_first[t]));
+               }
+             });
+  for_pieces(ctx, slots.client, step_first, most,
+             [&](const std::vector<std::int32_t>& piece, std::size_t, std::size_t) { hash.add(piece); });
+  hash.add(step_first);
+  sha256 = hash.hex();
+  return deviation;
+}
+
+}  // namespace
+
 std::vector<double> largest_class_deviation(const Schedule& schedule, const Population& population) {
-  const auto classes = static_cast<std::size_t>(population.classes);
-  const double samples = static_cast<double>(population.samples());
-  std::vector<std::int64_t> count(classes);
-  std::vector<double> deviation(static_cast<std::size_t>(schedule.steps()));
-  for (std::size_t t = 0; t < deviation.size(); ++t) {
-    std::fill(count.begin(), count.end(), 0);
-    const auto first = static_cast<std::size_t>(schedule.step_first[t]);
-    const auto end = static_cast<std::size_t>(schedule.step_first[t + 1]);
-    for (std::size_t s = first; s < end; ++s) {
-      const auto sample = static_cast<std::size_t>(schedule.sample[s]);
-      ++count[static_cast<std::size_t>(population.label[sample])];
-    }
-    const double batch = static_cast<double>(end - first);
-    for (std::size_t c = 0; c < classes && end > first; ++c) {
-      const double pooled = static_cast<double>(population.class_total[c]) / samples;
-      deviation[t] = std::max(deviation[t], std::abs(static_cast<double>(count[c]) / batch - pooled));
-    }
+  std::vector<double> deviation;
+  ClassDeviation of_step(population);
+  for (std::size_t t = 0; t < static_cast<std::size_t>(schedule.steps()); ++t) {
+    deviation.push_back(of_step.of(schedule.sample.data() + schedule.step_first[t],
+                                   schedule.step_first[t + 1] - schedule.step_first[t]));
   }
   return deviation;
 }
@@ -55,13 +111,16 @@ template <class Context>
 SamplerReport measure_sampler(Context& ctx, const Population& population,
                               const DevicePopulation<Context>& device_population, const Timing& timing,
                               const Config& config, const std::string& name, std::int32_t epochs,
-                              const std::function<void(std::int32_t, const EpochPlan&)>& on_epoch) {
+                              const std::function<void(std::int32_t, const EpochPlan&)>& on_epoch,
+                              std::int64_t piece_slots) {
   SamplerReport report;
   report.name = name;
   report.epochs = epochs;
   const std::uint64_t bytes_before = ctx.counters().bytes_in_use;
   const auto setup_start = std::chrono::steady_clock::now();
-  EpochPlanner<Context> planner(ctx, population, device_population, config, timing.profile, timing);
+  Timing of_sampler = timing;
+  if (!on_epoch) of_sampler.mode.held_entries = piece_slots;
+  EpochPlanner<Context> planner(ctx, population, device_population, config, timing.profile, of_sampler);
   planner.start();
   ctx.synchronize();
   report.setup_s = seconds_since(setup_start);
@@ -71,8 +130,11 @@ SamplerReport measure_sampler(Context& ctx, const Population& population,
   report.active_min = std::numeric_limits<std::int64_t>::max();
   Sha256 schedules, timelines;
   for (std::int32_t epoch = 0; epoch < epochs; ++epoch) {
-    const EpochPlan plan = planner.plan(static_cast<std::uint32_t>(epoch));
-    const std::vector<double> per_class = largest_class_deviation(plan.schedule, population);
+    const auto number = static_cast<std::uint32_t>(epoch);
+    const EpochPlan plan = on_epoch ? planner.plan(number) : planner.outline(number);
+    std::string schedule_sha256;
+    const std::vector<double> per_class =
+        read_slots(ctx, planner.schedule(), plan.schedule.step_first, population, piece_slots, schedule_sha256);
     l1.insert(l1.end(), plan.deviation.begin(), plan.deviation.end());
     class_deviation.insert(class_deviation.end(), per_class.begin(), per_class.end());
     for (std::size_t t = 0; t < per_class.size(); ++t) {
@@ -84,9 +146,9 @@ SamplerReport measure_sampler(Context& ctx, const Population& population,
       report.active_max = std::max(report.active_max, clients);
       step_s.push_back(static_cast<double>(plan.timeline.end_ns[t] - plan.timeline.start_ns[t]) * 1e-9);
     }
-    slots += plan.schedule.slots();
+    slots += plan.schedule.step_first.back();
     report.construction_s += plan.construction_s;
-    schedules.add(plan.schedule.sha256());
+    schedules.add(schedule_sha256);
     timelines.add(plan.timeline.sha256());
     if (on_epoch) on_epoch(epoch, plan);
   }
@@ -113,11 +175,11 @@ SamplerReport measure_sampler(Context& ctx, const Population& population,
 
 template SamplerReport measure_sampler(CpuContext&, const Population&, const DevicePopulation<CpuContext>&,
                                        const Timing&, const Config&, const std::string&, std::int32_t,
-                                       const std::function<void(std::int32_t, const EpochPlan&)>&);
+                                       const std::function<void(std::int32_t, const EpochPlan&)>&, std::int64_t);
 #if SPLITSIM_WITH_CUDA
 template SamplerReport measure_sampler(CudaContext&, const Population&, const DevicePopulation<CudaContext>&,
                                        const Timing&, const Config&, const std::string&, std::int32_t,
-                                       const std::function<void(std::int32_t, const EpochPlan&)>&);
+                                       const std::function<void(std::int32_t, const EpochPlan&)>&, std::int64_t);
 #endif
 
 }  // namespace splitsim

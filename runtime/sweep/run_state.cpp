@@ -100,7 +100,7 @@ std::string InputCheck::changed(const SweepRun& run, const SweepFiles& files) {
   for (const Key& key : config_keys()) {
     const bool matters = key.is_path() || key.path.starts_with("data.") || key.path.starts_with("clients.") ||
                          key.path.starts_with("clock.") || key.path == "sampler.kind" || key.path == "train.mode" ||
-                         key.path == "partition.kind" || key.path == "partition.clients";
+                         key.path == "partition.kind" || key.path == "partition.clients" || key.path == "model.init";
     if (matters) set += value_toml(key, config) + "\n";
   }
   const bool reads_files = std::any_of(config_keys().begin(), config_keys().end(), [&](const Key& key) {

@@ -34,6 +34,11 @@ struct FillTables {
   /// An experiment's part of the step: runs of its schedule. Without slots it has none.
   struct Current {
     std::int32_t step = 0, first_slot = 0, batch = 0, active = 0;
+    bool takes_part = false;
+  };
+  /// What ends with an experiment's step.
+  struct Ends {
+    bool round = false, epoch = false;
   };
   /// Ranks of an experiment's part, and that of a slot.
   struct Ranks {
@@ -44,7 +49,7 @@ struct FillTables {
   // Index i fills slot i and rank i of every table, and what there is of experiment i.
   PSL_HD void operator()(std::int64_t i) const {
     StepCounts before;
-    bool round_ends = false, epoch_ends = false;
+    Ends any;
     for (std::int32_t e = 0; e < experiments; ++e) {
       const Current now = current(e);
       const StepCounts own = counts(e, now);
@@ -64,10 +69,11 @@ struct FillTables {
           fill_rank(tables.served, i, e * rules.clients, i - before.served, client_runs(e, now), now, before.slots);
         }
       }
-      if (i == e) fill_experiment(e, now, before, own);
-      if (i == 0) {
-        round_ends = round_ends || ends_round(e);
-        epoch_ends = epoch_ends || ends_epoch(e);
+      if (i == e || i == 0) {
+        const Ends ends = ends_of(e, now);
+        if (i == e) fill_experiment(e, now, ends, before, own);
+        any.round = any.round || ends.round;
+        any.epoch = any.epoch || ends.epoch;
       }
       before.add(own);
     }
@@ -79,8 +85,8 @@ struct FillTables {
     if (i != 0) return;
     tables.slots[0] = before.slots;
     if (!tables.served_slots.empty()) tables.served_slots[0] = before.served_slots;
-    tables.any_round_end[0] = round_ends ? 1 : 0;
-    tables.any_epoch_end[0] = epoch_ends ? 1 : 0;
+    tables.any_round_end[0] = any.round ? 1 : 0;
+    tables.any_epoch_end[0] = any.epoch ? 1 : 0;
   }
 
   /// What is gathered for a slot.
@@ -101,16 +107,13 @@ struct FillTables {
     return i >= first && i - first < count;
   }
 
-  PSL_HD bool takes_part(std::int32_t e) const {
-    const StepState& state = states[e];
-    return state.step < state.steps && !state.stops(sources[e].schedule);
-  }
-
   PSL_HD Current current(std::int32_t e) const {
     Current now;
-    if (!takes_part(e)) return now;
+    const StepState& state = states[e];
     const ScheduleView& schedule = sources[e].schedule;
-    now.step = states[e].step;
+    now.takes_part = state.step < state.steps && !state.stops(schedule);
+    if (!now.takes_part) return now;
+    now.step = state.step;
     now.first_slot = schedule.step_first[now.step];
     now.batch = schedule.step_first[now.step + 1] - now.first_slot;
     now.active = schedule.active_first[now.step + 1] - schedule.active_first[now.step];
@@ -155,26 +158,27 @@ struct FillTables {
     return {runs, first, low - 1};
   }
 
-  PSL_HD bool ends_epoch(std::int32_t e) const { return takes_part(e) && states[e].step + 1 == states[e].steps; }
-  PSL_HD bool ends_round(std::int32_t e) const {
-    if (!takes_part(e)) return false;
+  PSL_HD Ends ends_of(std::int32_t e, const Current& now) const {
+    Ends ends;
+    if (!now.takes_part) return ends;
     const ScheduleView& schedule = sources[e].schedule;
-    const std::int32_t step = states[e].step, parent = schedule.parent_of(step);
-    const bool epoch_end = ends_epoch(e);
-    const bool ends_parent = epoch_end || schedule.parent_of(step + 1) != parent;
-    const std::int64_t parents = epoch_end ? parent + 1 : INT64_MAX;  // of the epoch, as far as it matters here
-    return ends_parent && rules.rounds.ends_after(parent, parents);
+    const std::int32_t parent = schedule.parent_of(now.step);
+    ends.epoch = now.step + 1 == states[e].steps;
+    const bool ends_parent = ends.epoch || schedule.parent_of(now.step + 1) != parent;
+    const std::int64_t parents = ends.epoch ? parent + 1 : INT64_MAX;  // of the epoch, as far as it matters here
+    ends.round = ends_parent && rules.rounds.ends_after(parent, parents);
+    return ends;
   }
 
-  PSL_HD void fill_experiment(std::int32_t e, const Current& now, const StepCounts& before,
+  PSL_HD void fill_experiment(std::int32_t e, const Current& now, const Ends& ends, const StepCounts& before,
                               const StepCounts& own) const {
     tables.first_slot[e] = before.slots;
     tables.own_slots[e] = now.batch;
     tables.clients[e] = now.active;
-    const std::int64_t parent = takes_part(e) ? sources[e].schedule.parent_of(states[e].step) : 0;
+    const std::int64_t parent = now.takes_part ? sources[e].schedule.parent_of(now.step) : 0;
     tables.rate_step[e] = static_cast<std::int32_t>(states[e].epoch * sources[e].steps_per_epoch + parent);
-    tables.epoch_end[e] = ends_epoch(e) ? 1 : 0;
-    tables.round_end[e] = ends_round(e) ? 1 : 0;
+    tables.epoch_end[e] = ends.epoch ? 1 : 0;
+    tables.round_end[e] = ends.round ? 1 : 0;
     fill_span(tables.whole, e, before.whole, own.whole);
     fill_span(tables.by_client, e, before.clients, own.clients);
     fill_span(tables.by_group, e, before.groups, own.groups);

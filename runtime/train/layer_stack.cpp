@@ -202,6 +202,7 @@ void LayerStack<Context>::backward(Context& ctx, const StackMaps& maps, const Tw
         LayerIo io = io_of(index, maps, parameters);
         io.dy = from;
         io.dx = to;
+        io.second = op.second;
         io.rectified = layer.input >= 0 && gradient_before_[static_cast<std::size_t>(layer.input)];
         io.relu = relu_behind_[index] && layer.spec.kind->rectifies_dy;
         io.gradients = tensors_of(index, gradients, true);

@@ -11,16 +11,17 @@ namespace splitsim {
 
 namespace {
 
-/// begin_step and the gather. A row is a slot, and one more for the last rank's end; a column is a pixel.
+/// begin_step and the gather. A row is a slot, and one more for the last rank's end; a column is the gather's.
+template <class Gather>
 struct BeginAndGather {
   detail::FillTables begin;
-  detail::GatherPixels gather;
+  Gather gather;
 
-  PSL_HD void operator()(std::int64_t slot, std::int32_t pixel) const {
-    if (pixel == 0) begin(slot);
+  PSL_HD void operator()(std::int64_t slot, std::int32_t column) const {
+    if (column == 0) begin(slot);
     if (slot >= begin.max_slots) return;
     const detail::FillTables::SlotImage image = begin.image_of(slot);
-    gather.write(slot, pixel, image.sample, image.experiment, &begin.states[image.experiment].epoch);
+    gather.write(slot, column, image.sample, image.experiment, &begin.states[image.experiment].epoch);
   }
 };
 
@@ -104,10 +105,16 @@ void begin_step(Context& ctx, const StepExperiments& experiments, const StepRule
   const GatherSlots of{tables.sample.data(), tables.experiment.data(), tables.epoch.data()};
   if constexpr (Context::kIsDevice) {
     const GatherShape& shape = images.shape;
-    for_each_cell(
-        ctx, Extent{std::int64_t{max_slots} + 1}, shape.height * shape.width,
-        BeginAndGather{begin,
-                       {tables.slots.data(), shape, FastDiv(shape.width), images.sources.data(), of, images.x.data()}});
+    const Extent rows{std::int64_t{max_slots} + 1};
+    if (shape.floats) {
+      const detail::GatherValues gather(tables.slots.data(), shape, images.sources.data(), of, images.x.data());
+      for_each_cell(ctx, rows, static_cast<std::int32_t>(shape.size()),
+                    BeginAndGather<detail::GatherValues>{begin, gather});
+    } else {
+      const detail::GatherPixels gather{tables.slots.data(),   shape, FastDiv(shape.width),
+                                        images.sources.data(), of,    images.x.data()};
+      for_each_cell(ctx, rows, shape.height * shape.width, BeginAndGather<detail::GatherPixels>{begin, gather});
+    }
   } else {
     for_each_index(ctx, std::int64_t{max_slots} + 1, begin);
     gather_images(ctx, {tables.slots.data(), max_slots}, images.shape, images.sources, of, images.x);

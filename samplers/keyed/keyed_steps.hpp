@@ -4,7 +4,7 @@
 // on at other rates. With constant rates this is the one-sort schedule of KeyedSchedule, up to rounding.
 //
 // Rates are given as logarithms: Dirichlet draws of small shapes span hundreds of orders of magnitude.
-// A step costs O(K): a bisection over time on one team, then a few flat kernels. Determinism: exact.
+// A step costs O(K) for each of some ten looks at all clients (keyed_steps_cut.hpp), in tiles. Determinism: exact.
 #pragma once
 
 #include <cstdint>
@@ -15,7 +15,7 @@
 namespace splitsim {
 
 namespace detail {
-struct SteppedView;  // the device arrays: samplers/keyed/keyed_steps_impl.hpp
+struct SteppedView;  // the device arrays: samplers/keyed/keyed_steps_cut.hpp
 }
 
 template <class Context>
@@ -49,8 +49,10 @@ class SteppedSchedule {
   Buffer<std::int32_t, Context> offset_;   // [K] slots of the step before the client's
   Buffer<double, Context> clock_;          // [K]
   Buffer<double, Context> log_time_;       // [K] ln of the time until the client's next sample leaves
-  Buffer<double, Context> cut_;            // {ln of the time at which the step ends, of one that is too early}
-  Buffer<std::int32_t, Context> surplus_;  // {samples beyond B_t at the cut, depleted clients}
+  Buffer<double, Context> search_;         // [5] times of the search for the step's end
+  Buffer<std::int32_t, Context> marks_;    // [4] and its counts; depleted clients
+  Buffer<double, Context> tile_time_;      // [tiles of clients]
+  Buffer<std::int32_t, Context> tile_count_;  // [several, tiles]
   Buffer<std::uint8_t, Context> taken_;    // [N]
   PrefixSum<Context> prefix_sum_;
   ActiveLists<Context> active_lists_;

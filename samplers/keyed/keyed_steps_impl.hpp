@@ -2,149 +2,103 @@
 
 #include <algorithm>
 
-#include "kernels/device/math.hpp"
 #include "kernels/device/profile_range.hpp"
 #include "samplers/keyed/keyed_steps.hpp"
+#include "samplers/keyed/keyed_steps_cut.hpp"
 
 namespace splitsim {
 
 namespace detail {
 
-struct SteppedView {
-  View<const std::int64_t> client_first;  // [K+1]
-  View<const std::int32_t> order;         // [N]
-  View<const double> threshold;           // [N]
-  View<std::int32_t> head, take, offset;  // [K]
-  View<double> clock, log_time;           // [K]
-  View<double> cut;                       // [2]
-  View<std::int32_t> surplus;             // [2]
-  View<std::uint8_t> taken;               // [N]
+constexpr std::int64_t kFewClients = 1024;  // their whole search is one launch of one team
 
-  PSL_HD std::int64_t size(std::int64_t k) const { return client_first[k + 1] - client_first[k]; }
-  PSL_HD bool depleted(std::int64_t k) const { return head[k] == size(k); }
-
-  /// ln of the time from now until client k's sample at `place` of its order leaves. Rounding may leave a threshold at
-  /// or behind the clock: then it leaves at once.
-  PSL_HD double log_time_of(std::int64_t k, std::int64_t place, double log_rate) const {
-    const double rest = threshold[client_first[k] + place] - clock[k];
-    return exact_log(rest > 1e-300 ? rest : 1e-300) - log_rate;
-  }
-
-  /// Samples of client k that leave until ln(time) = at.
-  PSL_HD std::int64_t leaving(std::int64_t k, double at, double log_rate) const {
-    if (depleted(k) || log_time[k] > at) return 0;
-    const double limit = clock[k] + exact_exp(at + log_rate);
-    const double* own = threshold.data() + client_first[k];
-    std::int64_t low = head[k] + 1, high = size(k);  // the head leaves; find the first that does not
-    while (low < high) {
-      const std::int64_t middle = (low + high) / 2;
-      if (own[middle] <= limit) {
-        low = middle + 1;
-      } else {
-        high = middle;
-      }
-    }
-    return low - head[k];
-  }
-};
-
-struct NextLeaving {
-  SteppedView state;
-  View<const double> log_rates;
-
-  PSL_HD void operator()(std::int64_t k) const {
-    state.log_time[k] = state.depleted(k) ? HUGE_VAL : state.log_time_of(k, state.head[k], log_rates[k]);
-  }
-};
-
-struct EarlierTime {
-  PSL_HD double operator()(double a, double b) const { return a < b ? a : b; }
-};
-struct LaterTime {
-  PSL_HD double operator()(double a, double b) const { return a > b ? a : b; }
-};
-
-/// Finds ln of a time until which at least `batch` samples leave, and exactly so many unless several leave at that very
-/// time; cut[1] is then a time until which fewer leave. One team.
-struct FindCut {
-  SteppedView state;
-  View<const double> log_rates;
-  std::int64_t batch;
-
-  template <class Team>
-  PSL_HD void operator()(Team& team, std::int64_t) const {
-    const std::int64_t clients = log_rates.size();
-    const auto leaving = [&](double at) {
-      return team.template reduce_exact<std::int64_t>(
-          clients, 0, [&](std::int64_t k) { return state.leaving(k, at, log_rates[k]); }, Plus{});
-    };
-    const double first = team.template reduce_exact<double>(
-        clients, HUGE_VAL, [&](std::int64_t k) { return state.log_time[k]; }, EarlierTime{});
-    double low = -HUGE_VAL, high = first;
-    const double magnitude = first < 0.0 ? -first : first;
-    double reach = magnitude * 0x1p-40 > 0.0625 ? magnitude * 0x1p-40 : 0.0625;
-    std::int64_t count = leaving(high);
-    while (count < batch) {
-      low = high;
-      high = first + reach;
-      reach *= 2.0;
-      count = leaving(high);
-    }
-    while (count > batch && low > -HUGE_VAL) {
-      const double middle = low + 0.5 * (high - low);
-      if (!(middle > low && middle < high)) break;
-      const std::int64_t at_middle = leaving(middle);
-      if (at_middle < batch) {
-        low = middle;
-      } else {
-        high = middle;
-        count = at_middle;
-      }
-    }
-    if (team.rank() == 0) {
-      state.cut[0] = high;
-      state.cut[1] = low;
-      state.surplus[0] = static_cast<std::int32_t>(count - batch);
-    }
-  }
-};
-
+/// take: samples until the cut. tile_count: how many of a tile's could be given back, if there are too many.
 struct TakeUntilCut {
   SteppedView state;
   View<const double> log_rates;
+  std::int64_t batch, teams;
 
-  PSL_HD void operator()(std::int64_t k) const {
-    state.take[k] = static_cast<std::int32_t>(state.leaving(k, state.cut[0], log_rates[k]));
+  template <class Team>
+  PSL_HD void operator()(Team& team, std::int64_t block) const {
+    const bool surplus = state.leaving_at_high() > batch;
+    const double at = state.high(), before = state.low();
+    for (std::int64_t tile = block; tile < state.tiles(); tile += teams) {
+      const std::int64_t k0 = state.begin(tile);
+      const std::int64_t back = team.template reduce_exact<std::int64_t>(
+          state.count(tile), 0,
+          [&](std::int64_t i) {
+            const std::int64_t k = k0 + i, leaving = state.leaving(k, at, log_rates[k]);
+            state.take[k] = static_cast<std::int32_t>(leaving);
+            return surplus ? leaving - state.leaving(k, before, log_rates[k]) : std::int64_t{0};
+          },
+          Plus{});
+      if (team.rank() == 0) state.tile_count[tile] = static_cast<std::int32_t>(back);
+    }
   }
 };
 
-/// Gives a surplus back, from the last client on, and stops time when the last sample of the step leaves. Time must not
-/// stop later: the clocks' lack of memory holds at the times of departures, not at times chosen by looking ahead.
-struct EndStep {
+/// Deals the surplus to tiles, the last first: tile_count becomes what a tile gives back.
+struct DealSurplus {
+  SteppedView state;
+  std::int64_t batch;
+
+  PSL_HD void operator()(std::int64_t) const {
+    std::int64_t surplus = state.leaving_at_high() - batch;
+    if (surplus <= 0) return;  // nobody could give anything
+    for (std::int64_t tile = state.tiles() - 1; tile >= 0; --tile) {
+      const std::int64_t back = state.tile_count[tile] < surplus ? state.tile_count[tile] : surplus;
+      state.tile_count[tile] = static_cast<std::int32_t>(back);
+      surplus -= back;
+    }
+  }
+};
+
+/// Gives a surplus back, from the last client on, and notes when the last sample leaves. Time must not stop later: the
+/// clocks' lack of memory holds at the times of departures, not at times chosen by looking ahead.
+struct EndTiles {
   SteppedView state;
   View<const double> log_rates;
+  std::int64_t teams;
+
+  template <class Team>
+  PSL_HD void operator()(Team& team, std::int64_t block) const {
+    const double before = state.low();
+    for (std::int64_t tile = block; tile < state.tiles(); tile += teams) {
+      const std::int64_t k0 = state.begin(tile);
+      if (team.rank() == 0) give_back(tile, before);
+      team.sync();
+      const double last = team.template reduce_exact<double>(
+          state.count(tile), -HUGE_VAL,
+          [&](std::int64_t i) {
+            const std::int64_t k = k0 + i;
+            return state.take[k] == 0 ? -HUGE_VAL
+                                      : state.log_time_of(k, state.head[k] + state.take[k] - 1, log_rates[k]);
+          },
+          LaterTime{});
+      if (team.rank() == 0) state.tile_time[tile] = last;
+    }
+  }
+
+ private:
+  PSL_HD void give_back(std::int64_t tile, double before) const {
+    std::int64_t surplus = state.tile_count[tile];
+    for (std::int64_t k = state.begin(tile) + state.count(tile) - 1; surplus > 0; --k) {
+      const std::int64_t most = state.take[k] - state.leaving(k, before, log_rates[k]);
+      const std::int64_t back = most < surplus ? most : surplus;
+      state.take[k] -= static_cast<std::int32_t>(back);
+      surplus -= back;
+    }
+  }
+};
+
+struct EndStep {
+  SteppedView state;
 
   template <class Team>
   PSL_HD void operator()(Team& team, std::int64_t) const {
-    const std::int64_t clients = log_rates.size();
-    if (team.rank() == 0) {
-      std::int64_t surplus = state.surplus[0];
-      for (std::int64_t k = clients - 1; k >= 0 && surplus > 0; --k) {
-        const std::int64_t early = state.leaving(k, state.cut[1], log_rates[k]);
-        const std::int64_t back = state.take[k] - early < surplus ? state.take[k] - early : surplus;
-        if (back <= 0) continue;
-        state.take[k] -= static_cast<std::int32_t>(back);
-        surplus -= back;
-      }
-    }
-    team.sync();
-    const double end = team.template reduce<double>(
-        clients, -HUGE_VAL,
-        [&](std::int64_t k) {
-          return state.take[k] == 0 ? -HUGE_VAL : state.log_time_of(k, state.head[k] + state.take[k] - 1, log_rates[k]);
-        },
-        LaterTime{});
-    if (team.rank() == 0) state.cut[0] = end;
+    const double last = team.template reduce_exact<double>(
+        state.tiles(), -HUGE_VAL, [&](std::int64_t tile) { return state.tile_time[tile]; }, LaterTime{});
+    if (team.rank() == 0) state.end() = last;
   }
 };
 
@@ -169,20 +123,58 @@ struct GiveSamples {
     }
     state.head[k] += count;
     if (!size.empty()) size[k] -= count;
-    if (!state.depleted(k)) state.clock[k] += exact_exp(state.cut[0] + log_rates[k]);
+    if (!state.depleted(k)) state.clock[k] += exact_exp(state.end() + log_rates[k]);
   }
 };
 
 struct CountDepleted {
   SteppedView state;
+  std::int64_t teams;
+
+  template <class Team>
+  PSL_HD void operator()(Team& team, std::int64_t block) const {
+    for (std::int64_t tile = block; tile < state.tiles(); tile += teams) {
+      const std::int64_t k0 = state.begin(tile);
+      const std::int32_t count = team.template reduce_exact<std::int32_t>(
+          state.count(tile), 0,
+          [&](std::int64_t i) { return state.size(k0 + i) > 0 && state.depleted(k0 + i) ? 1 : 0; }, Plus{});
+      if (team.rank() == 0) state.tile_count[tile] = count;
+    }
+  }
+};
+
+struct SumDepleted {
+  SteppedView state;
 
   template <class Team>
   PSL_HD void operator()(Team& team, std::int64_t) const {
-    const std::int32_t count = team.template reduce<std::int32_t>(
-        state.head.size(), 0, [&](std::int64_t k) { return state.size(k) > 0 && state.depleted(k) ? 1 : 0; }, Plus{});
-    if (team.rank() == 0) state.surplus[1] = count;
+    const std::int32_t count = team.template reduce_exact<std::int32_t>(
+        state.tiles(), 0, [&](std::int64_t tile) { return state.tile_count[tile]; }, Plus{});
+    if (team.rank() == 0) state.marks[3] = count;
   }
 };
+
+/// A CPU thread is not worth waking for less than some microseconds' work. What a team covers changes no bits.
+template <class Context>
+std::int64_t step_teams(std::int64_t tiles) {
+  return Context::kIsDevice ? tiles : std::max<std::int64_t>(1, tiles * kStepTile / kSerialBelow);
+}
+
+/// Tries several times at once where that takes fewer launches, and closes in until one settles it. A device does not say
+/// when: it goes on for as long as it takes but for ties.
+template <class Context>
+void search_many_clients(Context& ctx, const SteppedView& state, View<const double> log_rates, std::int64_t batch,
+                         View<std::int32_t> marks) {
+  constexpr int kCuts = Context::kIsDevice ? kMostCuts : 3, kRounds = Context::kIsDevice ? 8 : 40;
+  const std::int64_t teams = step_teams<Context>(state.tiles());
+  for (int round = 0; round < kRounds; ++round) {
+    for_each_block(ctx, teams, CountLeaving{state, log_rates, kCuts, teams});
+    for_each_block(ctx, 1, NarrowSearch{state, batch, kCuts});
+    if constexpr (!Context::kIsDevice) {
+      if (marks[2] != 0) return;
+    }
+  }
+}
 
 }  // namespace detail
 
@@ -197,8 +189,10 @@ SteppedSchedule<Context>::SteppedSchedule(Context& ctx, const DevicePopulation<C
       offset_(ctx, population.clients),
       clock_(ctx, population.clients),
       log_time_(ctx, population.clients),
-      cut_(ctx, 2),
-      surplus_(ctx, 2),
+      search_(ctx, 5),
+      marks_(ctx, 4),
+      tile_time_(ctx, (population.clients + detail::kStepTile - 1) / detail::kStepTile),
+      tile_count_(ctx, detail::kMostCuts * tile_time_.size()),
       taken_(ctx, population.samples),
       prefix_sum_(ctx, population.clients),
       active_lists_(ctx, keyed_bounds(chunks, population.clients)) {}
@@ -213,8 +207,10 @@ detail::SteppedView SteppedSchedule<Context>::view() {
           offset_.view(),
           clock_.view(),
           log_time_.view(),
-          cut_.view(),
-          surplus_.view(),
+          search_.view(),
+          marks_.view(),
+          tile_time_.view(),
+          tile_count_.view(),
           taken_.view()};
 }
 
@@ -237,16 +233,20 @@ void SteppedSchedule<Context>::step(std::int64_t t, View<const double> log_rates
   const std::int64_t clients = population_->clients;
   const std::int64_t first = chunks_.first(t), batch = chunks_.first(t + 1) - first;
   const detail::SteppedView state = view();
-  for_each_index(ctx, clients, detail::NextLeaving{state, log_rates});
-  constexpr std::int64_t kManyClients = 1024;  // fewer leave most of a wide team without work
-  const detail::FindCut find_cut{state, log_rates, batch};
-  if (clients < kManyClients) {
-    for_each_block(ctx, 1, find_cut);
+  const std::int64_t teams = detail::step_teams<Context>(state.tiles());
+  for_each_block(ctx, teams, detail::NextLeaving{state, log_rates, teams});
+  for_each_block(ctx, 1, detail::BeginSearch{state});
+  const detail::EndSearch end_search{state, log_rates, batch};
+  if (clients < detail::kFewClients) {  // fewer leave most of a wide team without work
+    for_each_block(ctx, 1, end_search);
   } else {
-    for_each_wide_block(ctx, 1, find_cut);
+    detail::search_many_clients(ctx, state, log_rates, batch, marks_.view());
+    for_each_wide_block(ctx, 1, end_search);
   }
-  for_each_index(ctx, clients, detail::TakeUntilCut{state, log_rates});
-  for_each_block(ctx, 1, detail::EndStep{state, log_rates});
+  for_each_block(ctx, teams, detail::TakeUntilCut{state, log_rates, batch, teams});
+  for_each_index(ctx, 1, detail::DealSurplus{state, batch});
+  for_each_block(ctx, teams, detail::EndTiles{state, log_rates, teams});
+  for_each_block(ctx, 1, detail::EndStep{state});
   ctx.copy(offset_.data(), take_.data(), take_.bytes());
   prefix_sum_.exclusive(offset_.view());
   for_each_index(ctx, clients,
@@ -261,8 +261,10 @@ void SteppedSchedule<Context>::finish(ScheduleBuffer<Context>& out) {
 
 template <class Context>
 std::int64_t SteppedSchedule<Context>::depleted() {
-  for_each_block(*ctx_, 1, detail::CountDepleted{view()});
-  return surplus_.download()[1];
+  const std::int64_t teams = detail::step_teams<Context>(tile_time_.size());
+  for_each_block(*ctx_, teams, detail::CountDepleted{view(), teams});
+  for_each_block(*ctx_, 1, detail::SumDepleted{view()});
+  return marks_.download()[3];
 }
 
 }  // namespace splitsim

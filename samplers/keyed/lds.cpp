@@ -6,6 +6,7 @@
 #include <cmath>
 
 #include "base/error.hpp"
+#include "base/report.hpp"
 #include "kernels/device/math.hpp"
 #include "samplers/keyed/keyed.hpp"
 
@@ -18,6 +19,20 @@ std::int64_t lds_observed(std::int64_t samples, const SamplerSettings& settings)
 double lds_precision(std::int64_t samples, std::int64_t observed) {
   const auto n = static_cast<double>(samples), s = static_cast<double>(observed);
   return s * (n - 1.0) / (n - s) - 1.0;
+}
+
+void detail::warn_unfinished(EmRule rule, const EmStop& stop) {
+  if (rule == EmRule::kConverged) {
+    warn(fmt::format(
+        "sampler.em = \"converged\": an estimate of lds ended at its cap of {} iterations with a residual of "
+        "{:.1e}, wanted: {:.0e}",
+        stop.iterations, stop.residual, stop.wanted));
+  } else {
+    warn(fmt::format(
+        "sampler.em = \"published\": an estimate of lds ended at its cap of {} iterations, the last of which "
+        "changed a share by {:.1e} of itself, wanted: {:.0e} (em = \"converged\" gets there)",
+        stop.iterations, stop.residual, stop.wanted));
+  }
 }
 
 std::vector<double> detail::lds_boosts(const Population& population, const Profile& profile,

@@ -8,7 +8,8 @@
 //
 // from pi_k = m_k / sum m, until max_k |pi' - pi| / pi <= tolerance or max_iterations (paper's code: 1e-5, 1000).
 // Concave for a >= 0, so the maximum is global, and no iteration decreases the objective. Clients without samples keep
-// weight 0 and take no part. Memory: 4 K C + 28 K bytes and a little; time O(K C) an iteration.
+// weight 0 and take no part. With a weak prior EM is far from the maximum at its cap; Newton's method is not
+// (lds_newton.hpp). Memory: 4 K C + 28 K bytes and a little; time O(K C) an iteration.
 //
 // Determinism: exact; every sum has a fixed order, whatever the backend and the number of threads.
 #pragma once
@@ -16,6 +17,7 @@
 #include <cstdint>
 
 #include "kernels/device/buffer.hpp"
+#include "samplers/keyed/lds_newton.hpp"
 #include "samplers/population/population.hpp"
 
 namespace splitsim {
@@ -46,11 +48,16 @@ class MixtureEm {
   /// `samples`: sum of size(). Reads the device now and then to see whether it may stop.
   void run(View<const std::int32_t> observed, View<const double> prior, std::int64_t samples,
            const EmSettings& settings = {});
+  /// The same by `newton`, whose tilt, iterations and residual then belong to it; the prior's sum must be above 0.
+  void run(MixtureNewton<Context>& newton, View<const std::int32_t> observed, View<const double> prior,
+           const EmSettings& settings);
   /// [K] the weights found by run().
   View<const double> weights() const { return weight_.view(); }
   /// out[k] = base[k] + sum_c n_c gamma_kc at the weights found; after run().
   void add_responsibilities(View<const double> base, View<double> out);
+  /// Of EM: iterations, and the largest relative change of a weight in the last one.
   std::int32_t iterations() const { return iterations_; }
+  double change() const { return change_; }
 
  private:
   detail::EmView view(View<const double> prior);
@@ -60,6 +67,7 @@ class MixtureEm {
   std::int64_t classes_;
   View<const std::int32_t> observed_;
   std::int32_t iterations_ = 0;
+  double change_ = 0.0;
   std::int64_t tiles_;
   Buffer<std::int32_t, Context> histogram_;  // [C, K]
   Buffer<std::int32_t, Context> size_;       // [K]

@@ -26,7 +26,7 @@ struct EmView {
   View<double> proposal;               // [K]
   View<double> class_factor;           // [C]
   View<double> partial;                // [C + 1, tiles]
-  View<double> total;                  // [1]
+  View<double> total;                  // [2]
   View<std::int32_t> progress;         // [2]
   std::int64_t clients, classes, tiles;
 
@@ -113,6 +113,7 @@ struct EmCombine {
   }
   PSL_HD void end_iteration(double change) const {
     if (em.converged()) return;
+    em.total[1] = change;
     em.progress[0] += 1;
     em.progress[1] = change <= tolerance ? 1 : 0;
   }
@@ -208,7 +209,7 @@ MixtureEm<Context>::MixtureEm(Context& ctx, const Population& population)
       proposal_(ctx, population.clients),
       class_factor_(ctx, population.classes),
       partial_(ctx, (population.classes + 1) * tiles_),
-      total_(ctx, 1),
+      total_(ctx, 2),
       progress_(ctx, 2) {}
 
 template <class Context>
@@ -258,6 +259,15 @@ void MixtureEm<Context>::run(View<const std::int32_t> observed, View<const doubl
     iterations_ = progress[0];
     converged = progress[1] != 0;
   }
+  change_ = total_.download()[1];
+}
+
+template <class Context>
+void MixtureEm<Context>::run(MixtureNewton<Context>& newton, View<const std::int32_t> observed,
+                             View<const double> prior, const EmSettings& settings) {
+  observed_ = observed;
+  newton.run({histogram_.view(), size_.view(), observed, prior, weight_.view(), proposal_.view(), class_factor_.view()},
+             settings.tolerance, settings.max_iterations);
 }
 
 template <class Context>

@@ -16,26 +16,34 @@ namespace splitsim {
 namespace detail {
 
 constexpr double kSmallestWeight = 1e-280;  // for mode's zeros: drawn last, still in random order
+constexpr double kSmallestRate = 0x1p-1012;  // a key over it is still finite
+// Newton's method needs pseudo-counts above 0: mode's zeros get this share of the labels, dealt by size. The objective's
+// maximum moves by less than that.
+constexpr double kLeastPseudoCounts = 0x1p-30;
+constexpr EmSettings kNewtonSettings{1e-10, 100};
 
 struct LdsPrior {
   View<const std::int32_t> size;
   View<const double> boost;
   double samples, precision, concentration;
   bool mode;
+  double least;  // pseudo-counts of all clients in mode, if they are less
   View<double> alpha;
   View<double> pseudo_count;
 
   PSL_HD void operator()(std::int64_t k) const {
-    alpha[k] = concentration * (size[k] / samples) * precision * boost[k];
+    const double share = size[k] / samples;
+    alpha[k] = concentration * share * precision * boost[k];
     const double less = alpha[k] > 1.0 ? alpha[k] - 1.0 : 0.0;
-    pseudo_count[k] = mode ? less : alpha[k];
+    pseudo_count[k] = !mode ? alpha[k] : less > least * share ? less : least * share;
   }
 };
 
 /// Rates for one sort: odds per sample or weights per client.
 struct LdsRates {
   View<const std::int32_t> size;
-  View<const double> weight;  // pi, or empty: r exp(delta z)
+  View<const double> weight;  // pi, or empty: r exp(delta z) tilt
+  View<const double> tilt;    // of the prior mean's weights, or empty: 1
   View<const double> boost;
   double samples;
   bool odds;
@@ -47,6 +55,10 @@ struct LdsRates {
       rate[k] = 1.0;  // never used
     } else if (weight.empty()) {
       rate[k] = odds ? boost[k] : share * boost[k];
+      if (tilt.empty()) return;
+      // The urn's odds with what the labels say: the same bits where they say nothing.
+      rate[k] *= tilt[k];
+      if (!(rate[k] > kSmallestRate)) rate[k] = kSmallestRate;
     } else {
       const double pi = weight[k] > kSmallestWeight ? weight[k] : kSmallestWeight;
       rate[k] = odds ? pi / share : pi;
@@ -103,6 +115,7 @@ class LdsSampler final : public Sampler<Context> {
       labels_.emplace(ctx, device_population, lds_observed(chunks_.samples, settings));
       alpha_ = Buffer<double, Context>(ctx, clients_);
       pseudo_count_ = Buffer<double, Context>(ctx, clients_);
+      if (settings.em == EmRule::kConverged) newton_.emplace(ctx, clients_, population.classes);
     }
     if (drawn) shape_ = Buffer<double, Context>(ctx, clients_);
     if (stepped || rule_ == DepletionRule::kRenormalise) {
@@ -145,15 +158,34 @@ class LdsSampler final : public Sampler<Context> {
     for_each_index(
         *ctx_, clients_,
         LdsPrior{components_.size(), boost_.view(), static_cast<double>(remaining), lds_precision(remaining, observed),
-                 settings_.concentration, settings_.prior == PriorRule::kMode, alpha_.view(), pseudo_count_.view()});
-    components_.run(labels_->counts(), pseudo_count_.view(), remaining);
+                 settings_.concentration, settings_.prior == PriorRule::kMode,
+                 newton_ ? kLeastPseudoCounts * static_cast<double>(observed) : 0.0, alpha_.view(),
+                 pseudo_count_.view()});
+    maximise(remaining);
     if (shape_.size() > 0) components_.add_responsibilities(alpha_.view(), shape_.view());
     return true;
   }
 
+  void maximise(std::int64_t remaining) {
+    EmStop stop;
+    if (newton_) {
+      components_.run(*newton_, labels_->counts(), pseudo_count_.view(), kNewtonSettings);
+      stop = {newton_->iterations(), newton_->residual(), kNewtonSettings.tolerance};
+    } else {
+      const EmSettings published;
+      components_.run(labels_->counts(), pseudo_count_.view(), remaining, published);
+      stop = {components_.iterations(), components_.change(), published.tolerance};
+    }
+    if (stop.residual <= stop.wanted || warned_) return;
+    warn_unfinished(settings_.em, stop);
+    warned_ = true;
+  }
+
   void compute_rates(View<const std::int32_t> size, std::int64_t samples) {
+    const bool tilted = newton_ && settings_.prior == PriorRule::kMean;
     for_each_index(*ctx_, clients_,
-                   LdsRates{size, labels_ ? components_.weights() : View<const double>(), boost_.view(),
+                   LdsRates{size, labels_ && !tilted ? components_.weights() : View<const double>(),
+                            tilted ? newton_->tilt() : View<const double>(), boost_.view(),
                             static_cast<double>(samples), rule_ == DepletionRule::kOdds, rate_.view()});
   }
 
@@ -201,7 +233,9 @@ class LdsSampler final : public Sampler<Context> {
   Buffer<double, Context> shape_;                 // [K] the posterior; estimate = draw
   Buffer<double, Context> log_rate_;              // [K] stepped
   Buffer<std::int32_t, Context> estimated_size_;  // [K] stepped: samples per client at the last estimate
+  bool warned_ = false;                           // of an estimate that was stopped
   std::optional<ObservedLabels<Context>> labels_;
+  std::optional<MixtureNewton<Context>> newton_;
   std::optional<ClientThresholds<Context>> thresholds_;
   std::optional<KeyedSchedule<Context>> keyed_;
   std::optional<PairSort<Context>> pairs_;

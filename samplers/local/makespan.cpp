@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "samplers/latency/delay_levels.hpp"
+
 namespace splitsim {
 
 namespace {
@@ -57,13 +59,19 @@ Makespan least_makespan(const ClientTimes& times, const std::vector<std::int64_t
   return best;
 }
 
-Schedule makespan_layout(const Population& population, const ClientTimes& times, std::int64_t batch) {
+Schedule makespan_layout(const Population& population, const ClientTimes& times, std::int64_t batch,
+                         std::int64_t levels) {
+  ClientTimes seen = times;
+  const DelayLevels of = delay_levels(times.delay_ns, population.sizes(), levels);
+  for (std::size_t k = 0; k < seen.delay_ns.size() && levels > 0; ++k) {
+    seen.delay_ns[k] = std::max(times.delay_ns[k], of.delay_ns[static_cast<std::size_t>(of.level[k])]);
+  }
   // With less left nobody can do more by the same time, so the optimum only rises while the steps want as much.
   std::int64_t at_least_ns = 0, last_wanted = 0;
   return allocated_layout(population, batch, [&](const std::vector<std::int64_t>& left, std::int64_t wanted) {
     if (wanted != last_wanted) at_least_ns = 0;
     last_wanted = wanted;
-    Makespan best = least_makespan(times, left, wanted, at_least_ns);
+    Makespan best = least_makespan(seen, left, wanted, at_least_ns);
     at_least_ns = best.time_ns;
     return std::move(best.shares);
   });

@@ -19,7 +19,7 @@ namespace {
 struct KindEntry {
   PartitionKind info;
   bool uses_alpha;
-  Rule (*rule)(const PartitionInput&);  ///< null for file
+  Rule (*rule)(const PartitionInput&);  ///< null for file and by_column
 };
 
 Rule extended_dirichlet_rule(const PartitionInput& input) {
@@ -54,6 +54,11 @@ const std::vector<KindEntry>& kinds() {
        label_count_rule},
       {{"quantity", "iid labels, sizes by Dir(alpha) over the clients (arXiv 2102.02079)"}, true, quantity_rule},
       {{"file", "sample -> client from `file` (.npy, integers, one per sample)"}, false, nullptr},
+      {{"by_column",
+        "whom the samples come from, as the data say (har: subject, csv: data.client_column, npy and npz: client); "
+        "clients must be their number"},
+       false,
+       nullptr},
   };
   return entries;
 }
@@ -121,6 +126,29 @@ std::vector<std::int32_t> owners_from_file(const PartitionSettings& settings, st
   return owner;
 }
 
+std::vector<std::int32_t> natural_owners(const PartitionSettings& settings, const std::vector<std::int32_t>& natural,
+                                         std::int64_t samples) {
+  if (natural.empty()) {
+    throw InputError("partition.kind = by_column: the data do not say whom samples come from; allowed: har, csv with "
+                     "data.client_column, npy and npz with an array client, and embedded data but glyphs");
+  }
+  if (static_cast<std::int64_t>(natural.size()) != samples) {
+    throw InputError(fmt::format("partition.kind = by_column: {} clients for {} samples; allowed: one for each",
+                                 natural.size(), samples));
+  }
+  const std::int32_t count = 1 + *std::max_element(natural.begin(), natural.end());
+  if (count != settings.clients) {
+    throw InputError(fmt::format("partition.clients = {}: allowed with partition.kind = by_column: {}, whom the samples "
+                                 "come from",
+                                 settings.clients, count));
+  }
+  if (const auto small = short_of_samples(natural, settings)) {
+    throw InputError(fmt::format("partition.min_samples = {}: client {} has {} sample(s) of its own",
+                                 settings.min_samples, small->first, small->second));
+  }
+  return natural;
+}
+
 /// Draws until a deal stands: at most 1000 times, fewer where an attempt is so large that 1000 would take many minutes.
 std::vector<std::int32_t> deal(const KindEntry& kind, const PartitionInput& input) {
   const PartitionSettings& settings = input.settings;
@@ -155,12 +183,14 @@ const std::vector<PartitionKind>& partition_kinds() {
 }
 
 Population make_partition(const std::vector<std::int32_t>& labels, std::int32_t classes,
-                          const PartitionSettings& settings, std::uint64_t seed) {
+                          const PartitionSettings& settings, std::uint64_t seed,
+                          const std::vector<std::int32_t>& natural) {
   const KindEntry& kind = find_kind(settings.kind);
   check_settings(kind, labels, classes, settings);
-  std::vector<std::int32_t> owner = kind.rule == nullptr
-                                        ? owners_from_file(settings, static_cast<std::int64_t>(labels.size()))
-                                        : deal(kind, PartitionInput(labels, classes, settings, seed));
+  const auto samples = static_cast<std::int64_t>(labels.size());
+  std::vector<std::int32_t> owner = kind.rule != nullptr ? deal(kind, PartitionInput(labels, classes, settings, seed))
+                                    : kind.info.name == "file" ? owners_from_file(settings, samples)
+                                                               : natural_owners(settings, natural, samples);
   return make_population(std::move(owner), labels, settings.clients, classes);
 }
 

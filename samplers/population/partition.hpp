@@ -17,6 +17,14 @@ constexpr auto names_of(ClassRule) {
                               {"original", "uniform class choice, sizes balanced (arXiv 2302.01633)"}});
 }
 
+/// By how much clients' pictures are turned.
+enum class Rotation : std::uint8_t { kNone, kHalf, kQuarter };
+constexpr auto names_of(Rotation) {
+  return named_values<Rotation>({{"none", "not at all"},
+                                 {"half", "by 0 or 180 degrees"},
+                                 {"quarter", "by 0, 90, 180 or 270 degrees (arXiv 2006.04088); square pictures"}});
+}
+
 /// Keys of [partition]. Which of them a kind reads is said in partition_kinds().
 struct PartitionSettings {
   std::string kind = "extended_dirichlet";
@@ -33,8 +41,12 @@ struct PartitionSettings {
   double contrast_sd = 0.0;    ///< of the log of a client's factor on its pixels
   double brightness_sd = 0.0;  ///< of a client's shift of its pixels, in units of the pixel range
   double pixel_noise = 0.0;    ///< standard deviation of every pixel, in units of the pixel range
+  Rotation rotation = Rotation::kNone;
 
-  bool has_noise() const { return label_noise > 0.0 || contrast_sd > 0.0 || brightness_sd > 0.0 || pixel_noise > 0.0; }
+  bool has_noise() const { return label_noise > 0.0 || shifts_features(); }
+  bool shifts_features() const {
+    return contrast_sd > 0.0 || brightness_sd > 0.0 || pixel_noise > 0.0 || rotation != Rotation::kNone;
+  }
 };
 
 struct PartitionKind {
@@ -43,11 +55,13 @@ struct PartitionKind {
 };
 const std::vector<PartitionKind>& partition_kinds();
 
-/// Assigns every sample to one client. labels: [N], values in [0, classes).
+/// Assigns every sample to one client. labels: [N], values in [0, classes). natural: [N] whom the samples come from, from
+/// 0, for by_column; empty if the data do not say.
 /// Errors: InputError naming the key, its value and what is allowed (K > N, alpha not finite or <= 0, too few owners for
-/// the classes, min_samples out of reach, an unreadable file).
+/// the classes, min_samples out of reach, an unreadable file, K not the number of natural clients).
 Population make_partition(const std::vector<std::int32_t>& labels, std::int32_t classes,
-                          const PartitionSettings& settings, std::uint64_t seed);
+                          const PartitionSettings& settings, std::uint64_t seed,
+                          const std::vector<std::int32_t>& natural = {});
 
 /// K x C heat map as text, at most `max_rows` client rows and a pooled last line, one character per class share.
 std::string heat_map(const Population& population, int max_rows = 32);

@@ -29,6 +29,12 @@ constexpr auto names_of(PriorRule) {
   return named_values<PriorRule>({{"mean", "MAP under Dir(alpha + 1) (ours)"},
                               {"mode", "MAP under Dir(alpha), all alpha >= 1"}});
 }
+/// How the estimate of lds is found.
+enum class EmRule : std::uint8_t { kConverged, kPublished };
+constexpr auto names_of(EmRule) {
+  return named_values<EmRule>({{"converged", "to its maximum, by Newton's method (ours)"},
+                               {"published", "by EM, at most 1000 iterations (paper's code)"}});
+}
 /// The shares that a step of lds uses.
 enum class LdsEstimate : std::uint8_t { kMap, kDraw, kPrior };
 constexpr auto names_of(LdsEstimate) {
@@ -73,11 +79,12 @@ struct SamplerSettings {
   double concentration = 1.0;                  ///< lds: c
   std::int64_t observed = 1000;                ///< lds: S, labels observed per epoch
   PriorRule prior = PriorRule::kMean;                  ///< lds: mean | mode
+  EmRule em = EmRule::kConverged;                      ///< lds: converged | published
   LdsEstimate estimate = LdsEstimate::kMap;                ///< lds: map | draw | prior
   DepletionRule depletion = DepletionRule::kOdds;              ///< lds: odds | renormalise
   Reestimate reestimate = Reestimate::kNever;            ///< lds: never | on_depletion | every_step
   std::string file;                            ///< file: a saved schedule (samplers/schedule/schedule_file.hpp)
-  std::int64_t levels = 8;                 ///< pack, lbpack: delay levels at most (samplers/latency/delay_levels.hpp)
+  std::int64_t levels = 8;                 ///< pack, lbpack, makespan: delay levels at most (samplers/latency/delay_levels.hpp)
   double budget_time = 0.0;                ///< pack: at most so much of ugs's time; 0: any
   double budget_deviation = 0.0;           ///< pack: at most so much of ugs's deviation; 0: none
   StepOrder order = StepOrder::kShuffled;  ///< pack, lbpack: shuffled | slow_first

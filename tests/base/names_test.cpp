@@ -31,6 +31,7 @@ TEST(Names, GoThereAndBack) {
   expect_names<LdsEstimate>();
   expect_names<DepletionRule>();
   expect_names<Reestimate>();
+  expect_names<EmRule>();
   expect_names<ClassRule>();
   expect_names<Barrier>();
   expect_names<ModelSync>();

@@ -19,8 +19,8 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr const char* kPrograms[] = {"splitsim-run",   "splitsim-sample", "splitsim-retime",
-                                     "splitsim-sweep", "splitsim-info",   "splitsim-bench"};
+constexpr const char* kPrograms[] = {"splitsim-run",    "splitsim-sample", "splitsim-retime", "splitsim-sweep",
+                                     "splitsim-report", "splitsim-info",   "splitsim-bench"};
 
 class AboutItself : public test::CommandLine {
  protected:
@@ -120,6 +120,8 @@ TEST_F(AboutItself, BashCompletes) {
   EXPECT_EQ(offered("splitsim-run", {"--out", "a"}), "a folder|");
   EXPECT_EQ(offered("splitsim-run", {"a fi"}), "a file.toml|");
   EXPECT_EQ(offered("splitsim-info", {"--js"}), "--json|");
+  EXPECT_EQ(offered("splitsim-report", {"--ta"}), "--target|");
+  EXPECT_EQ(offered("splitsim-report", {"--csv", "a"}), "a folder|");
   for (const char* program : kPrograms)
     EXPECT_NE(offered(program, {"--"}).find("--help|"), std::string::npos) << program;
 }

@@ -100,6 +100,7 @@ TEST_F(Pytorch, LoadsEveryModel) {
       {"vgg11", "pool1", "model.client_norm=none", "model.server_norm=batch", "model.width=8"},
       {"resnet18", "layer1", "model.client_norm=batch", "train.mode=psl_local", "model.width=8"},
       {"resnet18_imagenet", "pool1", "model.client_norm=none", "model.server_norm=none", "model.width=8"},
+      {"vit", "block1", "model.width=16", "train.mode=psl_local"},
       {"resnet34", "layer2", "model.client_norm=batch", "model.server_norm=batch", "model.width=8"}};
   for (const std::vector<std::string>& model : models) {
     std::vector<std::string> settings = {"data.name=npy", "data.dir=" + data, "sampler.batch=16",

@@ -25,6 +25,7 @@ const std::map<std::string, Target> kTargets = {
     {"trace", fuzz_trace},
     {"schedule", fuzz_schedule},
     {"partition", fuzz_partition},
+    {"samples", fuzz_samples},
     {"checkpoint", fuzz_checkpoint},
 };
 

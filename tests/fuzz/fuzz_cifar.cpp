@@ -22,7 +22,7 @@ void fuzz_cifar(std::string_view bytes) {
     require(!labels->empty(), "no half is empty");
     for (const std::int32_t label : *labels) require(label >= 0 && label < set.classes, "labels are classes");
   }
-  require(set.train_images.size() == set.train_labels.size() * 3072, "as many labels as images");
+  require(set.train_features.size() == set.train_labels.size() * 3072, "as many labels as images");
 }
 
 }  // namespace splitsim::fuzz

@@ -9,7 +9,7 @@ namespace splitsim::fuzz {
 namespace {
 
 void check_half(const Dataset& set, const std::vector<std::uint8_t>& images, const std::vector<std::int32_t>& labels) {
-  require(images.size() == labels.size() * static_cast<std::size_t>(set.image_size()), "as many labels as images");
+  require(images.size() == labels.size() * static_cast<std::size_t>(set.sample_size()), "as many labels as images");
   for (const std::int32_t label : labels) require(label >= 0 && label < set.classes, "labels are classes");
 }
 
@@ -33,8 +33,8 @@ void fuzz_idx(std::string_view bytes) {
   settings.split = "letters";
   settings.dir = dir;
   const Dataset set = load_dataset(settings, 1);
-  check_half(set, set.train_images, set.train_labels);
-  check_half(set, set.test_images, set.test_labels);
+  check_half(set, set.train_features, set.train_labels);
+  check_half(set, set.test_features, set.test_labels);
 }
 
 }  // namespace splitsim::fuzz

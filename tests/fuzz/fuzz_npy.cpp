@@ -35,9 +35,9 @@ void check_set(std::string_view bytes) {
   settings.name = "npy";
   settings.dir = scratch_folder() + "/npy";
   const Dataset set = load_dataset(settings, 1);
-  const auto size = static_cast<std::size_t>(set.image_size());
-  require(size > 0 && set.train_images.size() == set.train_labels.size() * size, "as many labels as images");
-  require(set.test_images.size() == set.test_labels.size() * size, "as many test labels as images");
+  const auto size = static_cast<std::size_t>(set.sample_size());
+  require(size > 0 && set.train_features.size() == set.train_labels.size() * size, "as many labels as images");
+  require(set.test_features.size() == set.test_labels.size() * size, "as many test labels as images");
   for (const auto* labels : {&set.train_labels, &set.test_labels}) {
     for (const std::int32_t label : *labels) require(label >= 0 && label < set.classes, "labels are classes");
   }

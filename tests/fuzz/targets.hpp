@@ -22,6 +22,7 @@ void fuzz_checkpoint(std::string_view bytes);
 void fuzz_trace(std::string_view bytes);
 void fuzz_schedule(std::string_view bytes);
 void fuzz_partition(std::string_view bytes);
+void fuzz_samples(std::string_view bytes);
 
 inline void require(bool holds, const char* promise) {
   if (!holds) throw std::logic_error(std::string("broken promise: ") + promise);

@@ -6,20 +6,19 @@
 BIN is a folder of executables with config_keys_json. A configuration that is refused with "KEY = VALUE: allowed: ..." is mended as
 the message says and tried again, so that messages have to be true. What is checked of every one: exit code 0, 2 or 4, never
 a crash or a hang; a refusal is one line; the files of a run that ends have no NaN where there must be a number and every
-sample once per epoch; --resume of a finished run changes nothing. --only N repeats one of them and shows its command.
+sample once per epoch; --resume of a finished run changes nothing; a sweep of two seeds, one by one or as one, leaves the
+same files. --only N repeats one of them and shows its command.
 """
 import argparse, concurrent.futures, csv, json, math, os, random, re, shutil, struct, subprocess, sys, tempfile
 
+from sweeps import Finding, check_sweep
+
 TIMEOUT_S = 120  # of one run; with --slow (sanitizers) ten times as long
 EXPECTED = re.compile(r"splitsim-run: warning: |epoch \d+/\d+ step \d+/\d+ loss ")  # a long run says how far it is
-CUTS = {"mlp": ["fc1", "relu1"], "cnn": ["pool1", "conv1", "relu1"], "lenet": ["pool1", "pool2"],
-        "vgg11": ["pool1", "conv1"], "layers": ["a", "b"]}
+CUTS = {"mlp": ["fc1", "relu1"], "cnn": ["pool1", "conv1", "relu1"], "lenet": ["pool1", "pool2"], "layers": ["a", "b"],
+        "vgg11": ["pool1", "conv1"], "har_cnn": ["pool1", "conv1"], "text_cnn": ["embedding"], "vit": ["patch", "block1"]}
 RESNET_CUTS = ["conv1", "norm1", "relu1", "layer1", "layer2", "layer3", "layer4"]
 SANITIZER = re.compile(r"AddressSanitizer|runtime error:|LeakSanitizer|ThreadSanitizer|terminate called|Assertion")
-
-
-class Finding(Exception):
-    pass
 
 
 def npy(path, code, shape, data):
@@ -97,7 +96,7 @@ def draw_config(draw, keys, sets, folder):
     for key in keys:
         path, kind = key["key"], key["type"]
         rare = draw.random()
-        if path in values or path in ("data.name", "data.split"):  # npy has no splits
+        if path in values or path in ("data.name", "data.split", "data.read_as"):  # npy has no splits
             continue
         important = path in ("partition.kind", "sampler.kind", "train.mode", "model.name", "model.cut", "model.client_norm",
                              "model.server_norm", "clock.barrier", "clock.delay_ms", "eval.replicas", "train.loss", "cut.up", "cut.down",
@@ -107,7 +106,8 @@ def draw_config(draw, keys, sets, folder):
         if kind == "flag":
             value = draw.choice(["true", "false"])
         elif kind == "choice":
-            value = json.dumps(draw.choice([name for name in key["choices"] if name != "callable"]))  # Python's
+            value = json.dumps(draw.choice([name for name in key["choices"]
+                                            if name not in ("callable", "by_column")]))  # Python's; the sets name nobody
         elif kind == "integer":
             low, high = key["low"], key["high"]
             value = str(min(high, max(low, draw.choice([low, low + 1, 2, 3, 5, 10, n // 2, n, low, 2**31 - 1 if rare < 0.01 else 1]))))
@@ -129,7 +129,7 @@ def draw_config(draw, keys, sets, folder):
         values["model.layers"] = layers(draw, data["classes"])
     values["model.name"] = json.dumps(model)
     values["model.cut"] = json.dumps(draw.choice(CUTS.get(model, RESNET_CUTS)))
-    if model == "cnn" or model.startswith("resnet") or model.startswith("vgg"):
+    if model in ("cnn", "har_cnn", "text_cnn", "vit") or model.startswith("resnet") or model.startswith("vgg"):
         values["model.width"] = str(draw.choice([1, 2, 4, 8]))
     else:
         values.pop("model.width", None)
@@ -297,6 +297,8 @@ def one(number, args, keys, sets):
             again, _, _ = run([command[0], "--device", "cpu", "--resume", out], env)
             if again != 0 or contents(out) != before:
                 raise Finding("--resume of a finished run changed something")
+        if code != 2 and number % 4 == 1 and os.path.exists(os.path.join(args.bin, "splitsim-sweep")):
+            check_sweep(args.bin, number, values, out, folder, env, 4 * TIMEOUT_S)
         shutil.rmtree(folder)
         return {"code": code, "mended": attempt, "refusal": err.strip() if code == 2 else ""}
     except Finding as finding:

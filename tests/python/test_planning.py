@@ -57,6 +57,12 @@ class Parity(Case):
             self.assertEqual((owner.dtype, owner.shape, owner.flags.c_contiguous), (np.int32, (240,), True))
         self.assertNotEqual(owner.tolist(), splitsim.partition(self.labels, kind, 6, seed=8, **keys).tolist())
 
+    def test_partition_by_whom_samples_come_from(self):
+        people = np.array(["mona", "ada", "zoe"])[np.arange(240) % 3]
+        owner = splitsim.partition(self.labels, "by_column", 3, column=people)
+        self.assertEqual(owner[:3].tolist(), [1, 0, 2])
+        np.testing.assert_array_equal(owner, splitsim.partition(self.labels, "by_column", 3, column=owner * 10 - 7))
+
     def test_an_owner_of_ones_own(self):
         owner = np.arange(240) % 5
         schedule = splitsim.schedule(labels=self.labels, owner=owner, sampler={"kind": "fls", "batch": 20})
@@ -168,7 +174,7 @@ class Mistakes(Case):
                 "epoch = 1.5: allowed": dict(epoch=1.5),
                 "epoch = True: allowed": dict(epoch=True),
                 "image_shape = (28, 28)": dict(labels=labels, image_shape=(28, 28)),
-                "at most 4 channels": dict(labels=labels, image_shape=(5, 28, 28)),
+                "integers from 1 to 65536": dict(labels=labels, image_shape=(65537, 1, 1)),
                 "cut_bytes = 0": dict(cut_bytes=0),
                 "threads = 0": dict(threads=0),
                 "threads = 5000": dict(threads=5000),
@@ -184,6 +190,11 @@ class Mistakes(Case):
     def test_of_partition(self):
         for text, keywords in {"partition.clients = 0": dict(clients=0), "partition.alpha = -1": dict(alpha=-1.0),
                                "partition.kind": dict(kind="none"), "label_noise": dict(label_noise=0.1),
+                               "rotation": dict(rotation="half"), "column: must be given": dict(kind="by_column"),
+                               "column: not read": dict(column=np.zeros(240, int)),
+                               "column: float64": dict(kind="by_column", column=np.zeros(240)),
+                               "shape (3,)": dict(kind="by_column", column=np.zeros(3, int)),
+                               "partition.clients = 32": dict(kind="by_column", column=np.zeros(240, int)),
                                "partition.alpha": dict(kind="iid", alpha=1.0), "seed": dict(seed=-1),
                                "241": dict(kind="iid", clients=241)}.items():
             with self.subTest(text):

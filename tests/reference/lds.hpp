@@ -146,7 +146,8 @@ inline Schedule lds(const Population& population, const std::vector<double>& boo
           prior[k] = settings.prior == PriorRule::kMode ? std::max(alpha[k] - 1.0, 0.0) : alpha[k];
         }
         const auto counts = observed_labels(population, taken, observed, seed, epoch);
-        const auto pi = em(m, counts, prior);
+        const bool converged = settings.em == EmRule::kConverged;
+        const auto pi = converged ? em(m, counts, prior, 1e-13, 20000) : em(m, counts, prior);
         const auto sums = responsibilities(m, counts, pi);
         for (std::size_t k = 0; k < clients; ++k) {
           rate[k] = std::max(pi[k], 1e-280) / (odds ? share[k] : 1.0);

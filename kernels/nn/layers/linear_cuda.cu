@@ -1,5 +1,5 @@
-// Fully connected layers on a GPU: with one replica our own small products, or those of a library, over all slots, the
-// empty ones too (their dy is 0, so that they add nothing to a gradient); with many a convolution of one pixel.
+// Fully connected layers on a GPU: our own small products; else with one replica those of a library, over all slots, the
+// empty ones too (their dy is 0, so that they add nothing to a gradient), and with many a convolution of one pixel.
 #include "kernels/nn/layers/conv/implicit_gemm.hpp"
 #include "kernels/nn/layers/linear.hpp"
 #include "kernels/nn/layers/linear_small.hpp"
@@ -20,8 +20,8 @@ std::int64_t linear_workspace(CudaContext&, const LinearShape& shape, std::int32
 template <>
 void linear_forward(CudaContext& ctx, const ReplicaMap& map, const LinearShape& shape, View<const float> x,
                     const Parameters& parameters, View<float>, View<float> y, bool relu) {
-  if (map.tied() && is_small(shape, map.max_slots)) {
-    return small_linear_forward(ctx, map.max_slots, shape, x, parameters, y, relu);
+  if (is_small(shape, map)) {
+    return small_linear_forward(ctx, map, shape, x, parameters, y, relu);
   }
   if (!map.tied() || parameters.bias.data == nullptr) {
     return implicit_gemm_forward(ctx, map, as_convolution(shape), {shape.precision, relu}, x, parameters, y);
@@ -40,8 +40,8 @@ void linear_forward(CudaContext& ctx, const ReplicaMap& map, const LinearShape& 
 template <>
 void linear_backward(CudaContext& ctx, const ReplicaMap& map, const LinearShape& shape, const Backprop& io,
                      Grouped weight, View<float> workspace, const Parameters& gradients) {
-  if (map.tied() && is_small(shape, map.max_slots)) {
-    return small_linear_backward(ctx, map.max_slots, shape, io, weight, gradients);
+  if (is_small(shape, map)) {
+    return small_linear_backward(ctx, map, shape, io, weight, gradients);
   }
   if (!map.tied()) {
     const ConvShape conv = as_convolution(shape);

@@ -43,7 +43,7 @@ struct ReplicaMap {
     return own_slots == nullptr ? *slots : own_slots[replica[of_rank] / (replicas / experiments)];
   }
   Slots valid() const { return {slots, max_slots}; }
-  bool tied() const { return replicas == 1; }  ///< one replica: the plain library path
+  PSL_HD bool tied() const { return replicas == 1; }  ///< one replica: the plain library path
 };
 
 /// The memory of such a map.

@@ -7,12 +7,14 @@ import pathlib
 import sys
 
 from splitsim.errors import InputError
+from splitsim.report import manual
 
 EXAMPLES = """examples:
   splitsim-report runs/my_sweep                         the tables, and runs/my_sweep/report.html
   splitsim-report runs/my_sweep --baseline sampler.kind=ugs --target 0.8,0.85
   splitsim-report runs/a runs/b --html compared.html    plain run directories
   splitsim-report runs/my_sweep --figures figures --latex tables.tex
+  splitsim-report runs/my_sweep --tensorboard tb        then: tensorboard --logdir tb
 
 Methods of all numbers: docs/reports.md. Exit codes: 0 done, 1 internal error, 2 bad input."""
 
@@ -36,7 +38,7 @@ def _parser():
         "--baseline",
         metavar="AXIS=VALUE",
         help="subtract the runs with this value, paired by seed and the "
-        "other axes (default: sampler.kind=ugs where there are such runs)",
+        "other axes (default: ugs, where sampler.kind or variants called sampler are an axis)",
     )
     parser.add_argument("--target", metavar="A,B,...", help="virtual time to these test accuracies, 0..1")
     parser.add_argument(
@@ -62,6 +64,12 @@ def _parser():
     parser.add_argument("--csv", metavar="DIR", help="each table as CSV, with all digits")
     parser.add_argument("--latex", metavar="FILE", help="the tables for booktabs")
     parser.add_argument("--markdown", metavar="FILE", help="the tables in Markdown")
+    parser.add_argument(
+        "--tensorboard",
+        metavar="DIR",
+        help="each run's steps and epochs as TensorBoard's event files, in a new folder of its name",
+    )
+    manual.add_to(parser)
     return parser
 
 
@@ -95,17 +103,16 @@ def _options(args, frames, grouping):
         raise InputError(f"--confidence {args.confidence:g}: allowed: between 0 and 1")
     metrics = tuple(st.metric_of(name, frames.runs.columns) for name in args.metric or st.DEFAULT_METRICS)
     baseline = args.baseline
-    if baseline is None and any(
-        axis.name == "sampler.kind" and "ugs" in axis.values and len(axis.values) > 1 for axis in grouping.axes
-    ):
+    samplers = [
+        axis.name
+        for axis in grouping.axes
+        if axis.name in ("sampler.kind", "sampler") and "ugs" in axis.values and len(axis.values) > 1
+    ]
+    if baseline is None and samplers:
+        usual = f"{samplers[0]}=ugs"
         try:
-            return Options(
-                metrics,
-                _targets(args.target),
-                st.find_baseline(grouping, "sampler.kind=ugs"),
-                "sampler.kind=ugs",
-                args.confidence,
-            )
+            found = st.find_baseline(grouping, usual)
+            return Options(metrics, _targets(args.target), found, usual, args.confidence)
         except InputError:
             pass  # several kinds of ugs: nobody asked for a baseline
     found = st.find_baseline(grouping, baseline) if baseline else ()
@@ -126,6 +133,18 @@ def _name(paths):
     return (
         paths[0].name if len(paths) == 1 else f"{len(paths)} of {pathlib.Path(os.path.commonpath(paths)).name or '/'}"
     )
+
+
+def _write_events(frames, folder):
+    """Event files of every run that has begun. A line about them."""
+    from splitsim.tensorboard import to_tensorboard
+
+    begun = {run: path for run, path in frames.directories.items() if (path / "config.toml").exists()}
+    try:
+        points = sum(to_tensorboard(path, pathlib.Path(folder) / run) for run, path in begun.items())
+    except ImportError as error:
+        raise InputError(f"--tensorboard {folder}: {error}") from None
+    return f"event files: {folder} ({len(begun)} run{'s' if len(begun) != 1 else ''}, {points} points)"
 
 
 def report(args):
@@ -156,6 +175,8 @@ def report(args):
         for figure in drawn:
             for ending in render.FORMATS:
                 render.to_file(figure, folder / f"{figure.name}.{ending}")
+    if args.tensorboard:
+        lines.append(_write_events(frames, args.tensorboard))
     if path:
         _written(path, page.page(f"splitsim: {_name(args.paths)}", sentence, found, drawn, runs, frames.configs))
         lines.append(f"page: {path}")

@@ -69,6 +69,14 @@ def _bands(series, x, y, tooltips, points):
     return {"layer": layers}
 
 
+def _whole_ticks(values):
+    """At most eight whole numbers over values that are whole; none where others are among them."""
+    if (values % 1 != 0).any():
+        return ()
+    low, high = int(values.min()), int(values.max())
+    return range(low, high + 1, -(-(high - low + 1) // 8))
+
+
 def _curve_tooltips():
     return [
         {"field": "series", "type": "nominal"},
@@ -103,7 +111,8 @@ def accuracy_figures(frames, grouping):
         ("accuracy_epoch", "epochs", "Accuracy over epochs", "epochs"),
         ("accuracy_time", "time", "Accuracy over virtual time", "virtual time [s]"),
     ):
-        spec = _bands(series, axis(x, field=field), y, _curve_tooltips(), points)
+        ticks = _whole_ticks(found["epochs"]) if field == "epochs" else ()
+        spec = _bands(series, axis(x, ticks, field=field), y, _curve_tooltips(), points)
         at = " at the mean virtual time of the matched tests" if field == "time" else ""
         yield Figure(
             name,

@@ -141,5 +141,8 @@ def finished(spec, rows=None):
     return {"$schema": SCHEMA, "config": CONFIG, **({"data": {"values": rows}} if rows is not None else {}), **spec}
 
 
-def axis(title, **more):
-    return {"title": title, "type": "quantitative", "axis": {"tickCount": 7}, **more}
+def axis(title, ticks=(), **more):
+    """ticks: where they are; none: about seven."""
+    placed = {"values": list(ticks), "format": "d"} if ticks else {"tickCount": 7}
+    labels = {"labelSeparation": 6, "labelOverlap": "greedy"}
+    return {"title": title, "type": "quantitative", "axis": {**placed, **labels}, **more}

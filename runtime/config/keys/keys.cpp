@@ -13,11 +13,11 @@ namespace {
 
 using namespace key_table;
 
-template <class Infos>
-std::vector<std::string> all_but(const std::string& name, const Infos& infos) {
+/// Partitions that are drawn.
+std::vector<std::string> dealt_kinds() {
   std::vector<std::string> names;
-  for (const auto& info : infos) {
-    if (info.name != name) names.push_back(info.name);
+  for (const PartitionKind& info : partition_kinds()) {
+    if (info.name != "file" && info.name != "by_column") names.push_back(info.name);
   }
   return names;
 }
@@ -45,11 +45,15 @@ std::vector<Key> data_keys() {
   using S = DataSettings;
   return {
       named("data.name", at<&S::name>, dataset_infos(), "data set"),
-      path_to("data.dir", at<&S::dir>, "folder of the data set's files (glyphs needs none)")
+      path_to("data.dir", at<&S::dir>, "folder of the data set's files (embedded data need none)")
           .when({{"data.name", data_sets_of_files()}}),
       listed("data.split", at<&S::split>, choices_of(emnist_splits()), "emnist: which images and classes")
           .when({{"data.name", {"emnist"}}}),
-      seed("data.seed", at<&SeedSettings::data>, "seed of glyphs, augmentation and the images of tests within epochs"),
+      choice("data.read_as", at<&S::read_as>, "what the data set holds").when({{"data.name", {"npy", "npz", "har"}}}),
+      text("data.label_column", at<&S::label_column>, "csv: the column of the classes").when({{"data.name", {"csv"}}}),
+      text("data.client_column", at<&S::client_column>, "csv: the column of whom samples come from; empty: none")
+          .when({{"data.name", {"csv"}}}),
+      seed("data.seed", at<&SeedSettings::data>, "seed of embedded data, augmentation and the images of tests within epochs"),
       integer("data.augment.crop_pad", at<&S::crop_pad>, 0, 64, "pixels",
               "zero-pad the image, then crop at random; 0: off"),
       flag("data.augment.flip", at<&S::flip>, "flip horizontally with probability 1/2"),
@@ -79,11 +83,12 @@ std::vector<Key> partition_keys() {
       integer("partition.min_samples", at<&S::min_samples>, 0, kMaxInt32, "samples",
               "every client gets at least this many"),
       seed("partition.seed", at<&SeedSettings::partition>, "seed of which client gets which samples")
-          .when({{"partition.kind", all_but("file", partition_kinds())}})
+          .when({{"partition.kind", dealt_kinds()}})
           .when({{"partition.label_noise", {}}})
           .when({{"partition.contrast_sd", {}}})
           .when({{"partition.brightness_sd", {}}})
-          .when({{"partition.pixel_noise", {}}}),
+          .when({{"partition.pixel_noise", {}}})
+          .when({{"partition.rotation", {"half", "quarter"}}}),
       real("partition.label_noise", at<&S::label_noise>, 0.0, 1.0, "",
            "share of each client's training labels that are flipped to another class"),
       real("partition.contrast_sd", at<&S::contrast_sd>, 0.0, 10.0, "",
@@ -92,6 +97,7 @@ std::vector<Key> partition_keys() {
            "feature shift: a client's pixels plus a normal draw, in units of the pixel range"),
       real("partition.pixel_noise", at<&S::pixel_noise>, 0.0, 10.0, "",
            "standard deviation of noise on every training pixel, in units of the pixel range"),
+      choice("partition.rotation", at<&S::rotation>, "by how much each client's training pictures are turned"),
       path_to("partition.file", at<&S::file>, "file: .npy with the client of every sample, integers [N]")
           .when({{"partition.kind", {"file"}}}),
   };
@@ -124,6 +130,8 @@ std::vector<Key> sampler_keys() {
           .when({{"sampler.kind", {"lds"}}, {"sampler.estimate", {"map", "draw"}}}),
       choice("sampler.prior", at<&S::prior>, "lds: how the prior is read")
           .when({{"sampler.kind", {"lds"}}, {"sampler.estimate", {"map", "draw"}}}),
+      choice("sampler.em", at<&S::em>, "lds: how far the estimate of the shares is iterated")
+          .when({{"sampler.kind", {"lds"}}, {"sampler.estimate", {"map", "draw"}}}),
       choice("sampler.estimate", at<&S::estimate>, "lds: the shares that a step uses"),
       choice("sampler.depletion", at<&S::depletion>, "lds: what becomes of the odds of depleted clients")
           .when({{"sampler.kind", {"lds"}}}),
@@ -132,7 +140,7 @@ std::vector<Key> sampler_keys() {
           .when({{"sampler.kind", {"lds"}}, {"sampler.depletion", {"renormalise"}}}),
       integer("sampler.levels", at<&S::levels>, 0, kMaxInt32, "levels",
               "delays are taken as so many at most; fewer: more clients in a step, more time; 0: as they are")
-          .when({{"sampler.kind", {"pack", "lbpack"}}}),
+          .when({{"sampler.kind", {"pack", "lbpack", "makespan"}}}),
       real("sampler.budget_time", at<&S::budget_time>, 0.0, kUnbounded, "",
            "pack: at most so much of ugs's time, as little deviation as that allows; 0: none")
           .when({{"sampler.kind", {"pack"}}}),
@@ -158,7 +166,7 @@ std::vector<Key> model_keys() {
       named("model.name", at<&S::name>, model_infos(), "network"),
       text("model.cut", at<&S::cut>, "the client runs the layers up to and including this one, or this group of them"),
       integer("model.width", at<&S::width>, 0, 65536, "channels",
-              "cnn, resnet*, vgg*: of the first stage, the others in proportion; 0: the model's own")
+              "of the first stage (text_cnn, vit: of a token), the others in proportion; 0: the model's own")
           .when({{"model.name", models_where(has_width)}}),
       choice("model.client_norm", at<&S::client_norm>, "the model's norms on the client")
           .when({{"model.name", models_where(has_norms)}}),

@@ -20,6 +20,10 @@ void place(Layer& layer) {
     throw InputError(fmt::format("model: layer '{}' has {} groups, which do not divide its {} channels into {}",
                                  spec.name, spec.conv_groups, layer.in.channels, spec.out));
   }
+  if (spec.tiles && (layer.in.height % spec.stride.height != 0 || layer.in.width % spec.stride.width != 0)) {
+    throw InputError(fmt::format("model: layer '{}' cuts patches of {}, which do not divide its input of {} x {} x {}",
+                                 spec.name, shown(spec.kernel), layer.in.channels, layer.in.height, layer.in.width));
+  }
   const ConvShape shape = conv_shape(layer);
   layer.out = {shape.out_channels, shape.out_height(), shape.out_width()};
 }
@@ -66,7 +70,8 @@ LayerKind conv() {
                                      {"stride", &LayerSpec::stride},
                                      {"padding", &LayerSpec::padding, 0},
                                      {"bias", &LayerSpec::bias},
-                                     {"groups", &LayerSpec::conv_groups, 1, true}},
+                                     {"groups", &LayerSpec::conv_groups, 1, true},
+                                     {"tiles", &LayerSpec::tiles, 1, true}},
                             .rectifies_y = true,
                             .rectifies_dx = true,
                             .lacks =

@@ -154,5 +154,76 @@ TYPED_TEST(Gather, SlotsComeFromTheSourcesThatTheyName) {
   }
 }
 
+// ---- floats: more channels than pixels may have, taken as they are ----
+
+GatherShape float_shape(Layout layout) {
+  GatherShape shape{7, 3, 4};
+  shape.layout = layout;
+  shape.floats = true;
+  return shape;
+}
+
+template <class Context>
+std::vector<float> gather_floats(Context& ctx, const GatherShape& shape, const std::vector<float>& values,
+                                 const std::vector<std::int32_t>& samples, std::int32_t count,
+                                 const std::vector<float>& other = {}) {
+  const Buffer<std::int32_t, Context> slots(ctx, std::vector<std::int32_t>{count}), sample(ctx, samples);
+  const Buffer<std::int32_t, Context> epochs(ctx, std::vector<std::int32_t>(samples.size(), 4));
+  std::vector<std::int32_t> from(samples.size());  // the second half from the other, if there is one
+  for (std::size_t i = from.size() / 2; i < from.size(); ++i) from[i] = other.empty() ? 0 : 1;
+  const Buffer<std::int32_t, Context> source(ctx, from);
+  const Buffer<float, Context> data(ctx, values), more(ctx, other);
+  const auto max_slots = static_cast<std::int32_t>(samples.size());
+  Floats<Context> x(ctx, std::vector<float>(max_slots * shape.size(), kJunk));
+  std::vector<GatherSource> how(2);
+  how[0].values = data.data();
+  how[1].values = more.data();
+  how[0].seed = how[1].seed = 42;
+  const Buffer<GatherSource, Context> sources(ctx, how);
+  {
+    const Quiet<Context> quiet(ctx);
+    gather_images(ctx, Slots{slots.data(), max_slots}, shape, sources.view(),
+                  {sample.data(), source.data(), epochs.data()}, x.view());
+  }
+  return in_order(shape.layout, x.download(), shape.channels, shape.height * shape.width);
+}
+
+TYPED_TEST(Gather, FloatsAreCopiedAndEmptySlotsZeroed) {
+  const GatherShape shape = float_shape(TypeParam::kLayout);
+  const std::vector<float> values = reals(9 * shape.size(), 1), other = reals(9 * shape.size(), 2);
+  const std::vector<std::int32_t> samples{8, 0, 3, 3, 5, 1, 1 << 30, -1};  // the last two are empty: junk
+  const auto x = gather_floats(this->ctx(), shape, values, samples, 6, other);
+  for (int slot = 0; slot < 6; ++slot) {
+    const std::vector<float>& from = slot < 4 ? values : other;
+    for (std::int64_t i = 0; i < shape.size(); ++i) {
+      ASSERT_EQ(x[slot * shape.size() + i], from[samples[slot] * shape.size() + i]) << slot << " " << i;
+    }
+  }
+  for (std::size_t i = 6 * shape.size(); i < x.size(); ++i) ASSERT_EQ(x[i], 0.0f);
+}
+
+// The crops and flips of floats are those of pixels with the same seed, sample and epoch.
+TYPED_TEST(Gather, FloatsAreAugmentedAsPixelsAre) {
+  GatherShape shape{3, 5, 7};
+  shape.layout = TypeParam::kLayout;
+  shape.crop_pad = 2;
+  shape.flip = true;
+  const std::vector<std::uint8_t> images = random_images(40, shape);
+  std::vector<std::int32_t> samples(40);
+  for (std::int32_t i = 0; i < 40; ++i) samples[i] = i;
+  GatherSource plain;  // pixels as they are
+  plain.seed = 42;
+  for (int c = 0; c < 3; ++c) plain.inverse_std[c] = 255.0f;
+  const auto pixels = gather(this->ctx(), shape, images, samples, 40, 4, {plain});
+  shape.floats = true;
+  const auto x = gather_floats(this->ctx(), shape, {images.begin(), images.end()}, samples, 40);
+  int moved = 0;
+  for (std::size_t i = 0; i < x.size(); ++i) {
+    ASSERT_NEAR(x[i], pixels[i], 1e-4) << i;  // 255 (p / 255), rounded twice
+    moved += x[i] != images[i];
+  }
+  EXPECT_GT(moved, 40 * 50);
+}
+
 }  // namespace
 }  // namespace splitsim::test

@@ -142,6 +142,17 @@ TEST_F(ImplicitGemm, EveryTileEqualsTheOracle) {
     }
 }
 
+// With so many slots that a thread of few channels takes four pixels, in bands of rows, and shares of a rank.
+TEST_F(ImplicitGemm, ManySlotsOfFewChannelsEqualTheOracle) {
+  for (const GemmCase& c : {GemmCase{"3x3, bands", {3, 32, 32, 32, 3, 1, 1}},
+                            GemmCase{"5x5, back and forth", {8, 16, 17, 13, 5, 1, {1, 3}}, false},
+                            GemmCase{"3x5, six channels", {5, 30, 11, 6, {3, 5}, 1, 0}}}) {
+    const StepLayout l{"uneven", 140, 5, {90, 1, 45}};
+    expect_exact(ctx(), c, l, Precision::kFp32);
+    if (HasFatalFailure()) return;
+  }
+}
+
 GemmInputs real_inputs(const GemmCase& c, const StepLayout& l) {
   return {reals(l.max_slots * c.shape.in_size(), 1), reals(l.max_slots * c.shape.out_size(), 2),
           reals(l.replicas * Block(c.shape, 0).stride, 3)};

@@ -12,18 +12,25 @@ namespace {
 
 template <class Context>
 struct LinearRun {
-  static constexpr std::int64_t kBefore = 1, kAfter = 4;  // other parameters of the block
+  static constexpr std::int64_t kAfter = 4;  // other parameters of the block
+
+  /// before: parameters before the layer's; multiples of 4 keep rows of such lengths on boundaries of 16 bytes.
+  static std::int64_t stride_of(const LinearShape& s, std::int64_t before) {
+    const std::int64_t floats = before + s.weights() + s.out + kAfter;
+    return before % 4 == 0 ? (floats + 3) / 4 * 4 : floats;
+  }
 
   LinearRun(Context& ctx, const LinearShape& s, bool bias, const StepLayout& l, const std::vector<float>& values_x,
-            const std::vector<float>& values_dy, const std::vector<float>& values_p, bool relu = false)
-      : stride(kBefore + s.weights() + s.out + kAfter) {
+            const std::vector<float>& values_dy, const std::vector<float>& values_p, bool relu = false,
+            std::int64_t before = 1)
+      : stride(stride_of(s, before)) {
     const DeviceMap<Context> map(ctx, l);
     const Floats<Context> x(ctx, values_x), dy(ctx, values_dy);
     Floats<Context> p(ctx, values_p), dp(ctx, std::vector<float>(l.max_active() * stride, -7.0f));
     Floats<Context> workspace(ctx, std::vector<float>(linear_workspace(ctx, s, l.max_slots, l.max_active()), kJunk));
     Floats<Context> y_out(ctx, std::vector<float>(l.max_slots * s.out, kJunk));
     Floats<Context> dx_out(ctx, std::vector<float>(l.max_slots * s.in, kJunk));
-    const Grouped w{p.data() + kBefore, stride}, dw{dp.data() + kBefore, stride};
+    const Grouped w{p.data() + before, stride}, dw{dp.data() + before, stride};
     const Grouped b = bias ? Grouped{w.data + s.weights(), stride} : Grouped{};
     const Grouped db = bias ? Grouped{dw.data + s.weights(), stride} : Grouped{};
     {
@@ -47,13 +54,15 @@ TYPED_TEST_SUITE(Linear, Contexts);
 
 TYPED_TEST(Linear, EqualsTheOracleExactlyOnIntegers) {
   auto& ctx = this->ctx();
+  std::vector<StepLayout> layouts = step_layouts();
+  layouts.push_back({"long runs", 70, 5, {40, 1, 23}});
   for (const LinearShape& s :
        {LinearShape{400, 120}, LinearShape{7, 3}, LinearShape{1, 1}, LinearShape{600, 70}, LinearShape{1100, 310}}) {
-    for (const StepLayout& l : step_layouts()) {
+    for (const StepLayout& l : layouts) {
       for (const bool with_bias : {true, false}) {
         SCOPED_TRACE(std::to_string(s.in) + " -> " + std::to_string(s.out) + ", " + l.name);
         using Run = LinearRun<TypeParam>;
-        const std::int64_t stride = Run::kBefore + s.weights() + s.out + Run::kAfter;
+        const std::int64_t before = with_bias ? 1 : 4, stride = Run::stride_of(s, before);
         auto x = junk_after(integers(l.max_slots * s.in, 3, 1), l.slots(), s.in);
         auto dy = junk_after(integers(l.max_slots * s.out, 3, 2), l.slots(), s.out);
         if (TypeParam::kIsDevice && l.replicas == 1) {  // a product over all slots
@@ -61,20 +70,20 @@ TYPED_TEST(Linear, EqualsTheOracleExactlyOnIntegers) {
           std::fill(dy.begin() + l.slots() * s.out, dy.end(), 0.0f);
         }
         const auto p = integers(l.replicas * stride, 3, 3);
-        const Run run(ctx, s, with_bias, l, x, dy, p);
+        const Run run(ctx, s, with_bias, l, x, dy, p, false, before);
 
         std::vector<float> expected_gradients(l.max_active() * stride, -7.0f);
         std::int32_t slot = 0;
         for (std::int32_t r = 0; r < l.active(); ++r) {
-          const auto weight = grouped_row(p, l.replica(r), stride, Run::kBefore, s.weights());
-          const auto bias = grouped_row(p, l.replica(r), stride, Run::kBefore + s.weights(), s.out);
+          const auto weight = grouped_row(p, l.replica(r), stride, before, s.weights());
+          const auto bias = grouped_row(p, l.replica(r), stride, before + s.weights(), s.out);
           reference::Tensor dweight(s.weights()), dbias(s.out);
           for (std::int32_t i = 0; i < l.counts[r]; ++i, ++slot) {
             const auto in = row(x, slot, s.in), out_gradient = row(dy, slot, s.out);
             ASSERT_EQ(row(run.y, slot, s.out), reference::linear(in, weight, with_bias ? bias : reference::Tensor()));
             ASSERT_EQ(row(run.dx, slot, s.in), reference::linear_backward(in, out_gradient, weight, dweight, dbias));
           }
-          float* at = expected_gradients.data() + r * stride + Run::kBefore;
+          float* at = expected_gradients.data() + r * stride + before;
           std::copy(dweight.begin(), dweight.end(), at);
           if (with_bias) std::copy(dbias.begin(), dbias.end(), at + s.weights());
         }

@@ -51,6 +51,22 @@ class Calls(unittest.TestCase):
 
 
 class Report(Calls):
+    def test_baseline_by_default(self):
+        """ugs, whether the axis is sampler.kind or variants called sampler; none of an axis with one value or another name."""
+        runs = [((label, "1"), "completed", "", {"accuracies": (0.5,)}) for label in ("ugs", "fls")]
+        for axis, taken in (("sampler.kind", True), ("sampler", True), ("method", False)):
+            sweep = fake_runs.write_sweep(self.folder / axis, {axis: ["ugs", "fls"], "seed": ["1"]}, runs)
+            self.assertEqual(f"Differences from {axis}=ugs" in self.report(sweep, "--no-html"), taken)
+        alone = fake_runs.write_sweep(self.folder / "alone", {"sampler": ["ugs"], "seed": ["1"]}, runs[:1])
+        self.assertNotIn("Differences", self.report(alone, "--no-html"))
+
+    @unittest.skipUnless(HAS_FIGURES, "no vl-convert-python: scripts/python.sh installs it")
+    def test_epochs_are_whole_where_tests_are_at_their_ends(self):
+        self.report(fake_runs.two_samplers(self.folder / "s"), "--no-html", "--figures", self.folder / "f")
+        svg = (self.folder / "f" / "accuracy_epoch.svg").read_text(encoding="utf-8")
+        self.assertIn(">1</text>", svg)
+        self.assertNotRegex(svg, r">\d\.\d</text>")
+
     def test_text_within_80_columns(self):
         text = self.report(fake_runs.two_samplers(self.folder / "s"), "--no-html", "--target", "0.8,0.85")
         self.assertTrue(all(len(line) <= 80 for line in text.splitlines()), text)

@@ -2,13 +2,16 @@
 $SPLITSIM_BIN names the folder of the executables."""
 
 import contextlib
+import importlib.util
 import io
 import json
 import os
 import pathlib
 import subprocess
+import sys
 import tempfile
 import unittest
+from unittest import mock
 
 import make_sweep
 import splitsim
@@ -105,6 +108,40 @@ class Program(unittest.TestCase):
         with contextlib.redirect_stdout(out):
             self.assertEqual(main([str(self.folder), "--no-html", "--target", "0.3"]), 0)
         self.assertIn("16 runs: 8 completed, 4 diverged, 4 failed.", out.getvalue())
+
+    @unittest.skipUnless(importlib.util.find_spec("tensorboard"), "no tensorboard: scripts/python.sh tensorboard")
+    def test_event_files(self):
+        """Of every run that has begun, diverged ones too; they are read by TensorBoard's own reader."""
+        from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+        logdir = self.folder / "events"
+        out = io.StringIO()
+        with contextlib.redirect_stdout(out):
+            self.assertEqual(main([str(self.folder), "--no-html", "--tensorboard", str(logdir)]), 0)
+        statuses = dict(zip(self.frames.runs["run"], self.frames.runs["status"]))
+        begun = {run for run, status in statuses.items() if status != "failed"}
+        self.assertEqual({folder.name for folder in logdir.iterdir()}, begun)
+        points = 0
+        for run in begun:
+            events = EventAccumulator(str(logdir / run), size_guidance={"tensors": 0})
+            events.Reload()
+            steps = len(self.frames.steps_of(run))
+            found = {tag: events.Tensors(tag) for tag in events.Tags()["tensors"]}
+            self.assertEqual([event.step for event in found["step/loss"]], list(range(1, steps + 1)))
+            points += sum(map(len, found.values()))
+        self.assertIn(f"event files: {logdir} (12 runs, {points} points)", out.getvalue())
+        err = io.StringIO()
+        with contextlib.redirect_stderr(err):
+            self.assertEqual(main([str(self.folder), "--no-html", "--tensorboard", str(logdir)]), 2)
+        self.assertIn("holds event files; allowed: another folder", err.getvalue())
+
+    def test_without_tensorboard(self):
+        err = io.StringIO()
+        with mock.patch.dict(sys.modules, {"tensorboard.summary": None}), contextlib.redirect_stderr(err):
+            self.assertEqual(main([str(self.folder), "--no-html", "--tensorboard", "none"]), 2)
+        self.assertRegex(
+            err.getvalue(), r"^splitsim-report: --tensorboard none: TensorBoard's writer is not installed.*\n$"
+        )
 
 
 @unittest.skipUnless((BIN / "splitsim-sweep").exists(), f"no {BIN}/splitsim-sweep: SPLITSIM_BIN names its folder")

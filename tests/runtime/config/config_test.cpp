@@ -133,12 +133,12 @@ TEST(Config, EveryFieldIsAKey) {
   const auto count = [](const auto&... fields) { return static_cast<int>(sizeof...(fields)); };
   const Config c;  // every table with a random part has a seed too
   {
-    const auto& [a1, a2, a3, a4, a5, a6] = c.data;
-    EXPECT_EQ(keys["data"], count(a1, a2, a3, a4, a5, a6) + 1);
+    const auto& [a1, a2, a3, a4, a5, a6, a7, a8, a9] = c.data;
+    EXPECT_EQ(keys["data"], count(a1, a2, a3, a4, a5, a6, a7, a8, a9) + 1);
   }
   {
-    const auto& [a1, a2, a3, a4, a5, a6, a7, a8, a9, a10, a11, a12, a13] = c.partition;
-    EXPECT_EQ(keys["partition"], count(a1, a2, a3, a4, a5, a6, a7, a8, a9, a10, a11, a12, a13) + 1);
+    const auto& [a1, a2, a3, a4, a5, a6, a7, a8, a9, a10, a11, a12, a13, a14] = c.partition;
+    EXPECT_EQ(keys["partition"], count(a1, a2, a3, a4, a5, a6, a7, a8, a9, a10, a11, a12, a13, a14) + 1);
   }
   {
     const auto& [a1, a2, a3, a4, a5, a6, a7, a8, a9, a10, a11, a12, a13, a14, a15, a16, a17, a18] = c.sampler;

@@ -67,7 +67,7 @@ TEST(ConfigErrors, WrongTypes) {
   EXPECT_EQ(
       override_error("sampler=3"),
       "--set: sampler = 3: allowed: a table with the keys kind, batch, chunks, delta, delay_signal, concentration, "
-      "observed, prior, estimate, depletion, reestimate, levels, budget_time, budget_deviation, order, target, seed, "
+      "observed, prior, em, estimate, depletion, reestimate, levels, budget_time, budget_deviation, order, target, seed, "
       "file, local_epochs");
   expect_contains(error_of("[[sampler]]\nbatch = 1\n"),
                   {"sampler = [...]: allowed: a table with the keys kind, batch"});

@@ -25,8 +25,8 @@ TEST(Cifar10, AnyTrainingBatchesInOrder) {
   const Dataset set = load("cifar10", dir.path());
   EXPECT_EQ(set.train_labels, (std::vector<std::int32_t>{3, 9, 0}));
   EXPECT_EQ(set.test_labels, (std::vector<std::int32_t>{1}));
-  EXPECT_EQ(text(set.train_images), noise(3072, 1) + noise(3072, 2) + noise(3072, 3));
-  EXPECT_EQ(text(set.test_images), noise(3072, 4));
+  EXPECT_EQ(text(set.train_features), noise(3072, 1) + noise(3072, 2) + noise(3072, 3));
+  EXPECT_EQ(text(set.test_features), noise(3072, 4));
   EXPECT_EQ(set.classes, 10);
 }
 
@@ -37,7 +37,7 @@ TEST(Cifar100, FineLabels) {
   const Dataset set = load("cifar100", dir.path());
   EXPECT_EQ(set.train_labels, (std::vector<std::int32_t>{99, 0}));
   EXPECT_EQ(set.test_labels, (std::vector<std::int32_t>{7}));
-  EXPECT_EQ(text(set.train_images), noise(3072, 1) + noise(3072, 2));
+  EXPECT_EQ(text(set.train_features), noise(3072, 1) + noise(3072, 2));
   EXPECT_EQ(set.classes, 100);
 }
 

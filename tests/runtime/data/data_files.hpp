@@ -19,7 +19,12 @@ std::string digest(const auto& values) {
   return hash.hex();
 }
 
-inline Dataset load(const std::string& name, const std::string& dir) { return load_dataset({name, dir, 0, false}, 1); }
+inline Dataset load(const std::string& name, const std::string& dir, std::uint64_t seed = 1) {
+  DataSettings settings;
+  settings.name = name;
+  settings.dir = dir;
+  return load_dataset(settings, seed);
+}
 
 inline std::string text(const std::vector<std::uint8_t>& bytes) { return {bytes.begin(), bytes.end()}; }
 

@@ -28,10 +28,10 @@ TEST(FashionMnist, EqualsIndependentSums) {
   EXPECT_EQ(set.name, "fashion_mnist");
   EXPECT_EQ(set.train_size(), 60000);
   EXPECT_EQ(set.test_size(), 10000);
-  EXPECT_EQ(set.image_size(), 784);
+  EXPECT_EQ(set.sample_size(), 784);
   EXPECT_EQ(set.classes, 10);
-  EXPECT_EQ(digest(set.train_images), "2e487a6c89124f78f2d7521542223cafe96f7123c3ca13d447772ac6ecbb3012");
-  EXPECT_EQ(digest(set.test_images), "c867c93ff95360594e8ec3287995350b824dd110b11595c0e13d5423f621867a");
+  EXPECT_EQ(digest(set.train_features), "2e487a6c89124f78f2d7521542223cafe96f7123c3ca13d447772ac6ecbb3012");
+  EXPECT_EQ(digest(set.test_features), "c867c93ff95360594e8ec3287995350b824dd110b11595c0e13d5423f621867a");
   EXPECT_EQ(digest(set.train_labels), "d69b1d6e0b8064974aa5aecc2786f961b8b2be829ee3a39dd8989efee46cad5a");
   EXPECT_EQ(digest(set.test_labels), "53fdd09ed9cbcd893df0e3b0af7802f2d62457de11c87273d4b4186f4992a40c");
   std::vector<int> histogram(10);
@@ -54,8 +54,8 @@ TEST(Cifar10, EqualsIndependentSums) {
   EXPECT_EQ(set.channels, 3);
   EXPECT_EQ(set.height, 32);
   EXPECT_EQ(set.width, 32);
-  EXPECT_EQ(digest(set.train_images), "b298395fa948784e1e73351bbd6c34e68d9af64538043a8eb071ba23ca0ecbe8");
-  EXPECT_EQ(digest(set.test_images), "aed28959f1c7efa335f6fc8ad2d64c3e389094285c405c792664020fdbfd52a2");
+  EXPECT_EQ(digest(set.train_features), "b298395fa948784e1e73351bbd6c34e68d9af64538043a8eb071ba23ca0ecbe8");
+  EXPECT_EQ(digest(set.test_features), "aed28959f1c7efa335f6fc8ad2d64c3e389094285c405c792664020fdbfd52a2");
   EXPECT_EQ(digest(set.train_labels), "45b5ada7e3ae0cbe8fe7002b5d855ef197a9c64455b9eedc6f4e02e92e301040");
   EXPECT_EQ(digest(set.test_labels), "16747ddf00e18addc25e2f048661523ef1af444db248f3046327299ebb0dc010");
   const float mean[] = {0.4935570672487745f, 0.4831864594822304f, 0.44704950291053924f};
@@ -73,9 +73,9 @@ TEST(MeanAndStd, HandComputed) {
   set.channels = 2;
   set.height = 1;
   set.width = 2;
-  set.train_images = {0, 255, 9, 9, 255, 255, 9, 9};  // channel 0: 0 255 255 255; channel 1: all 9
+  set.train_features = {0, 255, 9, 9, 255, 255, 9, 9};  // channel 0: 0 255 255 255; channel 1: all 9
   set.train_labels = {0, 0};
-  set_mean_and_std(set);
+  normalise(set);
   EXPECT_FLOAT_EQ(set.mean[0], 0.75f);
   EXPECT_FLOAT_EQ(set.std[0], std::sqrt(0.1875f));
   EXPECT_FLOAT_EQ(set.mean[1], 9.0f / 255);
@@ -87,7 +87,7 @@ TEST(MeanAndStd, OfWhatIsTrainedOnNotOfWhatIsHeldOut) {
   settings.validation = 0.5;
   const Dataset set = load_dataset(settings, 1);
   Dataset again = set;
-  set_mean_and_std(again);
+  normalise(again);
   EXPECT_EQ(set.mean, again.mean);
   EXPECT_EQ(set.std, again.std);
   EXPECT_NE(set.mean, load("glyphs", "").mean);
@@ -101,43 +101,43 @@ TEST(Fingerprints, AreOfTheContentAndItsShape) {
   set.height = 2;
   set.width = 3;
   set.classes = 2;
-  set.train_images = {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12};
+  set.train_features = {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12};
   set.train_labels = {0, 1};
-  set.test_images = {1, 1, 1, 1, 1, 1};
+  set.test_features = {1, 1, 1, 1, 1, 1};
   set.test_labels = {1};
-  const std::string images = set.images_sha256(), labels = set.labels_sha256();
+  const std::string images = set.features_sha256(), labels = set.labels_sha256();
   EXPECT_EQ(images.size(), 64u);
   EXPECT_EQ(labels.size(), 64u);
   EXPECT_NE(images, labels);
   const auto other = [&](const auto& change) {
     Dataset changed = set;
     change(changed);
-    return std::pair{changed.images_sha256() != images, changed.labels_sha256() != labels};
+    return std::pair{changed.features_sha256() != images, changed.labels_sha256() != labels};
   };
   using Changed = std::pair<bool, bool>;
   EXPECT_EQ(other([](Dataset&) {}), Changed(false, false));
   EXPECT_EQ(other([](Dataset& s) { s.name = "another"; }), Changed(false, false));
-  EXPECT_EQ(other([](Dataset& s) { ++s.train_images[11]; }), Changed(true, false));
-  EXPECT_EQ(other([](Dataset& s) { ++s.test_images[5]; }), Changed(true, false));
+  EXPECT_EQ(other([](Dataset& s) { ++s.train_features[11]; }), Changed(true, false));
+  EXPECT_EQ(other([](Dataset& s) { ++s.test_features[5]; }), Changed(true, false));
   EXPECT_EQ(other([](Dataset& s) { std::swap(s.height, s.width); }), Changed(true, false));
   EXPECT_EQ(other([](Dataset& s) { s.train_labels = {1, 0}; }), Changed(false, true));
   EXPECT_EQ(other([](Dataset& s) { s.test_labels = {0}; }), Changed(false, true));
   // A validation part counts too.
-  set.validation_images = {7, 7, 7, 7, 7, 7};
+  set.validation_features = {7, 7, 7, 7, 7, 7};
   set.validation_labels = {1};
-  EXPECT_NE(set.images_sha256(), images);
+  EXPECT_NE(set.features_sha256(), images);
   EXPECT_NE(set.labels_sha256(), labels);
-  const std::string with_images = set.images_sha256(), with_labels = set.labels_sha256();
-  ++set.validation_images[0];
-  EXPECT_NE(set.images_sha256(), with_images);
+  const std::string with_images = set.features_sha256(), with_labels = set.labels_sha256();
+  ++set.validation_features[0];
+  EXPECT_NE(set.features_sha256(), with_images);
   set.validation_labels = {0};
   EXPECT_NE(set.labels_sha256(), with_labels);
-  set.validation_images.clear();
+  set.validation_features.clear();
   set.validation_labels.clear();
   // The same bytes, cut elsewhere into training and test part.
   const auto moved = other([](Dataset& s) {
-    s.test_images.insert(s.test_images.begin(), s.train_images.begin() + 6, s.train_images.end());
-    s.train_images.resize(6);
+    s.test_features.insert(s.test_features.begin(), s.train_features.begin() + 6, s.train_features.end());
+    s.train_features.resize(6);
     s.train_labels = {0};
     s.test_labels = {1, 1};
   });
@@ -149,7 +149,7 @@ TEST(Fingerprints, AreOfTheContentAndItsShape) {
 TEST(LoadDataset, NamesAreListedAndChecked) {
   for (const DatasetInfo& info : dataset_infos()) EXPECT_FALSE(info.summary.empty()) << info.name;
   expect_input_error([] { load("imagenet", "x"); }, "data.name", "'imagenet'",
-                     "glyphs, fashion_mnist, mnist, emnist, cifar10");
+                     "glyphs, gestures, assays, phrases, fashion_mnist, mnist");
   expect_input_error([] { load("mnist", ""); }, "data.dir", "'mnist'");
   const Dataset set = load("glyphs", "");
   EXPECT_GT(set.mean[0], 0.05f);

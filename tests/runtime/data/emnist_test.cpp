@@ -50,8 +50,8 @@ void expect_upright(const Dataset& set) {
   EXPECT_EQ(set.channels, 1);
   EXPECT_EQ(set.height, 3);
   EXPECT_EQ(set.width, 2);
-  EXPECT_EQ(text(set.train_images), kTrainUpright);
-  EXPECT_EQ(text(set.test_images), kTestUpright);
+  EXPECT_EQ(text(set.train_features), kTrainUpright);
+  EXPECT_EQ(text(set.test_features), kTestUpright);
 }
 
 TEST(Emnist, EverySplitHasItsFilesAndClasses) {

@@ -21,8 +21,8 @@ constexpr std::size_t kPixels = std::size_t{kGlyphSide} * kGlyphSide;
 
 std::string digest(const Dataset& set) {
   Sha256 hash;
-  hash.add(set.train_images);
-  hash.add(set.test_images);
+  hash.add(set.train_features);
+  hash.add(set.test_features);
   return hash.hex();
 }
 
@@ -43,8 +43,8 @@ TEST(Glyphs, ShapeBalanceAndPinnedBits) {
   EXPECT_EQ(set.classes, 10);
   EXPECT_EQ(set.train_size(), 20000);
   EXPECT_EQ(set.test_size(), 4000);
-  EXPECT_EQ(set.train_images.size(), 20000 * kPixels);
-  EXPECT_EQ(set.test_images.size(), 4000 * kPixels);
+  EXPECT_EQ(set.train_features.size(), 20000 * kPixels);
+  EXPECT_EQ(set.test_features.size(), 4000 * kPixels);
   for (std::int32_t c = 0; c < 10; ++c) {
     EXPECT_EQ(std::count(set.train_labels.begin(), set.train_labels.end(), c), 2000);
     EXPECT_EQ(std::count(set.test_labels.begin(), set.test_labels.end(), c), 400);
@@ -66,8 +66,8 @@ TEST(Glyphs, BitsDoNotDependOnThreadsOrOrder) {
   for (const std::int64_t id : {std::int64_t{23999}, std::int64_t{20000}, std::int64_t{19999}, std::int64_t{3}}) {
     draw_glyph(1, id, image.data());
     const std::uint8_t* in_set =
-        id < kGlyphTrainImages ? set.train_images.data() + static_cast<std::size_t>(id) * kPixels
-                               : set.test_images.data() + static_cast<std::size_t>(id - kGlyphTrainImages) * kPixels;
+        id < kGlyphTrainImages ? set.train_features.data() + static_cast<std::size_t>(id) * kPixels
+                               : set.test_features.data() + static_cast<std::size_t>(id - kGlyphTrainImages) * kPixels;
     EXPECT_TRUE(std::equal(image.begin(), image.end(), in_set)) << id;
   }
 }
@@ -76,8 +76,8 @@ TEST(Glyphs, EveryImageIsItsOwn) {
   const Dataset& set = seed_one();
   std::set<std::string> seen;
   const auto add = [&](const std::uint8_t* image) { seen.emplace(reinterpret_cast<const char*>(image), kPixels); };
-  for (std::size_t i = 0; i < 20000; ++i) add(set.train_images.data() + i * kPixels);
-  for (std::size_t i = 0; i < 4000; ++i) add(set.test_images.data() + i * kPixels);
+  for (std::size_t i = 0; i < 20000; ++i) add(set.train_features.data() + i * kPixels);
+  for (std::size_t i = 0; i < 4000; ++i) add(set.test_features.data() + i * kPixels);
   EXPECT_EQ(seen.size(), 24000u);
 }
 
@@ -102,7 +102,7 @@ TEST(Glyphs, EveryBitOfTheSeedChangesTheStrokes) {
     double mean = 0;
     for (std::int64_t id = 0; id < 100; ++id) {
       draw_glyph(seed, id, image.data());
-      mean += correlation(image.data(), seed_one().train_images.data() + static_cast<std::size_t>(id) * kPixels) / 100;
+      mean += correlation(image.data(), seed_one().train_features.data() + static_cast<std::size_t>(id) * kPixels) / 100;
     }
     EXPECT_LT(mean, 0.4) << "seed " << seed;
   }
@@ -126,13 +126,13 @@ TEST(Glyphs, NearestMeanIsBetterThanChanceAndFarFromGood) {
   };
   std::vector<std::vector<double>> means(10, std::vector<double>(kPixels));
   for (std::size_t i = 0; i < 20000; ++i) {
-    const std::vector<double> v = centred(set.train_images.data() + i * kPixels);
+    const std::vector<double> v = centred(set.train_features.data() + i * kPixels);
     std::vector<double>& mean = means[static_cast<std::size_t>(set.train_labels[i])];
     for (std::size_t j = 0; j < kPixels; ++j) mean[j] += v[j] / 2000;
   }
   int right = 0;
   for (std::size_t i = 0; i < 4000; ++i) {
-    const std::vector<double> v = centred(set.test_images.data() + i * kPixels);
+    const std::vector<double> v = centred(set.test_features.data() + i * kPixels);
     std::size_t best = 0;
     double best_distance = 1e300;
     for (std::size_t c = 0; c < 10; ++c) {

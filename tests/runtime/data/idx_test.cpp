@@ -30,8 +30,8 @@ void expect_small_set(const Dataset& set) {
   EXPECT_EQ(set.height, 5);
   EXPECT_EQ(set.width, 4);
   EXPECT_EQ(set.classes, 10);
-  EXPECT_EQ(text(set.train_images), kTrainPixels);
-  EXPECT_EQ(text(set.test_images), kTestPixels);
+  EXPECT_EQ(text(set.train_features), kTrainPixels);
+  EXPECT_EQ(text(set.test_features), kTestPixels);
   EXPECT_EQ(set.train_labels, (std::vector<std::int32_t>{7, 0, 9}));
   EXPECT_EQ(set.test_labels, (std::vector<std::int32_t>{1, 2}));
 }

@@ -21,7 +21,7 @@ Dataset grey(std::uint8_t value) {
   data.channels = 1;
   data.height = data.width = 6;
   data.classes = kClasses;
-  data.train_images.assign(static_cast<std::size_t>(kClients * kEach * kPixels), value);
+  data.train_features.assign(static_cast<std::size_t>(kClients * kEach * kPixels), value);
   for (std::int32_t s = 0; s < kClients * kEach; ++s) data.train_labels.push_back(s % kClasses);
   return data;
 }
@@ -38,7 +38,7 @@ TEST(Noise, FlipsTheShareOfEveryClientsLabelsToOtherClasses) {
     PartitionSettings settings;
     settings.label_noise = share;
     add_noise(noisy, owners(), settings, 3);
-    EXPECT_EQ(noisy.train_images, clean.train_images);
+    EXPECT_EQ(noisy.train_features, clean.train_features);
     std::vector<std::int64_t> flipped(kClients), by_distance(kClasses);
     for (std::size_t s = 0; s < noisy.train_labels.size(); ++s) {
       const std::int32_t now = noisy.train_labels[s], before = clean.train_labels[s];
@@ -67,10 +67,10 @@ TEST(Noise, ShiftsFeaturesClientByClient) {
   add_noise(bright, owners(), settings, 5);
   std::vector<std::pair<int, int>> of_client(kClients);
   for (std::size_t s = 0; s < static_cast<std::size_t>(kClients * kEach); ++s) {
-    const std::pair<int, int> now{dark.train_images[s * kPixels], bright.train_images[s * kPixels]};
+    const std::pair<int, int> now{dark.train_features[s * kPixels], bright.train_features[s * kPixels]};
     if (s < kClients) of_client[s] = now;
     ASSERT_EQ(now, of_client[s % kClients]) << "a client takes all its pictures alike";
-    for (std::size_t p = 0; p < kPixels; ++p) ASSERT_EQ(dark.train_images[s * kPixels + p], now.first);
+    for (std::size_t p = 0; p < kPixels; ++p) ASSERT_EQ(dark.train_features[s * kPixels + p], now.first);
   }
   EXPECT_NE(of_client[0], of_client[1]);
   double factors = 0.0;
@@ -88,9 +88,9 @@ TEST(Noise, PixelNoiseHasItsDeviation) {
   settings.pixel_noise = 0.1;
   Dataset data = grey(128);
   add_noise(data, owners(), settings, 5);
-  const double n = static_cast<double>(data.train_images.size());
+  const double n = static_cast<double>(data.train_features.size());
   double sum = 0.0, squares = 0.0;
-  for (const std::uint8_t pixel : data.train_images) {
+  for (const std::uint8_t pixel : data.train_features) {
     sum += pixel - 128.0;
     squares += (pixel - 128.0) * (pixel - 128.0);
   }
@@ -107,8 +107,8 @@ TEST(Noise, IsPartOfTheScene) {
   EXPECT_EQ(noisy.population.owner, clean.population.owner);
   EXPECT_EQ(noisy.population.label, noisy.dataset.train_labels);
   EXPECT_NE(noisy.population.sha256(), clean.population.sha256());
-  EXPECT_NE(noisy.dataset.images_sha256(), clean.dataset.images_sha256());
-  EXPECT_EQ(noisy.dataset.test_images, clean.dataset.test_images);
+  EXPECT_NE(noisy.dataset.features_sha256(), clean.dataset.features_sha256());
+  EXPECT_EQ(noisy.dataset.test_features, clean.dataset.test_features);
   EXPECT_EQ(noisy.dataset.test_labels, clean.dataset.test_labels);
   EXPECT_EQ(noisy.dataset.mean, clean.dataset.mean);
 }

@@ -35,8 +35,8 @@ TEST(Npy, ChannelsFirstAndAnyIntegerLabels) {
   EXPECT_EQ(set.height, 1);
   EXPECT_EQ(set.width, 2);
   EXPECT_EQ(set.classes, 5);
-  EXPECT_EQ(set.train_images, (std::vector<std::uint8_t>{1, 2, 3, 4, 5, 6, 11, 12, 13, 14, 15, 16}));
-  EXPECT_EQ(set.test_images, (std::vector<std::uint8_t>{9, 6, 8, 5, 7, 4}));
+  EXPECT_EQ(set.train_features, (std::vector<std::uint8_t>{1, 2, 3, 4, 5, 6, 11, 12, 13, 14, 15, 16}));
+  EXPECT_EQ(set.test_features, (std::vector<std::uint8_t>{9, 6, 8, 5, 7, 4}));
   EXPECT_EQ(set.train_labels, (std::vector<std::int32_t>{1, 4}));
   EXPECT_EQ(set.test_labels, (std::vector<std::int32_t>{2}));
 
@@ -46,7 +46,7 @@ TEST(Npy, ChannelsFirstAndAnyIntegerLabels) {
   const Dataset grey = load("npy", dir.path());
   EXPECT_EQ(grey.channels, 1);
   EXPECT_EQ(grey.height, 2);
-  EXPECT_EQ(grey.train_images, (std::vector<std::uint8_t>{1, 2, 3, 4, 5, 6}));
+  EXPECT_EQ(grey.train_features, (std::vector<std::uint8_t>{1, 2, 3, 4, 5, 6}));
   EXPECT_EQ(grey.classes, 3) << "the test labels count too";
 }
 
@@ -56,7 +56,7 @@ TEST(Npy, ImagesOfAnyTypeAndOrder) {
   const Dataset right = load("npy", dir.path());
   const auto expect_right = [&](const char* what) {
     const Dataset set = load("npy", dir.path());
-    EXPECT_EQ(set.images_sha256(), right.images_sha256()) << what;
+    EXPECT_EQ(set.features_sha256(), right.features_sha256()) << what;
     EXPECT_EQ(set.labels_sha256(), right.labels_sha256()) << what;
   };
   write_npy<std::int64_t>(dir / "x.npy", {{2, 1, 2, 3}, {1, 3, 5, 2, 4, 6, 11, 13, 15, 12, 14, 16}});
@@ -94,7 +94,7 @@ TEST(Npy, ChannelsFirstWhereNothingElseFits) {
   EXPECT_EQ(set.channels, 3);
   EXPECT_EQ(set.height, 2);
   EXPECT_EQ(set.width, 5);
-  EXPECT_EQ(set.train_images, pixels);
+  EXPECT_EQ(set.train_features, pixels);
 }
 
 TEST(Npy, RealPixelsAreOneThingOrTheOther) {
@@ -108,7 +108,7 @@ TEST(Npy, RealPixelsAreOneThingOrTheOther) {
     write("x.npy", train);
     write("x_test.npy", test);
     const Dataset set = load("npy", dir.path());
-    return std::pair{set.train_images, set.test_images};
+    return std::pair{set.train_features, set.test_features};
   };
   using Bytes = std::vector<std::uint8_t>;
   EXPECT_EQ(pixels({0.0, 1.0}, {0.5, 0.25}), (std::pair{Bytes{0, 255}, Bytes{128, 64}}));
@@ -174,7 +174,7 @@ TEST(Npy, BadFiles) {
       [](const TempDir& d) {
         write_npy<std::int32_t>(d / "y.npy", {{3}, {0, 1, 2}});
       },
-      "y.npy", "2 images", "x.npy");
+      "y.npy", "2 samples", "x.npy");
   expect_bad(
       [](const TempDir& d) {
         write_npy<std::int32_t>(d / "y.npy", {{1, 2}, {0, 1}});

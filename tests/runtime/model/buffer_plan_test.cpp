@@ -18,11 +18,12 @@ namespace {
 bool is(const LayerSpec& spec, const char* kind) { return spec.kind->name == kind; }
 
 bool reads_output_backward(const LayerSpec& spec) {
-  return is(spec, "relu") || is(spec, "relu6") || is(spec, "tanh") || is(spec, "sigmoid");
+  return is(spec, "relu") || is(spec, "relu6") || is(spec, "tanh") || is(spec, "sigmoid") || is(spec, "attention");
 }
 bool reads_input_backward(const LayerSpec& spec) {
+  if (is(spec, "attention")) return true;
   return !reads_output_backward(spec) && !is(spec, "add") && !is(spec, "scale") && !is(spec, "dropout") &&
-         !is(spec, "max_pool");
+         !is(spec, "max_pool") && !is(spec, "position") && !is(spec, "concat") && !is(spec, "global_max_pool");
 }
 
 /// Runs the forward part: a buffer holds the index of the layer whose output it is.
@@ -47,7 +48,9 @@ void run_forward(const Network& network, const BufferPlan& plan, std::map<int, i
 /// gradient with that of the chain rule when it is used.
 void run_backward(const Network& network, const BufferPlan& plan, int first_trained) {
   const int last = static_cast<int>(network.layers.size()) - 1;
-  const auto factor = [](int layer) { return std::uint64_t{2} * static_cast<std::uint64_t>(layer) + 3; };
+  const auto factor = [](int layer, bool second = false) {
+    return std::uint64_t{2} * static_cast<std::uint64_t>(layer) + (second ? 4 : 3);
+  };
   std::map<int, std::uint64_t> expected;
   expected[last] = 1;
   for (int i = last; i >= 0; --i) {
@@ -55,9 +58,10 @@ void run_backward(const Network& network, const BufferPlan& plan, int first_trai
     const bool add = is(layer.spec, "add");
     expected[layer.input] += expected[i] * (add ? 1 : factor(i));
     if (add) expected[layer.other] += expected[i];
+    if (is(layer.spec, "concat")) expected[layer.other] += expected[i] * factor(i, true);
   }
   std::map<int, std::uint64_t> held = {{plan.output_gradient, 1}};
-  std::set<int> done;
+  std::set<std::pair<int, bool>> done;
   for (const BackwardOp& op : plan.backward) {
     const Layer& layer = network.layers[op.layer];
     ASSERT_TRUE(held.count(op.from)) << layer.spec.name;
@@ -76,18 +80,19 @@ void run_backward(const Network& network, const BufferPlan& plan, int first_trai
         held[op.to] += held[op.from];
         break;
       case BackwardOp::Kind::kLayer:
-        EXPECT_TRUE(done.insert(op.layer).second) << layer.spec.name << " twice";
+        EXPECT_TRUE(done.insert({op.layer, op.second}).second) << layer.spec.name << " twice";
         EXPECT_EQ(held[op.from], expected[op.layer]) << layer.spec.name << " before its gradient is whole";
         if (op.to < 0) break;
-        ASSERT_GE(plan.gradient_floats[op.to], layer.in.size());
-        held[op.to] = held[op.from] * factor(op.layer);
+        ASSERT_GE(plan.gradient_floats[op.to], (op.second ? layer.other_in : layer.in).size());
+        held[op.to] = held[op.from] * factor(op.layer, op.second);
         break;
     }
   }
   for (int i = first_trained; i <= last; ++i) {
     const bool needed = network.layers[i].has_parameters() || network.layers[i].input >= first_trained;
     if (!is(network.layers[i].spec, "add") && expected[i] != 0 && needed) {
-      EXPECT_TRUE(done.count(i)) << network.layers[i].spec.name << " was left out";
+      EXPECT_TRUE(done.count({i, false})) << network.layers[i].spec.name << " was left out";
+      EXPECT_EQ(done.count({i, true}) == 1, is(network.layers[i].spec, "concat")) << network.layers[i].spec.name;
     }
   }
 }
@@ -130,14 +135,18 @@ TEST(BufferPlan, EveryModelFindsWhatItReads) {
         SCOPED_TRACE(info.name + " " + cut);
         NetworkOptions options;
         options.norm[0] = options.norm[1] = norm;
+        options.vocabulary = 50;
         if (norm == NormKind::kNone && cut == "norm1") continue;
-        check(build_network(layers, cut, {3, 32, 32}, 10, options));
+        const FeatureShape input = info.name == "har_cnn"    ? FeatureShape{9, 1, 64}
+                                   : info.name == "text_cnn" ? FeatureShape{1, 1, 20}
+                                                             : FeatureShape{3, 32, 32};
+        check(build_network(layers, cut, input, 10, options));
       }
     }
   }
 }
 
-// Random skips, among them an add of a layer to itself, relus behind relus, and layers that nobody reads.
+// Random skips and joints, among them an add of a layer to itself, relus behind relus, and layers that nobody reads.
 TEST(BufferPlan, RandomGraphsFindWhatTheyRead) {
   std::mt19937 random(7);
   for (int round = 0; round < 300; ++round) {
@@ -146,7 +155,7 @@ TEST(BufferPlan, RandomGraphsFindWhatTheyRead) {
     for (int i = 1; i < count; ++i) {
       const std::string name = fmt::format("l{}", i);
       const auto any = [&] { return fmt::format("l{}", random() % static_cast<unsigned>(i)); };
-      switch (random() % 5) {
+      switch (random() % 6) {
         case 0:
           layers.push_back(layer::conv(name, 4, 3, 1, 1));
           break;
@@ -156,6 +165,12 @@ TEST(BufferPlan, RandomGraphsFindWhatTheyRead) {
         case 2:
           layers.push_back(layer::scale(name, 2.0f));
           break;
+        case 3: {
+          const std::string input = any(), other = any();
+          layers.push_back(layer::concat("c" + name, input, other));
+          layers.push_back(layer::conv(name, 4, 3, 1, 1));
+          continue;  // it reads the joined channels
+        }
         default: {
           const std::string input = any(), other = any();
           if (input == other && random() % 2 == 0) {
@@ -175,6 +190,14 @@ TEST(BufferPlan, RandomGraphsFindWhatTheyRead) {
     for (const LayerSpec& spec : layers) self = self || (is(spec, "add") && spec.input == spec.other);
     if (self) continue;  // x + x is a scale; the forward check above would call it an add of itself
     check(build_network(layers, "pool", {3, 8, 8}, 10));
+  }
+}
+
+// Nobody wants the gradient of the network's input, but the layer's own.
+TEST(BufferPlan, WhatTrainsInPlaceMayComeFirst) {
+  for (const char* after : {"relu", "channel_norm"}) {
+    check(build_network({layer::plain("position", "position"), layer::plain(after, "next"), layer::linear("fc", 10)},
+                        "position", {3, 4, 4}, 10));
   }
 }
 

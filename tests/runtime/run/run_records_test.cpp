@@ -181,7 +181,7 @@ TEST(Validation, TakesTheSameShareOfEveryClassAndLosesNothing) {
     set.classes = 3;
     for (int i = 0; i < 200; ++i) {
       set.train_labels.push_back(i % 10 == 0 ? 2 : i % 2);
-      set.train_images.push_back(static_cast<std::uint8_t>(i));
+      set.train_features.push_back(static_cast<std::uint8_t>(i));
     }
     return set;
   }();
@@ -190,13 +190,13 @@ TEST(Validation, TakesTheSameShareOfEveryClassAndLosesNothing) {
   std::map<std::int32_t, int> held;
   for (const std::int32_t label : split.validation_labels) ++held[label];
   EXPECT_EQ(held, (std::map<std::int32_t, int>{{0, 20}, {1, 25}, {2, 5}}));
-  std::multiset<std::uint8_t> images(split.train_images.begin(), split.train_images.end());
-  images.insert(split.validation_images.begin(), split.validation_images.end());
-  EXPECT_EQ(images, std::multiset<std::uint8_t>(whole.train_images.begin(), whole.train_images.end()));
-  for (std::size_t i = 0; i < split.train_images.size(); ++i) {
-    EXPECT_EQ(split.train_labels[i], whole.train_labels[split.train_images[i]]);
+  std::multiset<std::uint8_t> images(split.train_features.begin(), split.train_features.end());
+  images.insert(split.validation_features.begin(), split.validation_features.end());
+  EXPECT_EQ(images, std::multiset<std::uint8_t>(whole.train_features.begin(), whole.train_features.end()));
+  for (std::size_t i = 0; i < split.train_features.size(); ++i) {
+    EXPECT_EQ(split.train_labels[i], whole.train_labels[split.train_features[i]]);
     if (i > 0) {
-      EXPECT_LT(split.train_images[i - 1], split.train_images[i]);
+      EXPECT_LT(split.train_features[i - 1], split.train_features[i]);
     }
   }
   Dataset rounded = whole;  // 22.4, 28 and 5.6 to the nearest
@@ -206,9 +206,9 @@ TEST(Validation, TakesTheSameShareOfEveryClassAndLosesNothing) {
   EXPECT_EQ(held, (std::map<std::int32_t, int>{{0, 22}, {1, 28}, {2, 6}}));
   Dataset other = whole, off = whole, none = whole;
   split_validation(other, 0.25, 8);
-  EXPECT_NE(other.validation_images, split.validation_images);
+  EXPECT_NE(other.validation_features, split.validation_features);
   split_validation(off, 0.0, 7);
-  EXPECT_EQ(off.train_images, whole.train_images);
+  EXPECT_EQ(off.train_features, whole.train_features);
   expect_input_error([&] { split_validation(none, 0.001, 7); }, "data.validation = 0.001", "200");
 }
 

@@ -276,7 +276,8 @@ TEST_F(RunSummary, EveryFileThatIsReadIsAnInput) {
                         "clock.delay_ms={kind=\"trace\"}", quoted("clock.trace_file", dir / "trace.csv"),
                         "partition.kind=file", quoted("partition.file", first / "partition.npy")}),
           {.out_dir = second.path()});
-  EXPECT_EQ(names(all), (std::set<std::string>{"images", "initial_model", "labels", "partition", "schedule", "trace"}));
+  EXPECT_EQ(names(all), (std::set<std::string>{"images", "initial_model", "labels", "model_file", "partition",
+                                               "schedule", "trace"}));
   for (const char* name : {"images", "labels", "partition"}) EXPECT_EQ(all.inputs.at(name), plain.inputs.at(name));
 }
 

@@ -57,7 +57,9 @@ template <class Context>
 class SamplerReportTest : public test::OnContext<Context> {
  protected:
   static Config config(const std::vector<std::string>& overrides) { return parse_config("", "test", overrides); }
-  SamplerReport measure(const Config& config, std::int32_t epochs, std::vector<EpochPlan>* plans = nullptr) {
+  /// piece_slots: without a look at whole epochs, in such pieces.
+  SamplerReport measure(const Config& config, std::int32_t epochs, std::vector<EpochPlan>* plans = nullptr,
+                        std::int64_t piece_slots = 0) {
     const std::vector<std::int32_t> labels = cyclic_labels(3000, 10);
     Scene scene;
     scene.config = config;
@@ -68,6 +70,10 @@ class SamplerReportTest : public test::OnContext<Context> {
     const Timing timing = make_timing(scene, config.clock, config.seed);
     const DevicePopulation<Context> device_population(this->ctx(), population);
     population_ = population;
+    if (piece_slots > 0) {
+      return measure_sampler(this->ctx(), population, device_population, timing, config, "a sampler", epochs, {},
+                             piece_slots);
+    }
     return measure_sampler(this->ctx(), population, device_population, timing, config, "a sampler", epochs,
                            [&](std::int32_t epoch, const EpochPlan& plan) {
                              if (plans == nullptr) return;
@@ -141,6 +147,35 @@ TYPED_TEST(SamplerReportTest, EqualsRecomputation) {
     EXPECT_LE(report.waiting_mean.value(), report.waiting_max.value());
     EXPECT_LT(report.waiting_max.value(), 1.0);
     EXPECT_GE(report.memory_bytes, ScheduleBuffer<TypeParam>::bytes({3000, 30, 100, 20}));
+  }
+}
+
+// Epochs that are looked at in pieces, of less than a step and of some, give the same figures with less memory, whatever
+// the clock.
+TYPED_TEST(SamplerReportTest, PiecesOfEpochsGiveTheSame) {
+  const std::vector<std::vector<std::string>> cases = {
+      {"sampler.kind=ugs"},
+      {"sampler.kind=fls", "clock.barrier=one", "clock.model_sync=round", "train.round=3"},
+      {"train.mode=sflv2", "sampler.kind=ugs"},
+      {"train.mode=psl_local", "clock.barrier=run_ahead"},
+      {"train.mode=central"},
+      {"clients.availability=bernoulli", "clients.available=0.8"}};
+  for (std::vector<std::string> keys : cases) {
+    keys.insert(keys.end(), {"sampler.batch=100", "partition.clients=20"});
+    const Config config = this->config(keys);
+    const SamplerReport whole = this->measure(config, 2);
+    for (const std::int64_t piece : {1, 250, 1000000}) {
+      SamplerReport pieces = this->measure(config, 2, nullptr, piece);
+      EXPECT_LE(pieces.memory_bytes, whole.memory_bytes) << keys[0];
+      if (piece < 1000 && keys[0] == "sampler.kind=ugs") {
+        EXPECT_LT(pieces.memory_bytes + 3000 * 16, whole.memory_bytes);
+      }
+      pieces.setup_s = whole.setup_s;
+      pieces.construction_s = whole.construction_s;
+      pieces.samples_per_s = whole.samples_per_s;
+      pieces.memory_bytes = whole.memory_bytes;
+      EXPECT_EQ(to_csv({pieces}), to_csv({whole})) << keys[0] << ", " << piece;
+    }
   }
 }
 

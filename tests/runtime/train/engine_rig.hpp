@@ -26,6 +26,7 @@ struct RigInput {
   std::int32_t classes = 10;
   std::int32_t clients = 1;
   std::vector<std::uint8_t> images;
+  std::vector<float> values;  ///< in place of images
   std::vector<std::int32_t> labels;
   Schedule schedule;
   std::int64_t extra_slots = 0;  ///< capacity of a step beyond its largest batch: empty slots
@@ -95,8 +96,20 @@ inline DealtSchedule dealt(const RigInput& in) {
   return rules ? deal(with_active_lists(in.schedule), *rules, 0) : DealtSchedule{in.schedule};
 }
 
+/// What the device gets of the samples.
+inline std::vector<std::uint8_t> features_of(const RigInput& in) {
+  if (in.values.empty()) return in.images;
+  const auto* bytes = reinterpret_cast<const std::uint8_t*>(in.values.data());
+  return {bytes, bytes + in.values.size() * sizeof(float)};
+}
+
 template <class Context>
-GatherSource rig_source(const DeviceImages<Context>& data) {
+GatherSource rig_source(const DeviceImages<Context>& data, bool floats = false) {
+  if (floats) {
+    GatherSource source;
+    source.values = reinterpret_cast<const float*>(data.images.data());
+    return source;
+  }
   return {data.images.data(), {0.5f, 0.5f, 0.5f, 0.5f}, {4.0f, 4.0f, 4.0f, 4.0f}, 0};
 }
 
@@ -108,7 +121,7 @@ class Rig {
         network(test::network_of(in)),
         dealt_(dealt(in)),
         bounds_(bounds_of(dealt_.schedule, in.clients, in.extra_slots)),
-        data_(ctx, in.images, in.labels),
+        data_(ctx, features_of(in), in.labels),
         schedule_(ctx, bounds_),
         turns_(ctx, bounds_),
         engine(
@@ -125,7 +138,9 @@ class Rig {
     gather_.channels = in.input.channels;
     gather_.height = in.input.height;
     gather_.width = in.input.width;
-    engine.start(gather_, {{&data_, rig_source(data_), rules ? turns_.view(*rules) : schedule_.view()}});
+    gather_.floats = !in.values.empty();
+    engine.start(gather_,
+                 {{&data_, rig_source(data_, gather_.floats), rules ? turns_.view(*rules) : schedule_.view()}});
     engine.begin_epoch(0, steps_);
   }
 

@@ -94,6 +94,12 @@ inline RigInput rig_input(const json& fixture) {
     sum += in.images[static_cast<std::size_t>(p)];
   }
   EXPECT_EQ(sum, d.at("pixel_sum").get<std::int64_t>());
+  if (c.contains("vocabulary")) {  // ids of tokens
+    in.options.vocabulary = c.at("vocabulary");
+    for (const std::uint8_t pixel : in.images) in.values.push_back(static_cast<float>(pixel % in.options.vocabulary));
+  } else if (in.input.channels > GatherShape::kMaxChannels) {
+    for (const std::uint8_t pixel : in.images) in.values.push_back(static_cast<float>((pixel / 255.0 - 0.5) / 0.25));
+  }
   in.schedule.sample = fixture.at("schedule").at("sample").get<std::vector<std::int32_t>>();
   in.schedule.client = fixture.at("schedule").at("client").get<std::vector<std::int32_t>>();
   in.schedule.step_first = fixture.at("schedule").at("step_first").get<std::vector<std::int32_t>>();

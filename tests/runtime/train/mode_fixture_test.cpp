@@ -157,6 +157,24 @@ TYPED_TEST(ModeFixture, LowerPrecisions) {
     }
   }
 }
+TYPED_TEST(ModeFixture, SensorWindows) {
+  this->check("har_cnn_psl");
+  this->check("har_cnn_sflv1");
+}
+TYPED_TEST(ModeFixture, RowsOfATable) {
+  this->check("mlp_table_psl");
+  this->check("mlp_table_psl_local");
+}
+TYPED_TEST(ModeFixture, TokenSequences) {
+  this->check("text_cnn_psl");
+  this->check("text_cnn_psl_local");
+  this->check("text_cnn_sflv1");
+}
+TYPED_TEST(ModeFixture, VisionTransformer) {
+  this->check("vit_psl");
+  this->check("vit_psl_local");
+  this->check("vit_sflv1");
+}
 TYPED_TEST(ModeFixture, Sflv1) {
   this->check("sflv1_samples");
   this->check("sflv1_uniform");

@@ -8,49 +8,22 @@
 #include <set>
 
 #include "samplers/keyed/keyed_steps.hpp"
-#include "samplers/keyed/lds_em.hpp"
 #include "samplers/keyed/lds_labels.hpp"
 #include "tests/contexts.hpp"
 #include "tests/reference/lds.hpp"
 #include "tests/reference/populations.hpp"
 #include "tests/reference/statistics.hpp"
+#include "tests/samplers/keyed/lds_helpers.hpp"
 #include "tests/samplers/population/partition_helpers.hpp"
 
 namespace splitsim {
 namespace {
 
+using namespace test::lds;
+
 template <class Context>
 class LdsTest : public test::OnContext<Context> {};
 TYPED_TEST_SUITE(LdsTest, test::Contexts);
-
-std::uint64_t random(std::uint32_t i, std::uint32_t stream) { return random_u64(3, {Purpose::kTest, i, stream, 0, 0}); }
-
-/// n samples of K clients, uneven; client k's labels crowd around class k: single classes where `single`.
-Population skewed(std::int32_t samples, std::int32_t clients, std::int32_t classes, bool single) {
-  std::vector<std::int32_t> owner(samples), label(samples);
-  for (std::uint32_t i = 0; i < owner.size(); ++i) {
-    const double u = uniform53(random(i, 1));
-    owner[i] = static_cast<std::int32_t>(u * std::sqrt(u) * clients);
-    const bool own = single || random(i, 2) % 4 > 0;
-    label[i] = static_cast<std::int32_t>(own ? owner[i] % classes : random(i, 4) % classes);
-  }
-  if (clients > 2) std::replace(owner.begin(), owner.end(), clients / 2, 0);  // one client without samples
-  return make_population(owner, label, clients, classes);
-}
-
-SamplerSettings lds_settings(std::int64_t batch, double delta = 0.0) {
-  SamplerSettings settings;
-  settings.kind = "lds";
-  settings.batch = batch;
-  settings.delta = delta;
-  return settings;
-}
-
-Profile delays(std::int32_t clients) {
-  std::vector<std::int64_t> delay(static_cast<std::size_t>(clients));
-  for (std::int32_t k = 0; k < clients; ++k) delay[k] = 1000 * (k % 4 == 1 ? 6 : 1) + 10 * k;
-  return reference::profile_of(delay);
-}
 
 TEST(LdsPrecision, MatchesTheHypergeometricVariance) {
   EXPECT_DOUBLE_EQ(lds_precision(50000, 1000), 1019.3877551020408);
@@ -87,120 +60,6 @@ TYPED_TEST(LdsTest, ObservedLabelsAreTheSmallestKeys) {
       const auto expected = reference::observed_labels(population, gone, count, 6, 2);
       EXPECT_EQ(std::vector<double>(counts.begin(), counts.end()), expected) << observed << " of " << remaining;
     }
-  }
-}
-
-/// A random EM problem on the device and as vectors.
-template <class Context>
-struct EmProblem {
-  EmProblem(Context& context, const Population& population, bool mode)
-      : ctx(context),
-        mixture(reference::mixture_of(population, std::vector<bool>(population.samples()))),
-        samples(population.samples()),
-        solver(context, population) {
-    for (std::int32_t c = 0; c < population.classes; ++c) {
-      observed.push_back(population.class_total[c] > 0 ? static_cast<std::int32_t>(random(c, 6) % 200) : 0);
-    }
-    observed[population.label[0]] = 77;
-    observed[population.classes > 1 ? 1 : 0] = 0;  // a class that nobody drew
-    // As in lds, empty clients have prior 0, and the prior's sum is about the number of labels; weights span four
-    // orders.
-    double weights = 0.0, labels = 0.0;
-    for (const std::int32_t n : observed) labels += n;
-    for (std::int32_t k = 0; k < population.clients; ++k) {
-      const double weight = uniform53(random(k, 7)) * (mode ? 1.0 : std::pow(10.0, -double(k % 4)));
-      prior.push_back(population.size(k) > 0 ? weight : 0.0);
-      weights += prior.back();
-    }
-    for (double& a : prior) a *= labels / weights;
-    counts.assign(observed.begin(), observed.end());
-    device_observed = Buffer<std::int32_t, Context>(ctx, observed);
-    device_prior = Buffer<double, Context>(ctx, prior);
-  }
-  std::vector<double> solve(double tolerance, std::int32_t iterations) {
-    solver.run(device_observed.view(), device_prior.view(), samples, {tolerance, iterations});
-    std::vector<double> pi(prior.size());
-    ctx.download(pi.data(), solver.weights().data(), pi.size() * sizeof pi[0]);
-    return pi;
-  }
-
-  Context& ctx;
-  reference::Mixture mixture;
-  std::int64_t samples;
-  std::vector<std::int32_t> observed;
-  std::vector<double> counts, prior;
-  MixtureEm<Context> solver;
-  Buffer<std::int32_t, Context> device_observed;
-  Buffer<double, Context> device_prior;
-};
-
-TYPED_TEST(LdsTest, EmEqualsNaiveEm) {
-  for (const int clients : {1, 3, 40, 1300}) {
-    EmProblem<TypeParam> problem(this->ctx(), skewed(9000, clients, 6, false), false);
-    const auto expected = reference::em(problem.mixture, problem.counts, problem.prior);
-    const auto pi = problem.solve(1e-5, 1000);
-    for (int k = 0; k < clients; ++k) EXPECT_NEAR(pi[k], expected[k], 1e-11 * expected[k] + 1e-300) << k;
-    EXPECT_GT(problem.solver.iterations(), 0);
-    EXPECT_LE(problem.solver.iterations(), 1000);
-    problem.solve(-1.0, 13);  // never content
-    EXPECT_EQ(problem.solver.iterations(), 13);
-
-    Buffer<double, TypeParam> out(this->ctx(), clients);
-    problem.solver.add_responsibilities(problem.device_prior.view(), out.view());
-    const auto sums = reference::responsibilities(problem.mixture, problem.counts,
-                                                  reference::em(problem.mixture, problem.counts, problem.prior, 0, 13));
-    const auto computed = out.download();
-    for (int k = 0; k < clients; ++k) EXPECT_NEAR(computed[k], problem.prior[k] + sums[k], 1e-10 * (1 + sums[k]));
-  }
-}
-
-TYPED_TEST(LdsTest, EmNeverDecreasesTheObjective) {
-  for (const bool single : {false, true}) {
-    for (const bool mode : {false, true}) {
-      EmProblem<TypeParam> problem(this->ctx(), skewed(5000, 60, 8, single), mode);
-      double before = reference::objective(problem.mixture, problem.counts, problem.prior, problem.mixture.start);
-      const double first = before;
-      for (const int iterations : {1, 2, 3, 4, 5, 7, 9, 15, 30, 60}) {
-        const auto pi = problem.solve(0.0, iterations);
-        const double now = reference::objective(problem.mixture, problem.counts, problem.prior, pi);
-        EXPECT_GE(now, before - 1e-12 * std::abs(before)) << iterations;
-        before = now;
-      }
-      EXPECT_GT(before, first);
-    }
-  }
-}
-
-// Karush-Kuhn-Tucker: the gradient is the same, S + sum of the prior, for every client with samples. EM stops where a
-// step changes no weight by more than 1e-13 of itself, and the ratio of a step is that of the two sides.
-TYPED_TEST(LdsTest, EmEndsAtTheOptimum) {
-  struct Case {
-    int samples, clients, classes;
-    bool single, mode;
-  };
-  for (const Case& c : {Case{3000, 20, 5, false, false}, Case{3000, 20, 5, true, false}, Case{3000, 20, 5, false, true},
-                        Case{800, 300, 12, true, false}, Case{50000, 10000, 10, false, false}}) {
-    EmProblem<TypeParam> problem(this->ctx(), skewed(c.samples, c.clients, c.classes, c.single), c.mode);
-    const auto pi = problem.solve(1e-13, 20000);
-    ASSERT_LT(problem.solver.iterations(), 20000);
-    const auto q = reference::mix(problem.mixture, pi);
-    double right = 0.0, sum = 0.0;
-    for (const double n : problem.counts) right += n;
-    for (const double a : problem.prior) right += a;
-    for (int k = 0; k < c.clients; ++k) {
-      sum += pi[k];
-      if (problem.mixture.start[k] == 0.0) {
-        EXPECT_EQ(pi[k], 0.0);
-        continue;
-      }
-      ASSERT_GT(pi[k], 0.0);
-      double left = problem.prior[k] / pi[k];
-      for (std::size_t i = 0; i < q.size(); ++i) {
-        left += problem.counts[i] > 0 ? problem.counts[i] * problem.mixture.beta[k][i] / q[i] : 0.0;
-      }
-      ASSERT_NEAR(left / right, 1.0, 1e-11) << "client " << k << " of " << c.clients;
-    }
-    EXPECT_NEAR(sum, 1.0, 1e-12);
   }
 }
 
@@ -274,33 +133,41 @@ TYPED_TEST(LdsTest, SteppedCountsFollowTheirLaw) {
   }
 }
 
-// With rates that do not change, steps and one sort are the same schedule.
+// With rates that do not change, steps and one sort are the same schedule, whichever way a step's end is searched for:
+// few clients, many, more than a step has samples.
 TYPED_TEST(LdsTest, SteppedWithConstantRatesIsOneSort) {
-  const Population population = skewed(3000, 50, 4, false);
-  const DevicePopulation<TypeParam> device(this->ctx(), population);
-  std::vector<double> rates(50), logs(50);
-  for (int k = 0; k < 50; ++k) {
-    rates[k] = std::exp(6.0 * uniform53(random(k, 8)));
-    logs[k] = exact_log(rates[k]);
-  }
-  const Buffer<double, TypeParam> device_rates(this->ctx(), rates), device_logs(this->ctx(), logs);
-  for (const auto rule : {DepletionRule::kOdds, DepletionRule::kRenormalise}) {
-    for (const std::int64_t batch : {1, 64, 3000}) {
-      const Chunks chunks{3000, batch, true};
-      ClientThresholds<TypeParam> thresholds(this->ctx(), population, device, rule);
-      KeyedSchedule<TypeParam> keyed(this->ctx(), device, chunks);
-      SteppedSchedule<TypeParam> stepped(this->ctx(), device, chunks);
-      ScheduleBuffer<TypeParam> a(this->ctx(), keyed.bounds()), b(this->ctx(), keyed.bounds());
-      thresholds.build(keyed.workspace(), 9, 4);
-      stepped.start(thresholds, b);
-      for (std::int64_t t = 0; t < chunks.steps(); ++t) stepped.step(t, device_logs.view(), {}, {}, b);
-      stepped.finish(b);
-      EXPECT_EQ(stepped.depleted(), 49);
-      keyed.build(thresholds, device_rates.view(), a);
-      EXPECT_EQ(download(a).sha256(), download(b).sha256()) << batch;
-      if (rule == DepletionRule::kOdds) {  // the same keys in another way
-        keyed.build(device_rates.view(), 9, 4, a);
-        EXPECT_EQ(download(a).sha256(), download(b).sha256()) << batch;
+  for (const int clients : {50, 3000}) {
+    const std::int64_t samples = clients == 50 ? 3000 : 9000;
+    const Population population = skewed(static_cast<std::int32_t>(samples), clients, 4, false);
+    const DevicePopulation<TypeParam> device(this->ctx(), population);
+    std::vector<double> rates(clients), logs(clients);
+    for (int k = 0; k < clients; ++k) {
+      rates[k] = std::exp(6.0 * uniform53(random(k, 8)));
+      logs[k] = exact_log(rates[k]);
+    }
+    std::int64_t with_samples = 0;
+    for (int k = 0; k < clients; ++k) with_samples += population.size(k) > 0 ? 1 : 0;
+    const Buffer<double, TypeParam> device_rates(this->ctx(), rates), device_logs(this->ctx(), logs);
+    for (const auto rule : {DepletionRule::kOdds, DepletionRule::kRenormalise}) {
+      for (const std::int64_t batch :
+           {samples == 3000 ? std::int64_t{1} : std::int64_t{700}, std::int64_t{64}, samples}) {
+        if (samples == 9000 && batch == 64 && TypeParam::kIsDevice) continue;  // may be emulated
+        const Chunks chunks{samples, batch, true};
+        ClientThresholds<TypeParam> thresholds(this->ctx(), population, device, rule);
+        KeyedSchedule<TypeParam> keyed(this->ctx(), device, chunks);
+        SteppedSchedule<TypeParam> stepped(this->ctx(), device, chunks);
+        ScheduleBuffer<TypeParam> a(this->ctx(), keyed.bounds()), b(this->ctx(), keyed.bounds());
+        thresholds.build(keyed.workspace(), 9, 4);
+        stepped.start(thresholds, b);
+        for (std::int64_t t = 0; t < chunks.steps(); ++t) stepped.step(t, device_logs.view(), {}, {}, b);
+        stepped.finish(b);
+        EXPECT_EQ(stepped.depleted(), with_samples);
+        keyed.build(thresholds, device_rates.view(), a);
+        EXPECT_EQ(download(a).sha256(), download(b).sha256()) << clients << ", " << batch;
+        if (rule == DepletionRule::kOdds) {  // the same keys in another way
+          keyed.build(device_rates.view(), 9, 4, a);
+          EXPECT_EQ(download(a).sha256(), download(b).sha256()) << clients << ", " << batch;
+        }
       }
     }
   }
@@ -308,25 +175,55 @@ TYPED_TEST(LdsTest, SteppedWithConstantRatesIsOneSort) {
 
 // Many samples at the same instant: thresholds below the smallest that is told apart. Nothing is lost or given twice.
 TYPED_TEST(LdsTest, SteppedSurvivesTiesAndExtremeRates) {
-  const Population population = skewed(2000, 30, 4, false);
-  const DevicePopulation<TypeParam> device(this->ctx(), population);
-  const Chunks chunks{2000, 37, true};
-  PairSort<TypeParam> pairs(this->ctx(), 2000);
-  for (const double scale : {0.0, 1e3, 1e6, 1e290}) {
-    std::vector<double> logs(30);
-    for (int k = 0; k < 30; ++k) logs[k] = -scale * uniform53(random(k, 9));
-    const Buffer<double, TypeParam> device_logs(this->ctx(), logs);
-    ClientThresholds<TypeParam> thresholds(this->ctx(), population, device, DepletionRule::kOdds);
-    SteppedSchedule<TypeParam> stepped(this->ctx(), device, chunks);
-    ScheduleBuffer<TypeParam> out(this->ctx(), keyed_bounds(chunks, 30));
-    thresholds.build(pairs, 1, 0);
-    stepped.start(thresholds, out);
-    for (std::int64_t t = 0; t < chunks.steps(); ++t) stepped.step(t, device_logs.view(), {}, {}, out);
-    stepped.finish(out);
-    const Schedule schedule = download(out);
-    EXPECT_NO_THROW(check_schedule(schedule, out.bounds)) << scale;
-    EXPECT_EQ(std::set<int>(schedule.sample.begin(), schedule.sample.end()).size(), 2000u) << scale;
+  for (const int clients : {30, 2500}) {
+    const std::int64_t samples = clients == 30 ? 2000 : 6000, batch = clients == 30 ? 37 : 1100;
+    const Population population = skewed(static_cast<std::int32_t>(samples), clients, 4, false);
+    const DevicePopulation<TypeParam> device(this->ctx(), population);
+    const Chunks chunks{samples, batch, true};
+    PairSort<TypeParam> pairs(this->ctx(), samples);
+    for (const double scale : {0.0, 1e3, 1e6, 1e290}) {
+      std::vector<double> logs(clients);
+      for (int k = 0; k < clients; ++k) logs[k] = -scale * uniform53(random(k, 9));
+      const Buffer<double, TypeParam> device_logs(this->ctx(), logs);
+      ClientThresholds<TypeParam> thresholds(this->ctx(), population, device, DepletionRule::kOdds);
+      SteppedSchedule<TypeParam> stepped(this->ctx(), device, chunks);
+      ScheduleBuffer<TypeParam> out(this->ctx(), keyed_bounds(chunks, clients));
+      thresholds.build(pairs, 1, 0);
+      stepped.start(thresholds, out);
+      for (std::int64_t t = 0; t < chunks.steps(); ++t) stepped.step(t, device_logs.view(), {}, {}, out);
+      stepped.finish(out);
+      const Schedule schedule = download(out);
+      EXPECT_NO_THROW(check_schedule(schedule, out.bounds)) << scale;
+      EXPECT_EQ(std::set<int>(schedule.sample.begin(), schedule.sample.end()).size(), static_cast<std::size_t>(samples))
+          << scale;
+    }
   }
+}
+
+// Clocks that stand at the same place, as after steps whose rates differ beyond all scales: everybody's next sample leaves
+// at once, and what is too much is given back from the last client on.
+TYPED_TEST(LdsTest, SteppedGivesTiesBackFromTheLastClient) {
+  constexpr int kClients = 5000;
+  const Population population = reference::population_of(std::vector<int>(kClients, 2), 3);
+  const DevicePopulation<TypeParam> device(this->ctx(), population);
+  const Chunks chunks{2 * kClients, 100, true};
+  PairSort<TypeParam> pairs(this->ctx(), 2 * kClients);
+  ClientThresholds<TypeParam> thresholds(this->ctx(), population, device, DepletionRule::kOdds);
+  SteppedSchedule<TypeParam> stepped(this->ctx(), device, chunks);
+  ScheduleBuffer<TypeParam> out(this->ctx(), keyed_bounds(chunks, kClients));
+  thresholds.build(pairs, 1, 0);
+  stepped.start(thresholds, out);
+  // The first step's rates move the clocks of those from 1000 on beyond their thresholds, but take nothing of theirs.
+  std::vector<double> logs(kClients, 0.0);
+  for (int k = 0; k < kClients; ++k) logs[k] = k < 1000 ? 0.0 : -1e300;
+  stepped.step(0, Buffer<double, TypeParam>(this->ctx(), logs).view(), {}, {}, out);
+  for (int k = 0; k < kClients; ++k) logs[k] = k < 1000 ? -1e300 : -1e290;
+  stepped.step(1, Buffer<double, TypeParam>(this->ctx(), logs).view(), {}, {}, out);
+  const std::vector<std::int32_t> client = out.client.download(200);
+  EXPECT_LT(client[99], 1000);
+  // ln of a threshold is lost beside 1e290: all of 1000 .. 4999 have samples that leave at one time; the first 100 do.
+  EXPECT_EQ(client[100], 1000);
+  for (int i = 101; i < 200; ++i) EXPECT_LE(client[i] - client[i - 1], 1) << i;
 }
 
 TYPED_TEST(LdsTest, PriorIsUrnAndUgsAtDeltaZero) {
@@ -453,9 +350,11 @@ std::vector<SamplerSettings> all_settings(std::int64_t batch, double delta) {
   return all;
 }
 std::string name_of(const SamplerSettings& s) {
-  return std::string(name_of(s.estimate)) + " " + name_of(s.depletion) + " " + name_of(s.reestimate) + " " + name_of(s.prior);
+  return std::string(name_of(s.estimate)) + " " + name_of(s.depletion) + " " + name_of(s.reestimate) + " " +
+         name_of(s.prior) + " " + name_of(s.em);
 }
 
+// With either rule of the estimate; converged, the naive EM goes on until its weights do not change.
 TYPED_TEST(LdsTest, EpochsEqualTheNaiveSimulation) {
   // Sizes that keep every alpha_k above 1, so that mode is allowed; one client is depleted early, one has no samples.
   const Population population = skewed(1200, 6, 5, false);
@@ -463,15 +362,19 @@ TYPED_TEST(LdsTest, EpochsEqualTheNaiveSimulation) {
   for (SamplerSettings settings : all_settings(90, 0.4)) {
     settings.observed = 300;
     const auto boosts = detail::lds_boosts(population, delays(6), settings);
-    const auto sampler = make_lds_sampler(this->ctx(), population, device, delays(6), settings);
-    ScheduleBuffer<TypeParam> out(this->ctx(), sampler->bounds());
-    for (const std::uint32_t epoch : {0u, 1u}) {
-      sampler->build(13, epoch, out);
-      const Schedule schedule = download(out), expected = reference::lds(population, boosts, settings, 13, epoch);
-      ASSERT_EQ(schedule.step_first, expected.step_first) << name_of(settings);
-      ASSERT_EQ(schedule.client, expected.client) << name_of(settings);
-      ASSERT_EQ(schedule.sample, expected.sample) << name_of(settings);
-      ASSERT_EQ(schedule.active_first, expected.active_first) << name_of(settings);
+    for (const EmRule em : {EmRule::kConverged, EmRule::kPublished}) {
+      if (settings.estimate == LdsEstimate::kPrior && em == EmRule::kPublished) continue;  // there is no estimate
+      settings.em = em;
+      const auto sampler = make_lds_sampler(this->ctx(), population, device, delays(6), settings);
+      ScheduleBuffer<TypeParam> out(this->ctx(), sampler->bounds());
+      for (const std::uint32_t epoch : {0u, 1u}) {
+        sampler->build(13, epoch, out);
+        const Schedule schedule = download(out), expected = reference::lds(population, boosts, settings, 13, epoch);
+        ASSERT_EQ(schedule.step_first, expected.step_first) << name_of(settings);
+        ASSERT_EQ(schedule.client, expected.client) << name_of(settings);
+        ASSERT_EQ(schedule.sample, expected.sample) << name_of(settings);
+        ASSERT_EQ(schedule.active_first, expected.active_first) << name_of(settings);
+      }
     }
   }
 }
@@ -527,8 +430,10 @@ TEST(LdsThreads, AnyNumberGivesTheSameBits) {
 TYPED_TEST(LdsTest, SchedulesKeepTheirFingerprints) {
   const Population population = skewed(60000, 128, 10, false);
   const DevicePopulation<TypeParam> device(this->ctx(), population);
-  const auto hash = [&](const char* estimate, const char* depletion, const char* reestimate) {
+  const auto hash = [&](const char* estimate, const char* depletion, const char* reestimate,
+                        EmRule em = EmRule::kConverged) {
     SamplerSettings settings = lds_settings(2000, 0.7);
+    settings.em = em;
     set_named(settings.estimate, "estimate", estimate);
     set_named(settings.depletion, "depletion", depletion);
     set_named(settings.reestimate, "reestimate", reestimate);
@@ -540,7 +445,9 @@ TYPED_TEST(LdsTest, SchedulesKeepTheirFingerprints) {
   EXPECT_EQ(hash("map", "odds", "never"), "69c60cfa512e648394123ca831c9906da14e76d9a0ecbc9a4debe2b114986bb4");
   EXPECT_EQ(hash("map", "renormalise", "never"), "c27d964d24db97b0effb11652f62166f2fe90b59a5ab4d9209444beb9040d66a");
   EXPECT_EQ(hash("map", "odds", "every_step"), "1e072af7fe761ef0195dfb136acc5b4e6db54f2b46a89a5119c455bdfbd964d1");
-  EXPECT_EQ(hash("draw", "odds", "never"), "11c6ba39c8cdd3a6da940588c9b8c2ac323aa935df3d6706d74105e309f35aac");
+  EXPECT_EQ(hash("draw", "odds", "never"), "37b30b62c57654d00b0afe494c3583c4f336e1dc5bd78de02e166ce30a18f2bf");
+  EXPECT_EQ(hash("draw", "odds", "never", EmRule::kPublished),
+            "11c6ba39c8cdd3a6da940588c9b8c2ac323aa935df3d6706d74105e309f35aac");
   EXPECT_EQ(hash("draw", "renormalise", "on_depletion"),
             "34a2b2d4b327b2ec6a91a82e62e927fce2aab3aad25206bd07e728a2574ff7ad");
 }

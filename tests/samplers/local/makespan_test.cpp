@@ -5,6 +5,7 @@
 
 #include <numeric>
 
+#include "samplers/latency/delay_levels.hpp"
 #include "samplers/registry.hpp"
 #include "tests/contexts.hpp"
 #include "tests/reference/allocation.hpp"
@@ -116,6 +117,7 @@ TYPED_TEST(MakespanTest, EqualsSimulation) {
     }
     SamplerSettings settings;
     settings.kind = "makespan";
+    settings.levels = 0;
     settings.batch = *rc::gen::inRange<std::int64_t>(1, population.samples() + 1);
     const DevicePopulation<TypeParam> device(this->ctx(), population);
     const auto sampler = make_sampler(this->ctx(), population, device, profile, settings);
@@ -132,6 +134,41 @@ TYPED_TEST(MakespanTest, EqualsSimulation) {
     }
   });
   EXPECT_TRUE(holds);
+}
+
+// Delays that all differ: hardly more than one client a step. In levels, everybody is dealt samples as if as slow as the
+// slowest of its level, and clients of a level share steps.
+TYPED_TEST(MakespanTest, LevelsBringClientsTogether) {
+  const Population population = reference::population_of(std::vector<int>(60, 70), 5);
+  std::vector<std::int64_t> delay;
+  for (int k = 0; k < 60; ++k) delay.push_back(1'000'000'000 + 100'000'000 * std::int64_t{k * 37 % 60} * (k * 37 % 60));
+  const DevicePopulation<TypeParam> device(this->ctx(), population);
+  const auto epoch = [&](const std::vector<std::int64_t>& delays, std::int64_t levels) {
+    SamplerSettings settings;
+    settings.kind = "makespan";
+    settings.batch = 64;
+    settings.levels = levels;
+    const auto sampler = make_sampler(this->ctx(), population, device, reference::profile_of(delays), settings);
+    ScheduleBuffer<TypeParam> out(this->ctx(), sampler->bounds());
+    sampler->build(8, 0, out);
+    return download(out);
+  };
+  const auto active = [](const Schedule& schedule) {
+    return static_cast<double>(schedule.active_client.size()) / static_cast<double>(schedule.steps());
+  };
+  EXPECT_LT(active(epoch(delay, 0)), 2.0);
+  EXPECT_LT(active(epoch(delay, 60)), 2.0);  // no two are of one level
+  double before = 60.0;
+  for (const std::int64_t levels : {2, 4, 8}) {
+    const Schedule schedule = epoch(delay, levels);
+    EXPECT_GT(active(schedule), 3.0) << levels;
+    EXPECT_LT(active(schedule), before) << levels;
+    before = active(schedule);
+    const DelayLevels of = delay_levels(delay, population.sizes(), levels);
+    std::vector<std::int64_t> raised;
+    for (const std::int32_t level : of.level) raised.push_back(of.delay_ns[level]);
+    EXPECT_EQ(schedule.sha256(), epoch(raised, 0).sha256()) << levels;
+  }
 }
 
 }  // namespace

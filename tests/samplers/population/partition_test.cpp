@@ -28,7 +28,7 @@ using test::ScratchFolder;
 std::vector<PartitionSettings> random_kinds() {
   std::vector<PartitionSettings> list;
   for (const PartitionKind& kind : partition_kinds()) {
-    if (kind.name == "file") continue;
+    if (kind.name == "file" || kind.name == "by_column") continue;
     PartitionSettings settings;
     settings.kind = kind.name;
     list.push_back(settings);
@@ -60,7 +60,7 @@ TEST(Partition, TheListIsThatOfTheSpecification) {
   std::vector<std::string> names;
   for (const PartitionKind& kind : partition_kinds()) names.push_back(kind.name);
   EXPECT_EQ(names, (std::vector<std::string>{"iid", "dirichlet", "client_dirichlet", "extended_dirichlet", "shards",
-                                             "label_count", "quantity", "file"}));
+                                             "label_count", "quantity", "file", "by_column"}));
 }
 
 // Populations are values that keep their labels, whatever the settings: random sizes, skewed labels, missing classes,
@@ -354,6 +354,26 @@ TEST(Partition, MinSamplesHoldsForEveryKind) {
   settings.alpha = 1.0;
   const std::vector<std::int64_t> sizes = sizes_of(make_partition(labels, 10, settings, 4));
   EXPECT_LT(*std::min_element(sizes.begin(), sizes.end()), 20);
+}
+
+TEST(Partition, ByWhomSamplesComeFrom) {
+  PartitionSettings settings;
+  settings.kind = "by_column";
+  settings.clients = 3;
+  const std::vector<std::int32_t> labels{0, 1, 1, 0, 2}, natural{2, 0, 2, 2, 1};
+  const Population p = make_partition(labels, 3, settings, 1, natural);
+  EXPECT_EQ(p.owner, natural);
+  EXPECT_EQ(p.sha256(), make_partition(labels, 3, settings, 2, natural).sha256()) << "nothing is drawn";
+  settings.min_samples = 1;
+  EXPECT_EQ(make_partition(labels, 3, settings, 1, natural).owner, natural);
+  const auto refuses = [&](const std::vector<std::int32_t>& of, const std::vector<std::string>& parts) {
+    expect_input_error([&] { make_partition(labels, 3, settings, 1, of); }, parts);
+  };
+  refuses({2, 0, 2, 2, 0}, {"partition.min_samples = 1", "client 1", "0 sample"});
+  refuses({}, {"partition.kind = by_column", "do not say"});
+  refuses({0, 1, 2}, {"partition.kind = by_column", "3 clients for 5 samples"});
+  settings.clients = 2;
+  refuses(natural, {"partition.clients = 2", "by_column", "3"});
 }
 
 TEST(Partition, FromAFile) {

@@ -3,7 +3,9 @@
 
 #include "base/error.hpp"
 #include "kernels/device/launch_kernel.cuh"
+#include "kernels/nn/layers/conv/few_channels/few_channels.hpp"
 #include "kernels/nn/layers/conv/implicit_gemm_args.hpp"
+#include "kernels/nn/support/run_tile.cuh"
 
 namespace splitsim {
 
@@ -34,12 +36,6 @@ void check(const ReplicaMap& map, const ConvShape& s) {
                     s.patch() * s.out_channels < (std::int64_t{1} << 31) && std::max(sides[0], sides[1]) < (1 << 14);
   if (!fits)
     throw InputError("a convolution of " + std::to_string(s.in_size()) + " floats an image is too large for the GPU");
-}
-
-/// Row tiles that a step can have at most: runs of slots each round up, and the empty ones are a run, too.
-std::int64_t row_tiles(const ReplicaMap& map, std::int64_t pixels, std::int64_t rows) {
-  const std::int64_t all = ceil_div(map.max_slots * pixels, rows);
-  return pixels % rows == 0 ? all : all + std::min(map.max_slots, map.max_active + 1) - 1;
 }
 
 void launch(CudaContext& ctx, Precision precision, const ImageLaunch& launch, const ImageArgs& args) {
@@ -83,7 +79,7 @@ void launch_rows(CudaContext& ctx, Precision precision, std::int64_t pixels, std
   how.tile = choose(args.map, pixels, columns, std::int64_t{how.phases} * how.groups, how.vector.both());
   const TileSize size = size_of(how.tile);
   args.column_tiles = static_cast<std::int32_t>(ceil_div(columns, size.columns));
-  how.blocks = row_tiles(args.map, pixels, size.rows) * args.column_tiles;
+  how.blocks = most_run_tiles(args.map, pixels, size.rows) * args.column_tiles;
   if (how.blocks > 0) launch(ctx, precision, how, args);
 }
 
@@ -101,8 +97,15 @@ struct WeightPlan {
       return ceil_div(outputs, size_of(t).rows) * ceil_div(patch, size_of(t).columns) * s.groups;
     };
     partial = ceil_div(s.weights() + s.out_channels, 32) * 32;
-    const std::int64_t most =
-        std::max<std::int64_t>(1, std::min(pixels / max_active / kPartPixels, kPartialFloats / (partial * max_active)));
+    const std::int64_t in_l2 = kPartialFloats / (partial * max_active);
+    if (few_channels::fits(s)) {
+      tile = WeightTile::kFlat;
+      row_tiles = column_tiles = 1;
+      part = 0;
+      parts = few_channels::weight_parts(s, max_slots, max_active, in_l2);
+      return;
+    }
+    const std::int64_t most = std::max<std::int64_t>(1, std::min(pixels / max_active / kPartPixels, in_l2));
     if (vector && outputs > 64 && patch > 64) {
       tile = WeightTile::kLarge;
     } else if (vector && outputs > 32 && patch > 64) {
@@ -188,6 +191,7 @@ void implicit_gemm_forward(CudaContext& ctx, const ReplicaMap& map, const ConvSh
   check(map, shape);
   ImageArgs args{map, shape, x.data(), y.data(), parameters, 1, math.relu, false, nullptr};
   args.wide_stores = fours(shape.out_channels, shape.groups) && aligned(y.data());
+  if (few_channels::fits(shape)) return few_channels::forward(ctx, args);
   if (is_direct(shape)) return direct_forward(ctx, args);
   ImageLaunch how{};
   const bool vector =
@@ -204,6 +208,7 @@ void implicit_gemm_input_gradient(CudaContext& ctx, const ReplicaMap& map, const
   ImageArgs args{map, shape, io.dy.data(), io.dx.data(), {weight, {}}, 1, false, false, nullptr};
   if (io.rectified) args.rectified = io.x.data();
   args.wide_stores = fours(shape.in_channels, shape.groups) && aligned(io.dx.data()) && aligned(args.rectified);
+  if (few_channels::fits(shape)) return few_channels::input_gradient(ctx, args);
   if (is_direct(shape)) return direct_input_gradient(ctx, args);
   ImageLaunch how{};
   how.gradient = true;
@@ -231,7 +236,9 @@ void implicit_gemm_weight_gradient(CudaContext& ctx, const ReplicaMap& map, cons
       shape.patch() % 4 == 0 && (plan.parts > 1 ? aligned(args.partials) : aligned(gradients.weight, map.max_active));
   const std::int64_t units = std::int64_t{map.max_active} * plan.parts;
   const WeightLaunch how{plan.tile, vector, units * plan.row_tiles * plan.column_tiles, shape.groups};
-  if (is_direct(shape)) {
+  if (few_channels::fits(shape)) {
+    few_channels::weight_gradient(ctx, args);
+  } else if (is_direct(shape)) {
     direct_weight_gradient(ctx, args);
   } else if (precision == Precision::kFp32) {
     launch_weight<Precision::kFp32>(ctx, how, args);
