@@ -141,9 +141,9 @@ TEST(Config, EveryFieldIsAKey) {
     EXPECT_EQ(keys["partition"], count(a1, a2, a3, a4, a5, a6, a7, a8, a9, a10, a11, a12, a13, a14) + 1);
   }
   {
-    const auto& [a1, a2, a3, a4, a5, a6, a7, a8, a9, a10, a11, a12, a13, a14, a15, a16, a17, a18] = c.sampler;
+    const auto& [a1, a2, a3, a4, a5, a6, a7, a8, a9, a10, a11, a12, a13, a14, a15, a16, a17, a18, a19] = c.sampler;
     EXPECT_EQ(keys["sampler"],
-              count(a1, a2, a3, a4, a5, a6, a7, a8, a9, a10, a11, a12, a13, a14, a15, a16, a17, a18) + 1);
+              count(a1, a2, a3, a4, a5, a6, a7, a8, a9, a10, a11, a12, a13, a14, a15, a16, a17, a18, a19) + 1);
   }
   {
     const auto& [a1, a2, a3, a4, a5, a6, a7, a8, a9] = c.model;
