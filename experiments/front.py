@@ -25,9 +25,9 @@ SETTINGS = {
     "severe, default clock": [SEVERE],
     "severe, default clock, 10 and 100 ms": [SEVERE, TWO_SPEED.format(10.0, 0.1)],
 }
-SAMPLERS = ["ugs", "fpls", "lds:delta=0.5", "lds:delta=1", "lds:delta=2", "lds:delta=3", "urn:delta=1", "urn:delta=2", "makespan:levels=0", "makespan",
-            "lb_greedy", "lb_greedy:target=stratified", "lbpack:levels=64:order=slow_first", "lbpack:levels=64", "pack:levels=64",
-            "pack"]
+SAMPLERS = (["ugs", "fpls"] + [f"lds:delta={delta}:em=published" for delta in (0.5, 1, 2, 3)] + ["urn:delta=1", "urn:delta=2"] +
+            ["makespan:levels=0", "makespan", "lb_greedy", "lb_greedy:target=stratified", "lbpack:levels=64:order=slow_first",
+             "lbpack:levels=64", "pack:levels=64", "pack"])
 BUDGETS = (0.02, 0.25, 0.5, 0.75)  # of the way from makespan's time to pack's
 SEEDS = (11, 12, 13)
 
