@@ -141,8 +141,8 @@ TEST(Config, EveryFieldIsAKey) {
     EXPECT_EQ(keys["partition"], count(a1, a2, a3, a4, a5, a6, a7, a8, a9, a10, a11, a12, a13) + 1);
   }
   {
-    const auto& [a1, a2, a3, a4, a5, a6, a7, a8, a9, a10, a11, a12, a13] = c.sampler;
-    EXPECT_EQ(keys["sampler"], count(a1, a2, a3, a4, a5, a6, a7, a8, a9, a10, a11, a12, a13) + 1);
+    const auto& [a1, a2, a3, a4, a5, a6, a7, a8, a9, a10, a11, a12, a13, a14, a15] = c.sampler;
+    EXPECT_EQ(keys["sampler"], count(a1, a2, a3, a4, a5, a6, a7, a8, a9, a10, a11, a12, a13, a14, a15) + 1);
   }
   {
     const auto& [a1, a2, a3, a4, a5, a6, a7, a8, a9] = c.model;
