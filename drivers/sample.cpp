@@ -78,9 +78,10 @@ bool parse(int argc, char** argv, Arguments& arguments) {
       ->delimiter(',')
       ->type_name("KIND[:KEY=VALUE]...,...")
       ->default_str("ugs,fpls,fls");
-  app.add_flag("--front", arguments.front,
-               "the bound of time against deviation, each sampler's point (default: of all that draw, and of pack at "
-               "three budgets) and a plot; --out: front.csv too");
+  app.add_flag(
+      "--front", arguments.front,
+      "the bound of time against deviation, each sampler's point and a plot; of all that draw, unless --samplers "
+      "names some, and of pack at three budgets; --out: front.csv too");
   app.add_option("--epochs", arguments.epochs, "epochs of each sampler")
       ->check(CLI::Range(1, (1 << 24) - 1))
       ->type_name("N")

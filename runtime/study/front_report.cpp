@@ -37,7 +37,7 @@ bool lower_to_fastest(LevelStock& stock, const Population& population, const std
 }
 
 std::string plane(const FrontReport& report) {
-  constexpr int kWidth = 72, kHeight = 20;
+  constexpr int kWidth = 68, kHeight = 20;
   double right = 0.0, top = 0.0;
   for (const auto* list : {&report.bound, &report.samplers}) {
     for (const FrontMark& mark : *list) {
@@ -131,8 +131,8 @@ std::string to_text(const FrontReport& report) {
   std::size_t width = 7;
   for (const FrontMark& mark : report.samplers) width = std::max(width, mark.name.size());
   std::string text = fmt::format(
-      "Front of time against deviation: no schedule lies below the bound ({} level{} of clients' least times{})\n\n",
-      report.levels, report.levels == 1 ? "" : "s", report.exact ? "" : ", each as fast as its fastest");
+      "Front of time against deviation: no schedule lies below the bound\n({} level{} of clients' least times{})\n\n",
+      report.levels, report.levels == 1 ? "" : "s", report.exact ? "" : ", each as fast as its fastest client");
   text += fmt::format("   {:{}}  time/ugs  mean L1   bound  above\n", "sampler", width);
   for (std::size_t i = 0; i < report.samplers.size(); ++i) {
     const FrontMark& mark = report.samplers[i];
@@ -142,12 +142,11 @@ std::string to_text(const FrontReport& report) {
                                                    : '+'),
                         mark.name, width, mark.time_over_ugs, mark.deviation, mark.bound, mark.deviation - mark.bound);
   }
-  text += fmt::format("\nbound: mean L1 at time/ugs");
   for (std::size_t i = 0; i < report.bound.size(); i += 2) {
-    text +=
-        fmt::format("{} {:.4f} at {:.3f}", i == 0 ? "" : ",", report.bound[i].deviation, report.bound[i].time_over_ugs);
+    const FrontMark& mark = report.bound[i];
+    text += fmt::format(".  {:{}}  {:8.3f}  {:7.4f}\n", "bound", width, mark.time_over_ugs, mark.deviation);
   }
-  return text + "\n\nmean L1 (up) over time/ugs (right); dots: the bound\n" + plane(report);
+  return text + "\nmean L1 (up) over time/ugs (right); dots: the bound\n" + plane(report);
 }
 
 std::string to_csv(const FrontReport& report) {

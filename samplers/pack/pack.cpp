@@ -28,16 +28,18 @@ void check_levels(const LevelStock& stock, const SamplerSettings& settings) {
 }
 
 DealingLaw law_in_time(const LevelStock& stock, const Chunks& chunks, const UgsMeans& ugs, double budget) {
-  const Front front(stock, ugs.rest_ns);
   const double most_ns = budget * ugs.step_ns;
+  const DealingLaw balanced = balanced_law(stock, chunks);
+  const double balanced_ns = law_step_ns(balanced, stock, ugs.rest_ns);
+  if (balanced_ns <= most_ns) return balanced;
+  const Front front(stock, ugs.rest_ns);
   const DealingLaw fastest = fastest_law(front, stock, chunks);
   const double fastest_ns = law_step_ns(fastest, stock, ugs.rest_ns);
   if (fastest_ns > most_ns) {
-    const DealingLaw balanced = balanced_law(stock, chunks);
-    throw InputError(fmt::format(
-        "sampler.budget_time = {}: allowed are {:.4f} (of ugs's time: the fastest schedule) and more; from "
-        "{:.4f} on no class deviates",
-        budget, named(fastest_ns / ugs.step_ns), named(law_step_ns(balanced, stock, ugs.rest_ns) / ugs.step_ns)));
+    throw InputError(
+        fmt::format("sampler.budget_time = {}: allowed are {:.4f} (of ugs's time: the fastest schedule) and more; from "
+                    "{:.4f} on no class deviates",
+                    budget, named(fastest_ns / ugs.step_ns), named(balanced_ns / ugs.step_ns)));
   }
   // Whole steps take a little more than the front says, one step of the slowest level an epoch at most: aim lower.
   DealingLaw best = fastest;
