@@ -111,15 +111,15 @@ template <class Context>
 SamplerReport measure_sampler(Context& ctx, const Population& population,
                               const DevicePopulation<Context>& device_population, const Timing& timing,
                               const Config& config, const std::string& name, std::int32_t epochs,
-                              const std::function<void(std::int32_t, const EpochPlan&)>& on_epoch,
-                              std::int64_t piece_slots) {
+                              const std::function<void(std::int32_t, const EpochPlan&)>& on_epoch) {
   SamplerReport report;
   report.name = name;
   report.epochs = epochs;
   const std::uint64_t bytes_before = ctx.counters().bytes_in_use;
   const auto setup_start = std::chrono::steady_clock::now();
   Timing of_sampler = timing;
-  if (!on_epoch) of_sampler.mode.held_entries = piece_slots;
+  const std::int64_t piece = timing.mode.held_entries > 0 ? timing.mode.held_entries : std::int64_t{1} << 22;
+  of_sampler.mode.held_entries = on_epoch ? 0 : piece;
   EpochPlanner<Context> planner(ctx, population, device_population, config, timing.profile, of_sampler);
   planner.start();
   ctx.synchronize();
@@ -134,7 +134,7 @@ SamplerReport measure_sampler(Context& ctx, const Population& population,
     const EpochPlan plan = on_epoch ? planner.plan(number) : planner.outline(number);
     std::string schedule_sha256;
     const std::vector<double> per_class =
-        read_slots(ctx, planner.schedule(), plan.schedule.step_first, population, piece_slots, schedule_sha256);
+        read_slots(ctx, planner.schedule(), plan.schedule.step_first, population, piece, schedule_sha256);
     l1.insert(l1.end(), plan.deviation.begin(), plan.deviation.end());
     class_deviation.insert(class_deviation.end(), per_class.begin(), per_class.end());
     for (std::size_t t = 0; t < per_class.size(); ++t) {
@@ -175,11 +175,11 @@ SamplerReport measure_sampler(Context& ctx, const Population& population,
 
 template SamplerReport measure_sampler(CpuContext&, const Population&, const DevicePopulation<CpuContext>&,
                                        const Timing&, const Config&, const std::string&, std::int32_t,
-                                       const std::function<void(std::int32_t, const EpochPlan&)>&, std::int64_t);
+                                       const std::function<void(std::int32_t, const EpochPlan&)>&);
 #if SPLITSIM_WITH_CUDA
 template SamplerReport measure_sampler(CudaContext&, const Population&, const DevicePopulation<CudaContext>&,
                                        const Timing&, const Config&, const std::string&, std::int32_t,
-                                       const std::function<void(std::int32_t, const EpochPlan&)>&, std::int64_t);
+                                       const std::function<void(std::int32_t, const EpochPlan&)>&);
 #endif
 
 }  // namespace splitsim

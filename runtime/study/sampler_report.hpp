@@ -51,13 +51,12 @@ struct SamplerReport {
 
 /// Builds `epochs` epochs with config's sampler and its seed under `timing`. on_epoch, if any, sees each; without it no
 /// epoch's schedule comes to the host as a whole, nor are all its entries' times held: of an epoch of any length only
-/// pieces, about so many slots each. Errors: InputError of sampler and clock, OutOfMemory.
+/// pieces, of about timing.mode.held_entries slots (0: 4 million). Errors: InputError of sampler and clock, OutOfMemory.
 template <class Context>
 SamplerReport measure_sampler(Context& ctx, const Population& population,
                               const DevicePopulation<Context>& device_population, const Timing& timing,
                               const Config& config, const std::string& name, std::int32_t epochs,
-                              const std::function<void(std::int32_t, const EpochPlan&)>& on_epoch = {},
-                              std::int64_t piece_slots = std::int64_t{1} << 22);
+                              const std::function<void(std::int32_t, const EpochPlan&)>& on_epoch = {});
 
 /// A header line and one row per sampler, with line ends. Numbers in the shortest form that reads back the same.
 std::string to_csv(const std::vector<SamplerReport>& reports);
