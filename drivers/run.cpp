@@ -14,6 +14,7 @@
 #include "runtime/config/config.hpp"
 #include "runtime/config/continuation.hpp"
 #include "runtime/config/help.hpp"
+#include "runtime/plan/data_cache.hpp"
 #include "runtime/run/experiment.hpp"
 #include "runtime/run/progress.hpp"
 #include "runtime/run/run_directory.hpp"
@@ -35,7 +36,7 @@ Exit codes: 0 done, 1 internal error, 2 bad input, 3 no GPU, 4 a loss was not fi
 )";
 
 struct Arguments {
-  std::string config_file, out_dir, resume_dir, together;
+  std::string config_file, out_dir, resume_dir, together, data_cache;
   std::vector<std::string> overrides;
   bool force = false, dry_run = false, print_config = false;
   DeviceOptions device;
@@ -68,6 +69,7 @@ bool parse(int argc, char** argv, Arguments& arguments) {
   arguments.device.add_to(app);
   app.add_flag("--print-config", arguments.print_config,
                "print the configuration with a comment on every key, then stop");
+  app.add_option("--data-cache", arguments.data_cache)->group("");  // of a sweep: runtime/plan/data_cache.hpp
   if (!parse_arguments(app, argc, argv, {kExamples, true})) return false;
 
   take_config_file(arguments.overrides, arguments.config_file);
@@ -143,7 +145,11 @@ void print_summary(const Summary& summary) {
 
 template <class Context>
 int run(Context& ctx, const Config& config, const Arguments& arguments, RunDirectory* directory) {
-  Experiment<Context> experiment(ctx, config);
+  SceneParts given;
+  if (!arguments.data_cache.empty()) {
+    given.dataset = load_dataset_once(config.data, seeds_of(config).data, arguments.data_cache);
+  }
+  Experiment<Context> experiment(ctx, config, std::move(given));
   for (const std::string& text : experiment.plan().silent) warn(text);
   print_plan(ctx, config, experiment.plan(), arguments.run_dir());
   if (arguments.dry_run) {

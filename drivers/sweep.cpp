@@ -42,7 +42,7 @@ Exit codes: 0 done (diverged runs are results), 1 some runs failed, 2 bad input,
 constexpr double kProbeSeconds = 0.3;
 
 struct Arguments {
-  std::string sweep, config_file, out_dir, probe;
+  std::string sweep, config_file, out_dir, probe, data_cache;
   std::vector<std::string> grids, zips, overrides, devices;
   std::string jobs = "auto", together = "auto";
   bool dry_run = false, retry = false, force = false, no_measure = false, slurm = false;
@@ -87,7 +87,8 @@ bool parse(int argc, char** argv, Arguments& arguments) {
       ->type_name("ARGS");
   arguments.device.add_to(app);
   app.add_option("--slurm-poll", arguments.slurm_poll_s)->check(CLI::Range(0.05, 3600.0))->group("");
-  app.add_option("--probe", arguments.probe)->group("");
+  auto* probe = app.add_option("--probe", arguments.probe)->group("");
+  app.add_option("--data-cache", arguments.data_cache)->needs(probe)->group("");
   auto* submission = app.add_option("--submission", arguments.submission)->group("");
   app.add_option("--task", arguments.task)->needs(submission)->group("");
   if (!parse_arguments(app, argc, argv, {kNotes, true, false})) return false;
@@ -99,8 +100,9 @@ bool parse(int argc, char** argv, Arguments& arguments) {
 
 int probe(const Arguments& arguments) {
   const Config config = load_config(arguments.probe, {});
-  say("{}\n",
-      with_context(arguments.device, [&](auto& ctx) { return to_json(measure_run(ctx, config, kProbeSeconds)); }));
+  say("{}\n", with_context(arguments.device, [&](auto& ctx) {
+        return to_json(measure_run(ctx, config, kProbeSeconds, arguments.data_cache));
+      }));
   return 0;
 }
 
@@ -267,17 +269,21 @@ int finish(const Sweep& sweep, const SweepFiles& files, const std::vector<RunSta
 
 int here(const Arguments& arguments, const Sweep& sweep, const SweepFiles& files, std::vector<RunStanding>& standings,
          const std::vector<std::size_t>& todo) {
-  const MachineUse use = machine_use(arguments);
+  MachineUse use = machine_use(arguments);
   const std::atomic<bool>& interrupt = catch_interrupts();
   std::optional<ScratchFolder> scratch;
   if (arguments.dry_run) scratch.emplace();
   const SweepFiles measured_in{scratch ? scratch->path() : files.dir};
   store_sweep(sweep, measured_in);
+  std::vector<std::string> reads;
+  for (const std::size_t run : todo) reads.push_back(data_key(sweep.runs[run]));
+  SharedData data(measured_in.path("cache"), reads);
+  use.data = &data;
   const SweepCosts costs = measure_sweep(sweep, measured_in, standings, todo, use, interrupt);
-  say("{}{:<10} {}\n", plan_text(sweep, standings, todo, costs, use), "folder", files.dir);
+  say("{}{}{:<10} {}\n", plan_text(sweep, standings, todo, costs, use), others_text(sweep, files), "folder", files.dir);
   flush_output();
   if (arguments.dry_run) return 0;
-  LocalUse local{run_program(), use.device, {}, together_of(arguments)};
+  LocalUse local{run_program(), use.device, {}, together_of(arguments), true, &data};
   local.pool = {costs.jobs, use.cores, use.threads, use.memory_bytes, use.cuda_devices};
   const bool whole = run_locally(sweep, files, standings, todo, costs, local, interrupt);
   return finish(sweep, files, standings, whole);
@@ -287,7 +293,7 @@ int under_slurm(const Arguments& arguments, const Sweep& sweep, const SweepFiles
                 std::vector<RunStanding>& standings, const std::vector<std::size_t>& todo) {
   MachineUse use;
   use.measure = false;
-  say("{}{:<10} {}\n", plan_text(sweep, standings, todo, {}, use), "folder", files.dir);
+  say("{}{}{:<10} {}\n", plan_text(sweep, standings, todo, {}, use), others_text(sweep, files), "folder", files.dir);
   flush_output();
   if (arguments.dry_run) return 0;
   store_sweep(sweep, files);

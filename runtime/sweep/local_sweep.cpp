@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <chrono>
 #include <iostream>
+#include <map>
 #include <set>
 
 #include "base/error.hpp"
@@ -108,7 +109,8 @@ bool run_locally(const Sweep& sweep, const SweepFiles& files, std::vector<RunSta
   ExecutorHooks hooks;
   hooks.command = [&](const Task& task, int threads, const std::string& cuda_device) {
     for (const std::size_t run : task.runs) wait_until_unlocked(files.run(sweep.runs[run]) + "/run.lock", 10.0);
-    return command_of(task, sweep, files, standings, {use.run_program, use.device, threads, cuda_device});
+    const std::string cache = use.data != nullptr ? use.data->folder_of(data_key(sweep.runs[task.runs.front()])) : "";
+    return command_of(task, sweep, files, standings, {use.run_program, use.device, threads, cuda_device, cache});
   };
   hooks.on_start = [&](const Task& task) {
     for (const std::size_t run : task.runs) progress.started(run, task.seconds);
@@ -121,6 +123,7 @@ bool run_locally(const Sweep& sweep, const SweepFiles& files, std::vector<RunSta
       standings[run] = standing_of(sweep.runs[run], files);
       index.set(run, standings[run]);
       progress.ended(run, exit.seconds);
+      if (use.data != nullptr) use.data->ended(data_key(sweep.runs[run]));
     }
     stale = true;
   };

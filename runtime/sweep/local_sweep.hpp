@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "runtime/plan/data_cache.hpp"
 #include "runtime/sweep/executor.hpp"
 #include "runtime/sweep/measure.hpp"
 #include "runtime/sweep/run_state.hpp"
@@ -27,6 +28,7 @@ struct LocalUse {
   Pool pool;
   int together = 1;          ///< runs that one process trains as one, at most
   bool writes_index = true;  ///< not where several processes share the sweep's directory
+  SharedData* data = nullptr;  ///< none: every run loads its data for itself
 };
 
 /// Trains `todo`, keeps `standings` and index.csv up to date, and shows progress on stderr. False: interrupted.

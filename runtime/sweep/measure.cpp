@@ -77,6 +77,9 @@ class Measurement {
                        use_.device, "--threads", fmt::to_string(count)},
                       {},
                       output(task)};
+      const std::string data = data_key(sweep_.runs[runs[task.runs.front()]]);
+      const std::string cache = use_.data != nullptr ? use_.data->folder_of(data) : "";
+      if (!cache.empty()) command.arguments.insert(command.arguments.end(), {"--data-cache", cache});
       if (!cuda_device.empty()) command.environment.emplace_back("CUDA_VISIBLE_DEVICES", cuda_device);
       return command;
     };

@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "runtime/plan/data_cache.hpp"
 #include "runtime/sweep/probe.hpp"
 #include "runtime/sweep/run_state.hpp"
 #include "runtime/sweep/sweep.hpp"
@@ -17,7 +18,7 @@ namespace splitsim {
 
 /// What is asked of the machine.
 struct MachineUse {
-  std::string probe_program;   ///< splitsim-sweep: it is called as --probe CONFIG --device D --threads N
+  std::string probe_program;   ///< splitsim-sweep: it is called with --probe CONFIG
   std::string device = "cpu";  ///< cpu | cuda
   int cores = 1;
   std::uint64_t memory_bytes = 0;         ///< of the host, for all processes
@@ -25,6 +26,7 @@ struct MachineUse {
   int threads = 0;                        ///< of a run; 0: choose
   std::vector<std::string> cuda_devices;  ///< empty: the one that a run takes by itself
   bool measure = true;
+  const SharedData* data = nullptr;  ///< as LocalUse has it
 };
 
 /// Runs of `threads` threads each, as many at once as fill the cores.

@@ -9,6 +9,7 @@
 
 #include "base/stopwatch.hpp"
 #include "kernels/device/context.hpp"
+#include "runtime/plan/data_cache.hpp"
 #include "runtime/run/experiment.hpp"
 
 namespace splitsim {
@@ -19,9 +20,11 @@ double run_seconds(const RunCost& cost, const Config& config, std::int32_t epoch
 }
 
 template <class Context>
-RunCost measure_run(Context& ctx, const Config& config, double seconds) {
+RunCost measure_run(Context& ctx, const Config& config, double seconds, const std::string& data_cache) {
   const auto began = std::chrono::steady_clock::now();
-  Experiment<Context> experiment(ctx, config);
+  SceneParts given;
+  if (!data_cache.empty()) given.dataset = load_dataset_once(config.data, seeds_of(config).data, data_cache);
+  Experiment<Context> experiment(ctx, config, std::move(given));
   experiment.check_memory();
   const ExperimentPlan& plan = experiment.plan();
   RunCost cost;
@@ -46,7 +49,7 @@ RunCost measure_run(Context& ctx, const Config& config, double seconds) {
     }
     last_step = state.step;
     measured_s = seconds_since(*first);
-    if (measured_s >= seconds) stop = true;
+    if (measured_s >= seconds || last_step - first_step >= kProbeSteps) stop = true;
   };
   options.on_epoch = [&](const EpochRecord& epoch) {
     if (last_step > first_step || epoch.steps == 0) return;
@@ -92,9 +95,9 @@ std::string shape_sha256(const Config& config) {
   return config_sha256(shape);
 }
 
-template RunCost measure_run(CpuContext&, const Config&, double);
+template RunCost measure_run(CpuContext&, const Config&, double, const std::string&);
 #if SPLITSIM_WITH_CUDA
-template RunCost measure_run(CudaContext&, const Config&, double);
+template RunCost measure_run(CudaContext&, const Config&, double, const std::string&);
 #endif
 
 }  // namespace splitsim

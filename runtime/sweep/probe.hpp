@@ -22,10 +22,11 @@ struct RunCost {
 /// Seconds that a whole run takes at this cost, from its start or after `epochs` epochs.
 double run_seconds(const RunCost& cost, const Config& config, std::int32_t epochs = 0);
 
-/// Plans the experiment and trains it for `seconds`, or an epoch if that is shorter; writes nothing. Errors: as
-/// Experiment.
+/// Plans the experiment and trains it for `seconds`, for kProbeSteps, or for an epoch, if that is shorter; writes nothing
+/// but its data set to data_cache, if that is not empty (data_cache.hpp). Errors: as Experiment.
 template <class Context>
-RunCost measure_run(Context& ctx, const Config& config, double seconds);
+RunCost measure_run(Context& ctx, const Config& config, double seconds, const std::string& data_cache = "");
+constexpr std::int64_t kProbeSteps = 100;
 
 std::string to_json(const RunCost& cost);
 /// Nothing if it is not what to_json() writes.

@@ -3,8 +3,10 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <filesystem>
 #include <fstream>
 #include <queue>
+#include <set>
 
 #include "base/stopwatch.hpp"
 #include "base/text.hpp"
@@ -99,6 +101,24 @@ std::string plan_text(const Sweep& sweep, const std::vector<RunStanding>& standi
                                       : "unknown until runs have ended");
   for (const std::string& failure : costs.failures) text += line("warning", failure);
   return text;
+}
+
+std::string others_text(const Sweep& sweep, const SweepFiles& files) {
+  constexpr std::size_t kMostNames = 5;
+  std::set<std::string> own, others;
+  for (const SweepRun& run : sweep.runs) own.insert(run.name);
+  std::error_code ignored;
+  for (const auto& entry : std::filesystem::directory_iterator(files.path("runs"), ignored)) {
+    const std::string name = entry.path().filename().string();
+    if (entry.is_directory(ignored) && own.count(name) == 0) others.insert(name);
+  }
+  if (others.empty()) return "";
+  std::vector<std::string> named(others.begin(), others.end());
+  const std::size_t more = named.size() - std::min(named.size(), kMostNames);
+  named.resize(named.size() - more);
+  return line("others", fmt::format("{} in {} of no run of this sweep, left alone: {}{}",
+                                    plural(others.size(), "folder"), files.path("runs"), fmt::join(named, ", "),
+                                    more == 0 ? "" : fmt::format(" and {} more", more)));
 }
 
 void SweepProgress::started(std::size_t run, double expected_s) {

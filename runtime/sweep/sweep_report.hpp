@@ -20,6 +20,10 @@ std::vector<std::size_t> count_standings(const std::vector<RunStanding>& standin
 std::string plan_text(const Sweep& sweep, const std::vector<RunStanding>& standings,
                       const std::vector<std::size_t>& todo, const SweepCosts& costs, const MachineUse& use);
 
+/// A line that names the folders of runs/ that belong to no run of the sweep, because its file once had other values;
+/// empty if there are none. They stay, and are in no index.
+std::string others_text(const Sweep& sweep, const SweepFiles& files);
+
 /// Wall seconds of all tasks on `jobs` processes, each taking the next when it is free; 0 if one is unknown.
 double makespan(const std::vector<double>& seconds, int jobs);
 

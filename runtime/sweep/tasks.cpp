@@ -10,7 +10,9 @@
 
 #include "base/error.hpp"
 #include "base/files.hpp"
+#include "runtime/config/seeds.hpp"
 #include "runtime/config/together.hpp"
+#include "runtime/plan/data_cache.hpp"
 
 namespace splitsim {
 
@@ -33,6 +35,8 @@ std::vector<Task> group_runs(const Sweep& sweep, const std::vector<RunStanding>&
   }
   return tasks;
 }
+
+std::string data_key(const SweepRun& run) { return cache_key(run.config.data, seeds_of(run.config).data); }
 
 namespace {
 
@@ -69,6 +73,9 @@ Command command_of(const Task& task, const Sweep& sweep, const SweepFiles& files
   }
   command.arguments.insert(command.arguments.end(),
                            {"--device", seat.device, "--threads", fmt::to_string(seat.threads)});
+  if (!seat.data_cache.empty() && task.runs.size() == 1) {
+    command.arguments.insert(command.arguments.end(), {"--data-cache", seat.data_cache});
+  }
   if (!seat.cuda_device.empty()) command.environment.emplace_back("CUDA_VISIBLE_DEVICES", seat.cuda_device);
   command.output = files.log(run);
   return command;

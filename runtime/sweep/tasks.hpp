@@ -24,12 +24,16 @@ struct Seat {
   std::string device = "cpu";  ///< cpu | cuda
   int threads = 1;
   std::string cuda_device = "";  ///< CUDA_VISIBLE_DEVICES; empty: as it is
+  std::string data_cache = "";   ///< folder of data sets that runs share, of a run alone; empty: none
 };
 
 /// Tasks in the order of the sweep, of up to `most` runs that can be trained as one (runtime/config/together.hpp). A run that has
 /// failed before, whose folder holds another experiment's, or that goes on otherwise than it began is alone.
 std::vector<Task> group_runs(const Sweep& sweep, const std::vector<RunStanding>& standings,
                              const std::vector<std::size_t>& runs, int most);
+
+/// cache_key() of a run's data set.
+std::string data_key(const SweepRun& run);
 
 /// The process that does a task; of several runs the list that it reads is written. Runs of other experiments that are in
 /// the way are replaced.

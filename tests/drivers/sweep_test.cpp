@@ -72,6 +72,19 @@ TEST_F(SweepRuns, AddedValuesTrainOnlyWhatIsMissing) {
   const auto after = state_of(out + "/runs");
   for (const auto& [path, content] : before) EXPECT_EQ(after.at(path), content) << path;
 
+  // Runs whose values have left the file are named, and left alone.
+  text.replace(text.find("1..3"), 4, "2..3");
+  std::ofstream(file) << text;
+  const Result fewer = sweep({file, "--out", out});
+  EXPECT_EQ(fewer.exit_code, 0) << fewer.err;
+  EXPECT_NE(fewer.out.find("others     2 folders in " + out +
+                           "/runs of no run of this sweep, left alone: fls-seed=1, "
+                           "ugs-seed=1\n"),
+            std::string::npos)
+      << fewer.out;
+  EXPECT_EQ(index_of(out).size(), 4u);
+  EXPECT_EQ(state_of(out + "/runs"), after);
+
   // More epochs extend the runs that are there, where no schedule depends on the length.
   const std::vector<std::string> constant = {"--set", "train.schedule=constant"};
   const std::string longer = in_folder("longer"), line = sweep_file("y.sweep.toml", 2);
@@ -105,6 +118,13 @@ TEST_F(SweepRuns, FailuresAreIsolatedListedAndTriedAgainOnRequest) {
   EXPECT_EQ(retried.exit_code, 0) << retried.err;
   EXPECT_EQ(column(index_of(out), "status"), std::vector<std::string>(8, "completed"));
   EXPECT_EQ(column(index_of(out), "error"), std::vector<std::string>(8, ""));
+
+  // Weights that have changed since.
+  fs::copy_file(out + "/runs/fls-seed=2-own/model.safetensors", in_folder("w.safetensors"),
+                fs::copy_options::overwrite_existing);
+  const Result changed = sweep({out});
+  EXPECT_EQ(changed.exit_code, 2);
+  EXPECT_NE(changed.err.find("its model_file has other content"), std::string::npos) << changed.err;
 }
 
 TEST_F(SweepRuns, DivergedRunsAreResults) {
@@ -246,6 +266,37 @@ TEST_F(SweepRuns, ADryRunMeasuresPlansAndLeavesNothing) {
     EXPECT_NE(plan.out.find(part), std::string::npos) << plan.out;
   }
   EXPECT_FALSE(fs::exists(out));
+}
+
+// Data that several runs read is loaded once: each is told where it is kept, and nothing of it is left behind.
+TEST_F(SweepRuns, SharesDataThatSeveralRunsRead) {
+  const std::string fake = in_folder("splitsim-run"), out = in_folder("s");
+  std::ofstream(fake) << "#!/bin/sh\necho \"$*\" >> " << in_folder("calls") << "\nwhile [ $# -gt 0 ]; do\n"
+                      << "[ \"$1\" = --data-cache ] && mkdir -p \"$2\" && touch \"$2/left\"; shift; done\n";
+  fs::permissions(fake, fs::perms::owner_all);
+  setenv("SPLITSIM_RUN", fake.c_str(), 1);
+  fs::create_directories(out + "/cache");
+  std::ofstream(out + "/sweep.lock") << "splitsim sweep directory\n";
+  std::ofstream(out + "/cache/old") << "of a sweep that was killed";
+  const auto calls_of = [&](const std::vector<std::string>& axes) {
+    std::ofstream(in_folder("calls")) << "";
+    EXPECT_EQ(sweep(joined({"--out", out, "--jobs", "1", "--force", "--retry"}, axes)).exit_code, 0);
+    EXPECT_FALSE(fs::exists(out + "/cache"));
+    const std::string calls = slurp(in_folder("calls"));
+    int with = 0;
+    for (std::size_t at = calls.find(" --data-cache " + out + "/cache"); at != std::string::npos;
+         at = calls.find(" --data-cache ", at + 1)) {
+      ++with;
+    }
+    return std::pair(std::count(calls.begin(), calls.end(), '\n'), with);
+  };
+  using Counts = std::pair<std::ptrdiff_t, int>;
+  EXPECT_EQ(calls_of({"--grid", "sampler.kind=ugs,fls", "--grid", "seed=1..2"}), Counts(4, 4));
+  EXPECT_EQ(calls_of({"--grid", "seed=1..3"}), Counts(3, 0));  // glyphs are drawn from the seed
+  EXPECT_EQ(calls_of({"--grid", "seed=1..3", "--set", "data.seed=7"}), Counts(3, 3));
+  sweep_file("x.sweep.toml", 1);
+  EXPECT_EQ(calls_of({"--config", in_folder("base.toml"), "--grid", "seed=1..3"}), Counts(3, 0));  // .npy
+  unsetenv("SPLITSIM_RUN");
 }
 
 // No GPU is needed to see what a run's process is given.
