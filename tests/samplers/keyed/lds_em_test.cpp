@@ -228,6 +228,19 @@ Population same_mix(std::int32_t clients) {
   return make_population(owner, label, clients, 3);
 }
 
+// To the bit: every client's share of the estimate is worked out alike.
+TYPED_TEST(LdsEmTest, IdenticalMixesAreNotTilted) {
+  for (const int clients : {3, 1500}) {
+    for (const double concentration : {1e-6, 1.0, 1e6}) {
+      EmProblem<TypeParam> problem(this->ctx(), same_mix(clients), false, concentration);
+      problem.converge(1e-10, 100);
+      std::vector<double> tilt(static_cast<std::size_t>(clients));
+      this->ctx().download(tilt.data(), problem.newton.tilt().data(), tilt.size() * sizeof tilt[0]);
+      for (int k = 0; k < clients; ++k) ASSERT_EQ(tilt[k], 1.0) << k << " of " << clients << ", " << concentration;
+    }
+  }
+}
+
 // Labels say nothing about clients with one class mix: the estimate is the prior's mean, and lds the urn, whatever the
 // weight of the prior and with all its bits. Published EM rounds pi / r anew.
 TYPED_TEST(LdsEmTest, MapOfIdenticalMixesIsTheUrn) {
