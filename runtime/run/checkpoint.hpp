@@ -27,8 +27,7 @@ struct RunState {
 /// What ties a checkpoint to its experiment: the settings and the content of what it reads.
 struct RunIdentity {
   std::string continuation_sha256;            ///< of the config, see runtime/config/continuation.hpp
-  std::map<std::string, std::string>
-      inputs;  ///< name -> SHA-256: images, labels, partition, schedule, trace, initial_model
+  std::map<std::string, std::string> inputs;  ///< name -> SHA-256: images, labels, partition, schedule, trace, initial_model
 };
 
 /// Throws InputError naming the first input whose content is not what it was. dir: the run directory, for the message.

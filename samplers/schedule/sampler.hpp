@@ -59,7 +59,7 @@ struct SamplerSettings {
   DelaySignal delay_signal = DelaySignal::kParticipation;  ///< participation | typical_step
   double concentration = 1.0;                  ///< lds: c
   std::int64_t observed = 1000;                ///< lds: S, labels observed per epoch
-  PriorRule prior = PriorRule::kMean;          ///< lds: mean | mode
+  PriorRule prior = PriorRule::kMean;                  ///< lds: mean | mode
   LdsEstimate estimate = LdsEstimate::kMap;                ///< lds: map | draw | prior
   DepletionRule depletion = DepletionRule::kOdds;              ///< lds: odds | renormalise
   Reestimate reestimate = Reestimate::kNever;            ///< lds: never | on_depletion | every_step

@@ -453,8 +453,7 @@ std::vector<SamplerSettings> all_settings(std::int64_t batch, double delta) {
   return all;
 }
 std::string name_of(const SamplerSettings& s) {
-  return std::string(name_of(s.estimate)) + " " + name_of(s.depletion) + " " + name_of(s.reestimate) + " " +
-         name_of(s.prior);
+  return std::string(name_of(s.estimate)) + " " + name_of(s.depletion) + " " + name_of(s.reestimate) + " " + name_of(s.prior);
 }
 
 TYPED_TEST(LdsTest, EpochsEqualTheNaiveSimulation) {
