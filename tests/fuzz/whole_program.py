@@ -173,6 +173,10 @@ def mend(draw, values, message, known):
             values.pop("model.layers", None)
             values.update({"model.name": '"mlp"', "model.cut": '"fc1"'})
         return True
+    unread = re.search(r"([a-z_]+(?:\.[a-z_0-9]+)+) = .* do(?:es)? not read it", message)
+    if unread and unread.group(1) in values:
+        values.pop(unread.group(1))
+        return True
     found = re.search(r"(?:^|[ :])([a-z_]+(?:\.[a-z_0-9]+)+) ?= ?(.*?allowed(?: is| are)?(?: for [a-z0-9_]+)?:? ?(.*))$", message)
     key = None
     if found is not None:
@@ -279,7 +283,7 @@ def one(number, args, keys, sets):
     values, data = draw_config(draw, keys, sets, folder)
     command = []
     try:
-        for attempt in range(12):
+        for attempt in range(20):
             out = f"{folder}/run{attempt}"
             command = [os.path.join(args.bin, "splitsim-run"), "--device", "cpu", "--out", out]
             for key, value in values.items():

@@ -20,7 +20,7 @@ class EvaluationKernels : public OnContext<Context> {
     Ints count, replica, first, rank;
     Table(Context& ctx, std::int64_t ranks, std::int64_t slots)
         : count(ctx, 1), replica(ctx, ranks), first(ctx, ranks + 1), rank(ctx, slots) {}
-    RankTable view() { return {count.view(), replica.view(), first.view(), rank.view()}; }
+    RankTable view() { return {count.view(), replica.view(), first.view(), rank.view(), {}, {}}; }
   };
   static std::vector<std::int32_t> head(const Ints& values, std::int32_t count) {
     std::vector<std::int32_t> all = values.download();
