@@ -1,5 +1,6 @@
 #include "kernels/device/machine.hpp"
 
+#include <malloc.h>
 #include <omp.h>
 #include <pthread.h>
 #include <sched.h>
@@ -114,6 +115,12 @@ class Probe {
   bool done_ = false;
 };
 
+void share_one_heap() {
+#ifdef M_ARENA_MAX
+  mallopt(M_ARENA_MAX, 1);
+#endif
+}
+
 int processors() {
   cpu_set_t set;
   if (sched_getaffinity(0, sizeof set, &set) == 0) return std::max(1, CPU_COUNT(&set));
@@ -156,8 +163,12 @@ int claim_threads(int wanted) {
   omp_set_dynamic(0);
   wanted = std::clamp(wanted, 1, std::max(1, omp_get_thread_limit()));
   const int beside = Probe().count(wanted - 1);
-  // Where the system refuses, threads use up something that others and the run itself need too: half of them.
-  wanted = 1 + (beside < wanted - 1 ? beside / 2 : beside);
+  // Where the system refuses, threads use up something that others and the run itself need too: half of them, and one heap
+  // for all. With a heap of its own each would set 64 MiB of addresses aside, until a library's product finds none.
+  if (beside < wanted - 1) {
+    wanted = 1 + beside / 2;
+    share_one_heap();
+  }
   omp_set_num_threads(wanted);
   int threads = 1;
 #pragma omp parallel num_threads(wanted)
