@@ -236,8 +236,7 @@ void check_front(const std::vector<Config>& configs) {
     if (config.clock.barrier == Barrier::kRunAhead || config.clock.drops_late()) {
       throw InputError(
           "--front with clock.barrier = \"run_ahead\", clock.deadline_ms or clock.quorum: allowed where every step "
-          "waits "
-          "for its slowest client");
+          "waits for its slowest client");
     }
     if (config.sampler.batch == configs.front().sampler.batch) continue;
     throw InputError(fmt::format("--front with sampler.batch = {} and {}: allowed is one for all samplers",

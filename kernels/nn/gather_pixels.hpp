@@ -50,6 +50,15 @@ struct Augmentation {
   }
 };
 
+/// The cell of a slot by the tables of `gather.of`.
+template <class Gather>
+PSL_HD void gather_cell(const Gather& gather, std::int64_t slot, std::int32_t column) {
+  const GatherSlots& of = gather.of;
+  const bool valid = slot < *gather.slots;
+  gather.write(slot, column, valid ? of.sample[slot] : -1, valid && of.source != nullptr ? of.source[slot] : 0,
+               of.epoch == nullptr ? nullptr : of.epoch + slot);
+}
+
 /// Channels last. A row is a slot, a column a pixel.
 struct GatherPixels {
   const std::int32_t* slots;
@@ -59,11 +68,7 @@ struct GatherPixels {
   GatherSlots of;
   float* x;
 
-  PSL_HD void operator()(std::int64_t slot, std::int32_t pixel) const {
-    const bool valid = slot < *slots;
-    write(slot, pixel, valid ? of.sample[slot] : -1, valid && of.source != nullptr ? of.source[slot] : 0,
-          of.epoch == nullptr ? nullptr : of.epoch + slot);
-  }
+  PSL_HD void operator()(std::int64_t slot, std::int32_t pixel) const { gather_cell(*this, slot, pixel); }
   /// sample: -1 for an empty slot.
   PSL_HD void write(std::int64_t slot, std::int32_t pixel, std::int32_t sample, std::int32_t from,
                     const std::int32_t* epoch) const {
@@ -104,11 +109,7 @@ struct GatherValues {
         of(where),
         x(to) {}
 
-  PSL_HD void operator()(std::int64_t slot, std::int32_t value) const {
-    const bool valid = slot < *slots;
-    write(slot, value, valid ? of.sample[slot] : -1, valid && of.source != nullptr ? of.source[slot] : 0,
-          of.epoch == nullptr ? nullptr : of.epoch + slot);
-  }
+  PSL_HD void operator()(std::int64_t slot, std::int32_t value) const { gather_cell(*this, slot, value); }
   /// sample: -1 for an empty slot.
   PSL_HD void write(std::int64_t slot, std::int32_t value, std::int32_t sample, std::int32_t from,
                     const std::int32_t* epoch) const {

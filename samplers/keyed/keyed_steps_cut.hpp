@@ -9,10 +9,11 @@
 #include "kernels/device/math.hpp"
 #include "kernels/device/team.hpp"
 #include "kernels/device/view.hpp"
+#include "samplers/keyed/client_tiles.hpp"
 
 namespace splitsim::detail {
 
-constexpr std::int64_t kStepTile = 1024;  // clients that one team looks at
+using StepTiles = ClientTiles<1024>;
 constexpr int kMostCuts = 15;             // times that are tried at once
 
 struct EarlierTime {
@@ -37,11 +38,8 @@ struct SteppedView {
 
   PSL_HD std::int64_t clients() const { return head.size(); }
   PSL_HD std::int64_t tiles() const { return tile_time.size(); }
-  PSL_HD std::int64_t begin(std::int64_t tile) const { return tile * kStepTile; }
-  PSL_HD std::int64_t count(std::int64_t tile) const {
-    const std::int64_t left = clients() - begin(tile);
-    return left < kStepTile ? left : kStepTile;
-  }
+  PSL_HD std::int64_t begin(std::int64_t tile) const { return StepTiles::first(tile); }
+  PSL_HD std::int64_t count(std::int64_t tile) const { return StepTiles::count(tile, clients()); }
   PSL_HD std::int64_t size(std::int64_t k) const { return client_first[k + 1] - client_first[k]; }
   PSL_HD bool depleted(std::int64_t k) const { return head[k] == size(k); }
 

@@ -157,7 +157,7 @@ struct SumDepleted {
 /// A CPU thread is not worth waking for less than some microseconds' work. What a team covers changes no bits.
 template <class Context>
 std::int64_t step_teams(std::int64_t tiles) {
-  return Context::kIsDevice ? tiles : std::max<std::int64_t>(1, tiles * kStepTile / kSerialBelow);
+  return Context::kIsDevice ? tiles : std::max<std::int64_t>(1, StepTiles::first(tiles) / kSerialBelow);
 }
 
 /// Tries several times at once where that takes fewer launches, and closes in until one settles it. A device does not say
@@ -191,7 +191,7 @@ SteppedSchedule<Context>::SteppedSchedule(Context& ctx, const DevicePopulation<C
       log_time_(ctx, population.clients),
       search_(ctx, 5),
       marks_(ctx, 4),
-      tile_time_(ctx, (population.clients + detail::kStepTile - 1) / detail::kStepTile),
+      tile_time_(ctx, detail::StepTiles::tiles(population.clients)),
       tile_count_(ctx, detail::kMostCuts * tile_time_.size()),
       taken_(ctx, population.samples),
       prefix_sum_(ctx, population.clients),

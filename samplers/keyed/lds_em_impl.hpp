@@ -3,13 +3,14 @@
 #include <algorithm>
 
 #include "kernels/device/profile_range.hpp"
+#include "samplers/keyed/client_tiles.hpp"
 #include "samplers/keyed/lds_em.hpp"
 
 namespace splitsim {
 
 namespace detail {
 
-constexpr std::int64_t kTileClients = 512;  // clients whose terms one team adds up
+using EmTiles = ClientTiles<512>;           // whose terms one team adds up
 constexpr std::int32_t kEmStride = 8;       // iterations enqueued between two looks at the device
 
 struct Larger {
@@ -30,11 +31,8 @@ struct EmView {
   View<std::int32_t> progress;         // [2]
   std::int64_t clients, classes, tiles;
 
-  PSL_HD std::int64_t first(std::int64_t tile) const { return tile * kTileClients; }
-  PSL_HD std::int64_t count(std::int64_t tile) const {
-    const std::int64_t left = clients - first(tile);
-    return left < kTileClients ? left : kTileClients;
-  }
+  PSL_HD std::int64_t first(std::int64_t tile) const { return EmTiles::first(tile); }
+  PSL_HD std::int64_t count(std::int64_t tile) const { return EmTiles::count(tile, clients); }
   PSL_HD bool converged() const { return progress[1] != 0; }
 
   /// partial[c][tile] = sum over the tile's clients of pi_k beta_kc; `proposal` holds pi_k / m_k.
@@ -202,7 +200,7 @@ MixtureEm<Context>::MixtureEm(Context& ctx, const Population& population)
     : ctx_(&ctx),
       clients_(population.clients),
       classes_(population.classes),
-      tiles_((population.clients + detail::kTileClients - 1) / detail::kTileClients),
+      tiles_(detail::EmTiles::tiles(population.clients)),
       histogram_(ctx, detail::histogram_by_class(population)),
       size_(ctx, detail::client_sizes(population)),
       weight_(ctx, population.clients),

@@ -241,7 +241,7 @@ MixtureNewton<Context>::MixtureNewton(Context& ctx, std::int64_t clients, std::i
     : ctx_(&ctx),
       clients_(clients),
       classes_(classes),
-      tiles_((clients + detail::kNewtonTile - 1) / detail::kNewtonTile),
+      tiles_(detail::NewtonTiles::tiles(clients)),
       t_(ctx, clients),
       s_(ctx, clients),
       dot_(ctx, clients),

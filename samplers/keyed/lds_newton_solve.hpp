@@ -6,10 +6,11 @@
 
 #include "kernels/device/team.hpp"
 #include "kernels/device/view.hpp"
+#include "samplers/keyed/client_tiles.hpp"
 
 namespace splitsim::detail {
 
-constexpr std::int64_t kNewtonTile = 1024;  // clients whose terms one team adds up
+using NewtonTiles = ClientTiles<1024>;  // whose terms one team adds up
 
 struct Greater {
   PSL_HD double operator()(double a, double b) const { return a > b ? a : b; }
@@ -25,11 +26,8 @@ struct NewtonView {
   View<std::int32_t> progress;
   std::int64_t clients, classes, tiles;
 
-  PSL_HD std::int64_t begin(std::int64_t tile) const { return tile * kNewtonTile; }
-  PSL_HD std::int64_t count(std::int64_t tile) const {
-    const std::int64_t left = clients - begin(tile);
-    return left < kNewtonTile ? left : kNewtonTile;
-  }
+  PSL_HD std::int64_t begin(std::int64_t tile) const { return NewtonTiles::first(tile); }
+  PSL_HD std::int64_t count(std::int64_t tile) const { return NewtonTiles::count(tile, clients); }
   PSL_HD bool done() const { return progress[1] != 0; }
 
   PSL_HD double& prior_sum() const { return scalars[0]; }  // A

@@ -7,6 +7,8 @@
 
 namespace splitsim::implicit_gemm {
 
+constexpr std::int64_t kProcessors = 132;  ///< of an H100; a constant, so that another GPU cuts sums in the same way
+
 /// Arguments of the forward pass and of the input gradient.
 struct ImageArgs {
   ReplicaMap map;

@@ -13,7 +13,6 @@ namespace {
 
 using namespace implicit_gemm;
 
-constexpr std::int64_t kProcessors = 132;  // of an H100; a constant, so that another GPU cuts sums in the same way
 constexpr std::int64_t kPartialFloats = std::int64_t{8} << 20;  // 32 MiB: stays in L2
 constexpr std::int64_t kPartPixels = 128;                       // a part sums at least as many pixels
 constexpr std::int64_t kDepthOfStage = 32;                      // pixels that a block sums at a time

@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "kernels/nn/layers/norm/channel_norm.hpp"
+#include "kernels/nn/layers/norm/norm_rows.hpp"
 #include "kernels/nn/support/planes.hpp"
 #include "kernels/nn/support/scratch.hpp"
 #include "kernels/nn/support/team_loops.hpp"
@@ -116,47 +117,6 @@ struct ChannelNormBackwardPlanes {
   }
 };
 
-/// A block is a pixel of a slot.
-struct ChannelNormForwardPixels {
-  ChannelNormArrays of;
-
-  template <class Team>
-  PSL_HD void operator()(Team& team, std::int64_t block) const {
-    const std::int32_t channels = of.shape.planes.channels;
-    const std::int32_t g = of.map.replica[of.map.rank[block / of.shape.planes.pixels]];
-    const float* in = of.x + block * channels;
-    float* out = of.y + block * channels;
-    const float center = team_sum(team, in, channels) / static_cast<float>(channels);
-    const float variance = team_square_deviations(team, in, center, channels) / static_cast<float>(channels);
-    const float scale = 1.0f / std::sqrt(variance + of.shape.eps);
-    if (team.rank() == 0) {
-      of.mean[block] = center;
-      of.inverse_std[block] = scale;
-    }
-    const float *gamma = of.gamma.at(g), *beta = of.beta.at(g);
-    team_range(team, channels, [=](std::int32_t c) { out[c] = (in[c] - center) * scale * gamma[c] + beta[c]; });
-  }
-};
-
-struct ChannelNormBackwardPixels {
-  ChannelNormArrays of;
-
-  template <class Team>
-  PSL_HD void operator()(Team& team, std::int64_t block) const {
-    const std::int32_t channels = of.shape.planes.channels;
-    const float n = static_cast<float>(channels), center = of.mean[block], scale = of.inverse_std[block];
-    const float *in = of.x + block * channels, *grad = of.dy + block * channels;
-    const float* gamma = of.gamma.at(of.map.replica[of.map.rank[block / of.shape.planes.pixels]]);
-    float* h = of.y + block * channels;
-    team_range(team, channels, [=](std::int32_t c) { h[c] = grad[c] * gamma[c]; });
-    team.sync();
-    const float offset = team_sum(team, h, channels) / n;
-    const float slope = scale * scale * team_centered_dot(team, h, in, center, channels) / n;
-    team.sync();
-    team_range(team, channels, [=](std::int32_t c) { h[c] = scale * ((h[c] - offset) - (in[c] - center) * slope); });
-  }
-};
-
 /// What a slot gives to gamma's and beta's gradients. A block is a slot.
 struct ChannelNormGradientsPixels {
   ChannelNormArrays of;
@@ -206,7 +166,14 @@ void channel_norm_forward(Context& ctx, const ReplicaMap& map, const ChannelNorm
       return for_each_block(ctx, layer_slots<Context>(map.valid()), detail::ChannelNormForwardPlanes{arrays});
     }
   }
-  for_each_block(ctx, layer_slots<Context>(map.valid(), shape.planes.pixels), detail::ChannelNormForwardPixels{arrays});
+  for_each_block(ctx, layer_slots<Context>(map.valid(), shape.planes.pixels),
+                 detail::NormRowsForward{{map, shape.planes.pixels, shape.planes.channels},
+                                         shape.eps,
+                                         arrays.x,
+                                         parameters,
+                                         arrays.y,
+                                         arrays.mean,
+                                         arrays.inverse_std});
 }
 
 template <class Context>
@@ -235,7 +202,13 @@ void channel_norm_backward(Context& ctx, const ReplicaMap& map, const ChannelNor
                           detail::ChannelNormGradientsPixels{arrays});
     if (!io.dx.empty()) {
       for_each_block(ctx, layer_slots<Context>(map.valid(), shape.planes.pixels),
-                     detail::ChannelNormBackwardPixels{arrays});
+                     detail::NormRowsBackward{{map, shape.planes.pixels, shape.planes.channels},
+                                              arrays.x,
+                                              arrays.dy,
+                                              gamma,
+                                              arrays.mean,
+                                              arrays.inverse_std,
+                                              arrays.y});
     }
   }
   detail::sum_slot_rows(ctx, map, shape.planes.channels, work.dgamma, work.dbeta, gradients);

@@ -8,8 +8,9 @@ namespace splitsim::few_channels {
 
 namespace {
 
+using implicit_gemm::kProcessors;
+
 constexpr std::int64_t kSharedFloats = 12 * 1024;  // 48 KiB, what every kernel may have
-constexpr std::int64_t kProcessors = 132;          // of an H100; a constant, so that another GPU sums in the same order
 constexpr std::int64_t kBusy = kProcessors * 512;  // threads that hide each other's waiting
 
 std::int32_t each_of(std::int32_t outputs) {
